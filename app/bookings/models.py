@@ -1,0 +1,34 @@
+"""Agreed hours of one machine in one week, on both sides."""
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base, FirmOwned
+
+
+class Booking(FirmOwned, Base):
+    """`side` ours: we work (provider). `side` theirs: a partner works for us. State held only while a bundle waits."""
+
+    __tablename__ = "booking"
+    __table_args__ = (
+        sa.UniqueConstraint("firm_id", "agreement_id", "line_no"),
+        sa.Index("ix_booking_week", "firm_id", "week"),
+        sa.CheckConstraint("agreed_min >= 0", name="not_negative"),
+    )
+
+    side: Mapped[str] = mapped_column(sa.String(6))
+    agreement_id: Mapped[str] = mapped_column(sa.String(36))
+    line_no: Mapped[int]
+    request_id: Mapped[str] = mapped_column(sa.String(36))
+    partner_id: Mapped[str] = mapped_column(sa.String(36))
+    machine_id: Mapped[str] = mapped_column(sa.String(36))
+    machine_name: Mapped[str] = mapped_column(sa.String(60))
+    week: Mapped[str] = mapped_column(sa.String(8))
+    agreed_min: Mapped[int]
+    rate_cents_per_hour: Mapped[int]
+    title: Mapped[str] = mapped_column(sa.String(80), default="")
+    state: Mapped[str] = mapped_column(sa.String(12))
+    """held, confirmed, cancelled, rescheduled, released"""
+    ended_at: Mapped[dt.datetime | None]

@@ -1,0 +1,67 @@
+"""Hours of one machine in one ISO week, and the ledger of every change to them."""
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base, FirmOwned, owned_by
+
+
+class CapacityWindow(FirmOwned, Base):
+    """maximum ≥ actual ≥ held + agreed, always; hours are taken by one conditional UPDATE."""
+
+    __tablename__ = "capacity_window"
+    __table_args__ = (
+        owned_by("machine", "machine_id"),
+        sa.UniqueConstraint("firm_id", "machine_id", "week"),
+        sa.CheckConstraint("held_min >= 0 AND agreed_min >= 0", name="not_negative"),
+        sa.CheckConstraint("held_min + agreed_min <= actual_min", name="not_oversold"),
+        sa.CheckConstraint("actual_min <= maximum_min", name="within_maximum"),
+        sa.Index("ix_capacity_window_week", "firm_id", "week", "machine_id"),
+    )
+
+    machine_id: Mapped[str] = mapped_column(sa.String(36))
+    week: Mapped[str] = mapped_column(sa.String(8))
+    maximum_min: Mapped[int]
+    actual_min: Mapped[int] = mapped_column(default=0)
+    held_min: Mapped[int] = mapped_column(default=0)
+    agreed_min: Mapped[int] = mapped_column(default=0)
+    confirmed_at: Mapped[dt.datetime | None]
+    confirmed_by: Mapped[str | None] = mapped_column(sa.String(36))
+
+
+class Hold(FirmOwned, Base):
+    """Minutes of one window kept for one offer line: held, then agreed (booked) or released."""
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        owned_by("machine", "machine_id"),
+        sa.UniqueConstraint("firm_id", "offer_line_id"),
+        sa.Index("ix_hold_offer", "firm_id", "offer_id"),
+        sa.CheckConstraint("minutes > 0", name="positive"),
+    )
+
+    offer_id: Mapped[str] = mapped_column(sa.String(36))
+    offer_line_id: Mapped[str] = mapped_column(sa.String(36))
+    machine_id: Mapped[str] = mapped_column(sa.String(36))
+    week: Mapped[str] = mapped_column(sa.String(8))
+    minutes: Mapped[int]
+    state: Mapped[str] = mapped_column(sa.String(10))
+    """held, agreed or released"""
+    valid_until: Mapped[dt.datetime]
+
+
+class ImportRun(FirmOwned, Base):
+    """An uploaded table, checked and waiting for the person's yes; applied all or nothing."""
+
+    __tablename__ = "import_run"
+
+    kind: Mapped[str] = mapped_column(sa.String(12))
+    """machines or hours"""
+    person_id: Mapped[str] = mapped_column(sa.String(36))
+    file_name: Mapped[str] = mapped_column(sa.String(120))
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    body: Mapped[bytes]
+    row_count: Mapped[int]
+    applied_at: Mapped[dt.datetime | None]

@@ -1,0 +1,179 @@
+"""Everything that can be set, read once from the environment into one frozen object."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class ConfigError(Exception):
+    """One plain sentence about the variable that is missing or wrong."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of one world. The practice world is a copy with its own keys, cookie and folder."""
+
+    data_dir: Path
+    database_url: str
+    port: int
+    public_url: str
+    secret_key: bytes
+    node_key: bytes
+    node_name: str
+    firms_may_join: bool
+    smtp_url: str
+    mail_from: str
+    push_contact: str
+    push_test_hosts: tuple[str, ...]
+    proxies: int
+    queue_url: str
+    clock_start: str
+    practice: bool
+    legal_dir: Path | None
+    is_practice: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port, as browsers send them in Origin."""
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def rp_id(self) -> str:
+        """The WebAuthn relying party: the host of the public address, never the Host header."""
+        return urlsplit(self.public_url).hostname or "localhost"
+
+    @property
+    def is_secure(self) -> bool:
+        return self.public_url.startswith("https://")
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+
+def load_config(env: Mapping[str, str] = os.environ) -> Config:
+    """Read the environment; raises ConfigError with one sentence that names the variable."""
+    data_dir = _folder(env.get("DATA_DIR", "var"))
+    port = _port(env.get("PORT", "8000"))
+    public_url = _public_url(env.get("PUBLIC_URL", f"http://localhost:{port}"))
+    return Config(
+        data_dir=data_dir,
+        database_url=_database_url(env.get("DATABASE_URL", ""), data_dir),
+        port=port,
+        public_url=public_url,
+        secret_key=_key(env, "SECRET_KEY_FILE", data_dir / "secret.key"),
+        node_key=_key(env, "NODE_KEY_FILE", data_dir / "node.key"),
+        node_name=env.get("NODE_NAME", urlsplit(public_url).hostname or "localhost"),
+        firms_may_join=_switch(env, "FIRMS_MAY_JOIN", True),
+        smtp_url=_smtp_url(env.get("SMTP_URL", "")),
+        mail_from=_mail(env.get("MAIL_FROM", "werkring@localhost.invalid"), "MAIL_FROM"),
+        push_contact=_mail(env.get("PUSH_CONTACT", "betrieb@localhost.invalid"), "PUSH_CONTACT"),
+        push_test_hosts=tuple(host for host in env.get("PUSH_TEST_HOSTS", "").split(",") if host),
+        proxies=_number(env.get("PROXIES", "0"), "PROXIES", 0, 3),
+        queue_url=env.get("QUEUE_URL", ""),
+        clock_start=env.get("CLOCK_START", ""),
+        practice=_switch(env, "PRACTICE", True),
+        legal_dir=_legal_dir(env.get("LEGAL_DIR", "")),
+    )
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text).absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR: the folder {text} cannot be made ({error.strerror}).") from None
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"DATA_DIR: the folder {text} is not writable.")
+    return folder
+
+
+def _port(text: str) -> int:
+    return _number(text, "PORT", 1, 65535)
+
+
+def _number(text: str, name: str, least: int, most: int) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise ConfigError(f"{name} must be a whole number from {least} to {most}, not {text!r}.")
+    return int(text)
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise ConfigError(f"PUBLIC_URL must look like https://werkring.example, not {text!r}.")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise ConfigError("PUBLIC_URL must begin with https:// unless it is localhost: passkeys need it.")
+    return text.rstrip("/")
+
+
+def _database_url(text: str, data_dir: Path) -> str:
+    if not text:
+        return f"sqlite:///{data_dir / 'werkring.sqlite'}"
+    if text.startswith("sqlite:///"):
+        return text
+    for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        if text.startswith(prefix):
+            return "postgresql+psycopg://" + text.removeprefix(prefix)
+    raise ConfigError("DATABASE_URL must begin with sqlite:/// or postgresql://.")
+
+
+def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
+    text = env.get(name, "")
+    if text not in ("", "on", "off"):
+        raise ConfigError(f"{name} must be on or off, not {text!r}.")
+    return default if not text else text == "on"
+
+
+def _key(env: Mapping[str, str], name: str, default: Path) -> bytes:
+    """Read 32 bytes in hex; a missing default file is made once, a missing named file is an error."""
+    path = Path(env.get(name, default))
+    if not path.exists() and name not in env:
+        _make_key(path)
+    try:
+        key = bytes.fromhex(path.read_text().strip())
+    except (OSError, ValueError):
+        raise ConfigError(f"{name}: {path} must be a readable file with 64 hexadecimal digits.") from None
+    if len(key) != 32:
+        raise ConfigError(f"{name}: {path} must hold 64 hexadecimal digits.")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Create the file under a private name first, so that two processes starting together agree on one key."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _smtp_url(text: str) -> str:
+    if text and urlsplit(text).scheme not in ("smtp", "smtps"):
+        raise ConfigError("SMTP_URL must look like smtps://user:password@mail.example:465.")
+    return text
+
+
+def _mail(text: str, name: str) -> str:
+    if text.count("@") != 1 or any(c.isspace() for c in text):
+        raise ConfigError(f"{name} must be an e-mail address, not {text!r}.")
+    return text
+
+
+def _legal_dir(text: str) -> Path | None:
+    if not text:
+        return None
+    if not Path(text).is_dir():
+        raise ConfigError(f"LEGAL_DIR: the folder {text} does not exist.")
+    return Path(text)

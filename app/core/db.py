@@ -1,0 +1,203 @@
+"""One database: SQLite embedded or PostgreSQL, the same promises on both."""
+
+import datetime as dt
+import fcntl
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+SAFE_SQLITE = (3, 51, 3)
+
+
+class UtcTime(sa.TypeDecorator[dt.datetime]):
+    """An aware time, kept in UTC; SQLite forgets the zone, so it is put back on reading."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(dt.UTC) if dialect.name != "sqlite" else value.astimezone(dt.UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: sa.Dialect) -> dt.datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables. No relationships: loaders are queries that name the acting firm."""
+
+    metadata = sa.MetaData(naming_convention=NAMES)
+    type_annotation_map = {
+        dt.datetime: UtcTime(),
+        dict[str, Any]: sa.JSON(),
+        list[str]: sa.JSON(),
+        list[int]: sa.JSON(),
+        list[dict[str, Any]]: sa.JSON(),
+        int: sa.BigInteger(),
+    }
+
+
+class FirmOwned:
+    """A row that belongs to one firm. Two firms that share a thing hold one row each, under the same id."""
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    created_at: Mapped[dt.datetime]
+
+
+def owned_by(table: str, column: str) -> sa.ForeignKeyConstraint:
+    """A foreign key inside one firm: (firm_id, column) -> table(firm_id, id)."""
+    return sa.ForeignKeyConstraint(["firm_id", column], [f"{table}.firm_id", f"{table}.id"])
+
+
+class FairLock:
+    """First come, first served; a file lock keeps the order between processes too."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._is_taken = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self._enter()
+        try:
+            with self._file_held():
+                yield
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        with self._guard:
+            if not self._is_taken:
+                self._is_taken = True
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def _leave(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._is_taken = False
+
+    @contextmanager
+    def _file_held(self) -> Iterator[None]:
+        if self._path is None:
+            yield
+            return
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+AfterCommit = Callable[["Database"], None]
+
+
+class Database:
+    """One engine with a reader's and a writer's door. `dispatch` is told the ids of events that a commit left behind."""
+
+    def __init__(self, url: str, dispatch: Callable[["Database", list[str]], None] | None = None) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.dispatch = dispatch
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        self._writer = self.engine.execution_options(is_writer=True)
+        path = self.engine.url.database
+        self._queue = FairLock(f"{path}.lock" if path and path != ":memory:" else None) if self.is_sqlite else None
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A snapshot to read from; whatever is changed in it is thrown away."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+            session.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction: commits when the block ends, rolls back when it raises; then tells what follows."""
+        with self._turn(), Session(self._writer, expire_on_commit=False) as session:
+            session.info["database"] = self
+            session.connection()  # SQLite: BEGIN IMMEDIATE before the first read, or a stale snapshot would sell twice
+            yield session
+            if session.info.get("is_void"):
+                session.rollback()
+                return
+            session.commit()
+        for task in session.info.get("after_commit", ()):
+            task(self)
+        if self.dispatch and session.info.get("events"):
+            self.dispatch(self, session.info["events"])
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._queue is None:
+            yield
+            return
+        with self._queue.held():
+            yield
+
+    def create_tables(self) -> None:
+        """Make every table at once: for tests and practice templates; a real node migrates instead."""
+        with self._turn():
+            Base.metadata.create_all(self._writer)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def after_commit(session: Session, task: AfterCommit) -> None:
+    """Run `task(database)` once the transaction is durable, before the answer leaves."""
+    session.info.setdefault("after_commit", []).append(task)
+
+
+def void(session: Session) -> None:
+    """Let the running write transaction end in a rollback although nothing was raised."""
+    session.info["is_void"] = True
+
+
+def _sqlite_engine(url: str) -> sa.Engine:
+    import pysqlite3.dbapi2 as driver
+
+    if driver.sqlite_version_info < SAFE_SQLITE:
+        raise RuntimeError(f"SQLite {driver.sqlite_version} can corrupt its write-ahead log; 3.51.3 or later is needed.")
+    engine = sa.create_engine(url, module=driver, connect_args={"timeout": 30, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        is_writer = connection.get_execution_options().get("is_writer")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: str) -> sa.Engine:
+    return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)

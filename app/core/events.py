@@ -1,0 +1,194 @@
+"""What happened, in the past tense. Each event is an outbox row written in the transaction of the change itself."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """Something that happened in the house of one firm."""
+
+    kinds: ClassVar[dict[str, type["Event"]]] = {}
+    firm_id: str
+
+    def __init_subclass__(cls) -> None:
+        Event.kinds[cls.__name__] = cls
+
+    def to_body(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def event_from(kind: str, body: dict[str, Any]) -> Event:
+    """Rebuild an event from its outbox row; raises KeyError for an unknown kind."""
+    return Event.kinds[kind](**body)
+
+
+@dataclasses.dataclass(frozen=True)
+class PartnershipProposed(Event):
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PartnershipBegun(Event):
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PartnershipPaused(Event):
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PartnershipResumed(Event):
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PartnershipScoped(Event):
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PartnershipEnded(Event):
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestPublished(Event):
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestChanged(Event):
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestWithdrawn(Event):
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestClosed(Event):
+    """The request ended without withdrawal: contracted or expired."""
+
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestReceived(Event):
+    """A partner's request, or its new version, arrived here."""
+
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestGone(Event):
+    """A partner withdrew, closed or let expire a request that we were asked."""
+
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestMatched(Event):
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class QuestionAsked(Event):
+    question_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class QuestionAnswered(Event):
+    question_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class QuestionArrived(Event):
+    question_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class OfferMade(Event):
+    offer_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class OfferWithdrawn(Event):
+    """Taken back by the provider, or its holds expired."""
+
+    offer_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class OfferReceived(Event):
+    offer_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class OfferDeclined(Event):
+    """The requester chose others; said to the provider without price or rank."""
+
+    offer_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class OfferSelected(Event):
+    offer_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanChosen(Event):
+    plan_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AgreementApproved(Event):
+    """Our side's rule for signing is met; the other side has not signed yet."""
+
+    agreement_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AgreementArrived(Event):
+    agreement_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AgreementSealed(Event):
+    agreement_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AgreementDeclined(Event):
+    agreement_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AgreementLapsed(Event):
+    agreement_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class BundleCompleted(Event):
+    bundle_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class BookingAmended(Event):
+    """A change or cancellation of an agreement was signed."""
+
+    amendment_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class CapacityFreed(Event):
+    machine_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PersonAlerted(Event):
+    """A message for one person was written down; it may now leave by push or mail."""
+
+    alert_id: str

@@ -1,0 +1,91 @@
+"""The firm's ledger as rows: keys, entries, evidence, head and checkpoints."""
+
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.db import Base
+
+
+class FirmKey(Base):
+    """A key of the firm: log, cosign, seal (private part wrapped under the node key) or recovery (public part only)."""
+
+    __tablename__ = "firm_key"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    purpose: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
+    public_key: Mapped[str] = mapped_column(sa.Text)
+    """vkey of log and cosign; 0x address of seal; public key of recovery."""
+    wrapped: Mapped[bytes | None]
+    created_at: Mapped[dt.datetime]
+
+
+class LedgerHead(Base):
+    """The end of a firm's log; one row, changed by compare-and-swap."""
+
+    __tablename__ = "ledger_head"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    origin: Mapped[str] = mapped_column(sa.String(160), unique=True)
+    size: Mapped[int] = mapped_column(default=0)
+    last_hash: Mapped[str] = mapped_column(sa.String(64), default="")
+    frontier: Mapped[list[str]]
+    root: Mapped[str] = mapped_column(sa.String(64))
+    signed_size: Mapped[int] = mapped_column(default=0)
+    """The largest size a checkpoint was signed for; never signed below it."""
+
+
+class LedgerEntry(Base):
+    """One leaf: bytes stored and hashed as they are. Never updated, never deleted."""
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (sa.UniqueConstraint("firm_id", "digest", "type"),)
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    type: Mapped[str] = mapped_column(sa.String(30))
+    leaf: Mapped[bytes]
+    leaf_hash: Mapped[str] = mapped_column(sa.String(64))
+    digest: Mapped[str] = mapped_column(sa.String(66))
+    evidence_sha256: Mapped[str] = mapped_column(sa.String(64))
+    subject_id: Mapped[str] = mapped_column(sa.String(36), default="")
+    """The agreement, partner, passkey … that the entry is about, to find it again."""
+    at: Mapped[dt.datetime]
+
+
+class LedgerEvidence(Base):
+    """Body, salt, text and signatures of an entry; the part that may be erased."""
+
+    __tablename__ = "ledger_evidence"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    body: Mapped[bytes]
+
+
+class LedgerCheckpoint(Base):
+    """A signed note over size and root, one per size."""
+
+    __tablename__ = "ledger_checkpoint"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    size: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    root: Mapped[str] = mapped_column(sa.String(64))
+    note: Mapped[str] = mapped_column(sa.Text)
+    created_at: Mapped[dt.datetime]
+
+
+class PartnerKeys(Base):
+    """What a partner's genesis and key records say: used to verify its signatures, with the records themselves."""
+
+    __tablename__ = "partner_keys"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    partner_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    origin: Mapped[str] = mapped_column(sa.String(160))
+    document: Mapped[dict[str, Any]]
+    """vkeys, seal address, rpId, origins, passkeys (kid, COSE key, role, limit, keyAt, revoked)."""
+    checkpoint: Mapped[str] = mapped_column(sa.Text, default="")
+    updated_at: Mapped[dt.datetime]
