@@ -1,0 +1,1 @@
+"""A gallery of all interface parts, for tests and for looking at them."""
