@@ -6,9 +6,9 @@ from pathlib import Path
 
 import segno
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from app.core import units
+from app.core.errors import RuleBroken
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("zeigen", "formular", "plaene", "antwort", "anfragen", "vertrag", "leer")
@@ -20,8 +20,6 @@ class Look:
 
     light: str = ""
     hand: str = ""
-    lang: str = "de"
-    dir: str = "ltr"
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class World:
     is_practice: bool = False
     name: str = ""
     offline: bool = False
-    root: str = "/"
+    root: str = ""
     links: tuple[Link, ...] = ()
 
 
@@ -94,14 +92,6 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One wrong field."""
-
-    field: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Facts:
     """What the test pages show."""
 
@@ -121,9 +111,9 @@ class Facts:
         Share("Brandt Präzision", 120 * 60),
         Share("Nowak CNC", 60 * 60),
     )
-    faults: tuple[Fault, ...] = (
-        Fault("hours", "Gib die Stunden als Zahl ein, zum Beispiel 7,5."),
-        Fault("week", "Wähle eine Kalenderwoche, zum Beispiel KW 48."),
+    faults: tuple[RuleBroken, ...] = (
+        RuleBroken("Gib die Stunden als Zahl ein, zum Beispiel 7,5.", "hours"),
+        RuleBroken("Wähle eine Kalenderwoche, zum Beispiel KW 48.", "week"),
     )
     matrix: tuple[bytearray, ...] = field(default_factory=lambda: tuple(segno.make("https://werkring.example/m/7FQK").matrix))
 
@@ -135,6 +125,8 @@ def environment() -> Environment:
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     env.install_gettext_callables(_same, _plural, newstyle=True)  # type: ignore[attr-defined]
     env.filters.update(
@@ -144,11 +136,12 @@ def environment() -> Environment:
         week_days=units.week_days,
         day=lambda value: f"{value:%d.%m.}",
         clock=lambda value: f"{value:%H:%M}",
+        said=lambda error: error.text % error.values,
     )
     env.globals.update(
         weeks_from=units.weeks_from,
         static_url=lambda path: f"/static/{path}",
-        csrf_field=lambda: Markup('<input type="hidden" name="csrf_token" value="t">'),
+        csrf_token=lambda: "t",
         once_key=lambda: "k",
     )
     return env
@@ -156,7 +149,7 @@ def environment() -> Environment:
 
 def render_page(name: str, look: Look, world: World | None = None, **more: object) -> str:
     """Return one page of the gallery as HTML in one look."""
-    values = {"look": look, "world": world or World(), "tabs": TABS, "facts": Facts()}
+    values = {"look": look, "world": world or World(), "tabs": TABS, "lang": "de", "facts": Facts()}
     return environment().get_template(f"{name}.html").render(values | {"now": dt.datetime(2026, 11, 16, 7)} | more)
 
 
