@@ -1,0 +1,1 @@
+"""Signed, hash-linked records: bytes, hashes and keys. Knows neither app nor web nor database."""

@@ -1,0 +1,60 @@
+"""Strict text forms of bytes: one encoding per value, so that a changed character is never overlooked."""
+
+import base64
+import binascii
+import re
+
+from ledger.errors import VerificationError
+
+_HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
+
+
+def to_b64(data: bytes) -> str:
+    """Standard base64 with padding (RFC 4648, section 4)."""
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
+def from_b64(text: str, length: int | None = None) -> bytes:
+    """The bytes of standard base64; refuses whitespace, wrong padding and stray bits; `length` in bytes."""
+    try:
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise VerificationError("not base64") from error
+    # Decoders ignore the unused bits of the last character; the re-encoding does not.
+    if to_b64(data) != text:
+        raise VerificationError("base64 is not canonical")
+    return _of_length(data, length)
+
+
+def to_b64url(data: bytes) -> str:
+    """Base64url without padding, as WebAuthn writes it (RFC 4648, section 5)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def from_b64url(text: str, length: int | None = None) -> bytes:
+    """The bytes of unpadded base64url; refuses padding, foreign letters and stray bits; `length` in bytes."""
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise VerificationError("not base64url") from error
+    if to_b64url(data) != text:
+        raise VerificationError("base64url is not canonical")
+    return _of_length(data, length)
+
+
+def to_hex(data: bytes) -> str:
+    """Lower-case hex with the prefix 0x."""
+    return "0x" + data.hex()
+
+
+def from_hex(text: str, length: int | None = None) -> bytes:
+    """The bytes of 0x-prefixed lower-case hex; `length` in bytes."""
+    if not isinstance(text, str) or not _HEX.fullmatch(text):
+        raise VerificationError("not lower-case hex with the prefix 0x")
+    return _of_length(bytes.fromhex(text[2:]), length)
+
+
+def _of_length(data: bytes, length: int | None) -> bytes:
+    if length is not None and len(data) != length:
+        raise VerificationError(f"{length} bytes expected, {len(data)} given")
+    return data
