@@ -43,7 +43,7 @@ class Party:
     street: str
     postcode: str
     town: str
-    represented_by: str
+    represented_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,17 +187,18 @@ def check_clause_text(clause: Clause) -> None:
 
 
 def tidy_clause(number: int, title: str, text: str) -> Clause:
-    """Return what a person typed as a clause in the form that is signed: one kind of space and line end, nothing hidden."""
+    """Return what a person typed as a clause in the form that is signed: one kind of space and line end only."""
     lines = [one_line(line) for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     return Clause(number, one_line(title), tidy("\n".join(lines)).rstrip("\n"))
 
 
 def party_text(party: Party) -> str:
-    """Return the block that names one firm in a contract, one fact a line."""
+    """Return the block that names one firm in a contract, one fact a line; nobody who represents it, no such line."""
     phrases = read_parts(TEXTS / "phrases.de.txt")
     values = {name: one_line(value) or phrases["not_given"].body for name, value in asdict(party).items()}
-    register = phrases["register" if party.register_no else "no_register"].body
-    return fill(phrases["party"].body, {**values, "register": fill(register, values)})
+    values["register"] = fill(phrases["register" if party.register_no else "no_register"].body, values)
+    lines = [phrases["party"].body] + ([phrases["represented"].body] if party.represented_by.strip() else [])
+    return fill("\n".join(lines), values)
 
 
 def day_text(day: str) -> str:
@@ -209,7 +210,7 @@ def day_text(day: str) -> str:
 
 
 def facts_from(kind: type[Facts], data: Mapping[str, Any]) -> Facts:
-    """Build facts from the JSON of a message (`dataclasses.asdict` writes it): exact fields and types, else RuleBroken."""
+    """Build facts from a message (JSON of `dataclasses.asdict`): exact fields and types, else RuleBroken."""
     hints = get_type_hints(kind)
     if not isinstance(data, Mapping) or set(data) != set(hints):
         raise RuleBroken("Die Nachricht passt nicht zu dieser Version. Bitte den Partner um eine neue.")
@@ -242,7 +243,7 @@ def _values(facts: FrameworkFacts, language: str) -> dict[str, object]:
         "party_b": party_text(facts.party_b),
         "valid_from": day_text(facts.valid_from) if language == "de" else facts.valid_from,
         "scopes": ", ".join(_scope_label(scope, language) for scope in facts.scopes),
-        "cancellation_steps": "\n".join(_step_lines(facts.cancellation_steps, language)),
+        "cancellation_steps": "\n".join(step_lines(facts.cancellation_steps, language)),
     }
 
 
@@ -251,7 +252,8 @@ def _scope_label(scope: str, language: str) -> str:
     return part.body if part else one_line(scope)
 
 
-def _step_lines(steps: tuple[CancellationStep, ...], language: str) -> list[str]:
+def step_lines(steps: tuple[CancellationStep, ...], language: str) -> list[str]:
+    """Return the cancellation steps as the texts show them, one a line, in 'de' or 'en'."""
     phrases = read_parts(TEXTS / f"phrases.{language}.txt")
     lines = []
     for step in steps:
