@@ -59,14 +59,14 @@ def cosign(note: str, signer: Signer | str, timestamp: int) -> str:
 
 
 def add_cosignature(note: str, line: str) -> str:
-    """The note with one more line; a line that is there already is not repeated, an older one of the key is replaced."""
+    """The note with one more line; an older line of the same key is replaced, so none stands twice."""
     parsed, (new,) = notes.parse(note), notes.parse_lines(line)
     kept = [old for old in parsed.signatures if (old.name, old.key_id) != (new.name, new.key_id)]
     return notes.format_note(parsed.text, [*kept, new])
 
 
 def verify_cosignature(note: str, vkey: Verifier | str) -> int:
-    """The time of the cosigner's signature in seconds since 1970; raises VerificationError where it is missing or wrong."""
+    """The time of the cosigner's signature in seconds since 1970; raises where it is missing or wrong."""
     key = notes.parse_vkey(vkey) if isinstance(vkey, str) else vkey
     if key.alg != COSIGNER_KEY:
         raise VerificationError("not a cosigner key")

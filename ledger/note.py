@@ -211,6 +211,12 @@ def parse_skey(skey: str) -> Signer:
     return signer
 
 
+def make_verifier(name: str, alg: int, public_key: bytes) -> Verifier:
+    """The verifier of a public key (32 bytes) under a name."""
+    _check_name(name)
+    return Verifier(name, _key_id(name, alg, public_key), alg, public_key)
+
+
 def _parse_key_body(name: str, key_id: str, body: str) -> tuple[int, bytes]:
     _check_name(name)
     if not _KEY_ID.fullmatch(key_id):

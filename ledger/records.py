@@ -35,7 +35,8 @@ class Record:
 
     def message(self) -> dict[str, Any]:
         """The EIP-712 message: camel case names, lists, hex text and integers."""
-        return _to_message(self)
+        message: dict[str, Any] = _to_message(self)
+        return message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +165,7 @@ class AgreementLapsed(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Change(Record):
-    """New lines for an agreement; `supersedes` names what they replace. `basis`: mutual, or the clause that permits it."""
+    """New lines for an agreement; `supersedes` is what they replace, `basis` is mutual or the clause that permits it."""
 
     agreement: Bytes32
     basis: Text

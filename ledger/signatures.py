@@ -10,12 +10,14 @@ import coincurve
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from eth_hash.auto import keccak
 from eth_keys.backends import get_backend
 
 from ledger.encoding import from_b64url, from_hex, to_b64url, to_hex
 from ledger.errors import VerificationError
+from ledger.note import verify_ed25519
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -23,6 +25,8 @@ _USER_PRESENT, _USER_VERIFIED, _BACKUP_ELIGIBLE, _BACKED_UP, _ATTESTED, _EXTENSI
 # CTAP2 canonical COSE_Key of ES256: {1: 2, 3: -7, -1: 1, -2: x, -3: y}.
 _COSE_HEAD, _COSE_MIDDLE = bytes.fromhex("a5010203262001215820"), bytes.fromhex("225820")
 _ES256 = ec.ECDSA(hashes.SHA256())
+# Keeps a key's agreement apart from every note: no note text begins so and ends without a newline.
+_KEY_PROOF = b"werkring/key-proof/v1\n"
 MAX_CLIENT_DATA_BYTES = 4096
 
 PasskeyKey = bytes | ec.EllipticCurvePublicKey
@@ -115,6 +119,17 @@ def seal_address(private_key: bytes) -> str:
 @lru_cache(maxsize=4096)
 def _address_of(point: bytes) -> str:
     return to_hex(keccak(point[1:])[12:])
+
+
+def sign_key_proof(digest: bytes, seed: bytes) -> bytes:
+    """64 bytes by which an Ed25519 key (log or recovery) agrees to a record; never the bytes of a checkpoint."""
+    return Ed25519PrivateKey.from_private_bytes(seed).sign(_KEY_PROOF + digest)
+
+
+def verify_key_proof(digest: bytes, signature: str, public_key: bytes) -> None:
+    """Raises VerificationError unless the unpadded base64url text is that key's proof over the digest."""
+    _check_digest(digest)
+    verify_ed25519(public_key, from_b64url(signature, length=64), _KEY_PROOF + digest)
 
 
 def _check_client_data(client_data: bytes, digest: bytes, origins: Collection[str]) -> None:

@@ -1,0 +1,158 @@
+"""The checks of one record, in the numbering of ledger.md section 5; each raises VerificationError or holds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ledger import typed
+from ledger.encoding import from_hex, to_hex
+from ledger.errors import VerificationError
+from ledger.evidence import Evidence, Signature
+from ledger.firm_keys import KEY_RECORDS, FirmKeys, Position
+from ledger.leaf import Leaf
+from ledger.signatures import verify_key_proof, verify_passkey, verify_seal
+from ledger.signers import check_signers
+from ledger.types import PRIMARY_TYPES
+
+# Clocks of two nodes may differ; a day is far more than they do and far less than a dispute is about.
+CLOCK_TOLERANCE_S = 86_400
+
+# Renders the text of a message again: template and message in, the exact text out.
+Render = Callable[[str, Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True)
+class Parties:
+    """The keys of all firms concerned, by firm address; `seqs` places the record in other firms' logs, by origin."""
+
+    firms: Mapping[str, FirmKeys]
+    seqs: Mapping[str, int]
+
+    def keys_of(self, firm: str) -> FirmKeys:
+        """The keys of a firm; raises VerificationError for a firm that brought none."""
+        try:
+            return self.firms[firm]
+        except KeyError as error:
+            raise VerificationError(f"no key records of {firm[:80]}") from error
+
+    def place(self, keys: FirmKeys, leaf: Leaf) -> Position:
+        """Where a record stands for that firm's keys."""
+        seq = leaf.seq if keys.origin == leaf.log else self.seqs.get(keys.origin)
+        return Position(seq, leaf.at)
+
+
+def check_record(leaf: Leaf, evidence: Evidence, parties: Parties, render: Render | None = None) -> None:
+    """Steps 5 to 11 of one record."""
+    check_digest(leaf, evidence)
+    check_display(evidence, render)
+    check_signers(evidence)
+    check_signatures(leaf, evidence, parties)
+    check_context(leaf, evidence, parties)
+
+
+def check_type(leaf: Leaf, evidence: Evidence) -> None:
+    """Step 5: the evidence is of the type that the leaf names."""
+    if PRIMARY_TYPES[leaf.type] != evidence.primary_type:
+        raise VerificationError("leaf and evidence are of different types")
+
+
+def check_digest(leaf: Leaf, evidence: Evidence) -> None:
+    """Steps 5 and 6: every field of the type and no other; its digest is the one in the leaf."""
+    check_type(leaf, evidence)
+    if typed.digest(evidence.primary_type, evidence.message) != leaf.digest:
+        raise VerificationError("the digest is another one")
+
+
+def check_display(evidence: Evidence, render: Render | None = None) -> None:
+    """Step 7: the text is the one whose hash was signed, and the one that the template gives today."""
+    display, message = evidence.display, evidence.message
+    if to_hex(display.hash) != message["displayHash"] or display.locale != message["locale"]:
+        raise VerificationError("the text is not the one that was signed")
+    if render is not None and render(display.template, message) != display.text:
+        raise VerificationError("the text is not what its template says")
+
+
+def check_signatures(leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
+    """Steps 8 and 9: every signature, by a key that was registered and not revoked."""
+    for signature in evidence.signatures:
+        _CHECKS[signature["kind"]](leaf, signature, parties)
+
+
+def check_passkeys(leaf: Leaf, evidence: Evidence, parties: Parties) -> int:
+    """Step 8: every passkey signature; the number of them."""
+    return _check_kinds({"passkey"}, leaf, evidence, parties)
+
+
+def check_seals(leaf: Leaf, evidence: Evidence, parties: Parties) -> int:
+    """Step 9: every seal, and in key records the proofs by log and recovery key; the number of them."""
+    return _check_kinds({"seal", "log", "recovery"}, leaf, evidence, parties)
+
+
+def check_context(leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
+    """Step 11 without the chain: the record belongs to this log, and to its time."""
+    message = evidence.message
+    own = parties.firms.get(message["from"]), parties.firms.get(message["to"])
+    if not any(keys is not None and keys.origin == leaf.log for keys in own):
+        raise VerificationError("the record belongs to another log")
+    if "logFrom" in message:
+        _check_logs(message, parties)
+    if message["expiresAt"] and leaf.at > message["expiresAt"]:
+        raise VerificationError("entered after it had expired")
+    if message["issuedAt"] > leaf.at + CLOCK_TOLERANCE_S:
+        raise VerificationError("entered before it was issued")
+
+
+def is_key_record(leaf: Leaf) -> bool:
+    """True for the records that say which keys are valid."""
+    return leaf.type in KEY_RECORDS
+
+
+def _check_kinds(kinds: set[str], leaf: Leaf, evidence: Evidence, parties: Parties) -> int:
+    chosen = [signature for signature in evidence.signatures if signature["kind"] in kinds]
+    for signature in chosen:
+        _CHECKS[signature["kind"]](leaf, signature, parties)
+    return len(chosen)
+
+
+def _check_logs(message: Mapping[str, Any], parties: Parties) -> None:
+    if message["logFrom"] == message["logTo"]:
+        raise VerificationError("both logs are the same")
+    for firm, log in ((message["from"], message["logFrom"]), (message["to"], message["logTo"])):
+        keys = parties.firms.get(firm)
+        if keys is not None and keys.origin != log:
+            raise VerificationError("the record names another log than the firm has")
+
+
+def _check_passkey(leaf: Leaf, signature: Signature, parties: Parties) -> None:
+    keys, key_seq = _owner(signature, parties)
+    key = keys.passkey(signature["kid"], key_seq, signature["role"], parties.place(keys, leaf))
+    if key.passkey is None:
+        raise VerificationError("not a passkey")
+    verify_passkey(leaf.digest, signature, key.passkey, key.origins, key.rp_id)
+
+
+def _check_seal(leaf: Leaf, signature: Signature, parties: Parties) -> None:
+    keys = parties.keys_of(signature["party"])
+    keys.check_seal(signature["address"], parties.place(keys, leaf))
+    verify_seal(leaf.digest, from_hex(signature["signature"], length=65), signature["address"])
+
+
+def _check_key_proof(leaf: Leaf, signature: Signature, parties: Parties) -> None:
+    keys, key_seq = _owner(signature, parties)
+    key = keys.signing_key(signature["kind"], signature["kid"], key_seq, parties.place(keys, leaf))
+    verify_key_proof(leaf.digest, signature["signature"], key.public_key)
+
+
+def _owner(signature: Signature, parties: Parties) -> tuple[FirmKeys, int]:
+    keys = parties.keys_of(signature["party"])
+    if signature["keyAt"]["log"] != keys.origin:
+        raise VerificationError("the key stands in another firm's log")
+    return keys, signature["keyAt"]["seq"]
+
+
+_CHECKS: dict[str, Callable[[Leaf, Signature, Parties], None]] = {
+    "passkey": _check_passkey,
+    "seal": _check_seal,
+    "log": _check_key_proof,
+    "recovery": _check_key_proof,
+}

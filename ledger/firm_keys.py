@@ -1,0 +1,158 @@
+"""The keys of one firm as its log tells them: what was valid at which position, from genesis on."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ledger.encoding import from_hex, to_hex
+from ledger.errors import VerificationError
+from ledger.leaf import Leaf
+from ledger.note import COSIGNER_KEY, LOG_KEY, Verifier, make_verifier, parse_vkey
+from ledger.signatures import load_passkey
+
+PRACTICE_PREFIX = "practice/"
+_LEVELS = {"worker": 1, "accountant": 1, "steward": 1, "foreman": 2, "manager": 3}
+_NEEDED_LEVEL = {"worker": 1, "foreman": 2, "manager": 3, "second": 3}
+KEY_RECORDS = frozenset({"genesis", "key.register", "key.rotate", "key.revoke"})
+_PURPOSES = frozenset({"log", "cosign", "seal", "passkey", "recovery"})
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a signature is placed: `seq` in the signer's own log where known, else the claimed time `at` decides."""
+
+    seq: int | None
+    at: int
+
+
+@dataclass(frozen=True)
+class RegisteredKey:
+    """A key with the record that brought it; `limit_cents` 0 means no limit."""
+
+    purpose: str
+    kid: str
+    public_key: bytes
+    seq: int
+    at: int
+    role: str = ""
+    limit_cents: int = 0
+    rp_id: str = ""
+    origins: frozenset[str] = frozenset()
+    passkey: ec.EllipticCurvePublicKey | None = None
+
+
+@dataclass
+class FirmKeys:
+    """All keys of a firm, grown record by record; `firm` is the address, `origin` the log's name."""
+
+    firm: str
+    origin: str
+    genesis_digest: bytes
+    log_name: str
+    cosign_name: str
+    keys: list[RegisteredKey] = field(default_factory=list)
+    revoked: dict[str, Position] = field(default_factory=dict)
+    _by_place: dict[tuple[int, str], RegisteredKey] = field(default_factory=dict)
+
+    @classmethod
+    def from_genesis(cls, leaf: Leaf, message: dict[str, Any]) -> "FirmKeys":
+        """The keys of a firm's first record; its signatures are checked by the caller, against these very keys."""
+        log_key, cosign_key = parse_vkey(message["logKey"]), parse_vkey(message["cosignKey"])
+        if leaf.type != "genesis" or leaf.seq != 0 or message["log"] != leaf.log or message["from"] == "":
+            raise VerificationError("not the first record of this log")
+        if log_key.alg != LOG_KEY or cosign_key.alg != COSIGNER_KEY or log_key.name != leaf.log:
+            raise VerificationError("log key or cosigner key of another type or name")
+        firm = cls(message["from"], leaf.log, leaf.digest, log_key.name, cosign_key.name)
+        web = {"rp_id": message["rpId"], "origins": frozenset(message["origins"])}
+        firm._add("log", log_key.public_key, leaf)
+        firm._add("cosign", cosign_key.public_key, leaf)
+        firm._add("seal", from_hex(message["seal"], length=20), leaf)
+        firm._add("passkey", from_hex(message["passkey"], length=65), leaf, role="manager", **web)
+        firm._add("recovery", from_hex(message["recovery"], length=32), leaf)
+        return firm
+
+    def apply(self, leaf: Leaf, message: dict[str, Any]) -> None:
+        """Takes one more verified key record into account."""
+        if message["purpose"] not in _PURPOSES or message["from"] != self.firm:
+            raise VerificationError("key record of another firm or for an unknown purpose")
+        if leaf.type == "key.rotate":
+            self._revoke(message["oldKid"], message["purpose"], leaf)
+        if leaf.type == "key.revoke":
+            self._revoke(message["kid"], message["purpose"], leaf)
+        else:
+            self._add_registered(leaf, message)
+
+    def passkey(self, kid: str, key_seq: int, role: str, place: Position) -> RegisteredKey:
+        """The passkey registered at `key_seq`; raises VerificationError unless it could sign in that role there."""
+        key = self._by_place.get((key_seq, kid))
+        if key is None or key.purpose != "passkey":
+            raise VerificationError("the passkey is not registered where the signature says")
+        self._check_valid(key, place)
+        if _LEVELS.get(key.role, 0) < _NEEDED_LEVEL.get(role, 9):
+            raise VerificationError(f"a passkey of the role {key.role} does not sign as {role}")
+        return key
+
+    def signing_key(self, purpose: str, kid: str, key_seq: int, place: Position) -> RegisteredKey:
+        """The log or recovery key registered at `key_seq`, where valid at that place."""
+        key = self._by_place.get((key_seq, kid))
+        if key is None or key.purpose != purpose:
+            raise VerificationError(f"the {purpose} key is not registered where the signature says")
+        self._check_valid(key, place)
+        return key
+
+    def check_seal(self, address: str, place: Position) -> None:
+        """Raises VerificationError unless the address was the firm's seal at that place."""
+        for key in reversed(self.keys):
+            if key.purpose == "seal" and to_hex(key.public_key) == address:
+                return self._check_valid(key, place)
+        raise VerificationError("not a seal of this firm")
+
+    def log_key(self, size: int) -> Verifier:
+        """The key that signs a checkpoint of `size` entries: the newest registered among them."""
+        keys = [key for key in self.keys if key.purpose == "log" and key.seq < size]
+        if not keys:
+            raise VerificationError("no log key for a checkpoint of this size")
+        return make_verifier(self.log_name, LOG_KEY, keys[-1].public_key)
+
+    def cosign_key(self) -> Verifier:
+        """The newest cosigner key."""
+        key = [one for one in self.keys if one.purpose == "cosign"][-1]
+        return make_verifier(self.cosign_name, COSIGNER_KEY, key.public_key)
+
+    def _check_valid(self, key: RegisteredKey, place: Position) -> None:
+        # The first record is signed by the very keys that it brings.
+        if place.seq is not None and key.seq >= place.seq and not key.seq == place.seq == 0:
+            raise VerificationError("the key was registered after this record")
+        revoked = self.revoked.get(key.kid)
+        if revoked is None or revoked.seq is None or revoked.seq < key.seq:
+            return
+        if revoked.seq < place.seq if place.seq is not None else revoked.at <= place.at:
+            raise VerificationError("the key was revoked before this record")
+
+    def _add_registered(self, leaf: Leaf, message: dict[str, Any]) -> None:
+        purpose, public_key = message["purpose"], from_hex(message["publicKey"])
+        if len(public_key) != {"passkey": 65, "seal": 20}.get(purpose, 32):
+            raise VerificationError("public key of another length than its purpose has")
+        if message["kid"] != key_id(public_key):
+            raise VerificationError("the key's id does not fit the key")
+        web = {"rp_id": message["rpId"], "origins": frozenset(message["origins"])}
+        self._add(purpose, public_key, leaf, role=message["role"], limit_cents=message["limitCents"], **web)
+
+    def _add(self, purpose: str, public_key: bytes, leaf: Leaf, **more: Any) -> None:
+        passkey = load_passkey(public_key) if purpose == "passkey" else None
+        kid = key_id(public_key)
+        key = RegisteredKey(purpose, kid, public_key, leaf.seq, leaf.at, passkey=passkey, **more)
+        self.keys.append(key)
+        self._by_place[leaf.seq, kid] = key
+
+    def _revoke(self, kid: str, purpose: str, leaf: Leaf) -> None:
+        if not any(key.kid == kid and key.purpose == purpose for key in self.keys):
+            raise VerificationError("the key to be revoked was never registered")
+        self.revoked[kid] = Position(leaf.seq, leaf.at)
+
+
+def key_id(public_key: bytes) -> str:
+    """The id of a key in records, 0x hex: SHA-256 of its bytes (passkey 65, seal 20, the others 32)."""
+    return to_hex(sha256(public_key).digest())
