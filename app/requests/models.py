@@ -65,7 +65,7 @@ class WorkRequest(FirmOwned, Base):
 
 
 class Invitation(FirmOwned, Base):
-    """side ours: one asked partner and whether the message reached its node. The partner's reading is the partner's own."""
+    """side ours: one asked partner. Whether the message reached its node is in `message`; its reading is the partner's own."""
 
     __tablename__ = "invitation"
     __table_args__ = (owned_by("work_request", "request_id"), sa.UniqueConstraint("firm_id", "request_id", "partner_id"))
@@ -73,8 +73,6 @@ class Invitation(FirmOwned, Base):
     request_id: Mapped[str] = mapped_column(sa.String(36))
     partner_id: Mapped[str] = mapped_column(sa.String(36))
     is_chosen: Mapped[bool] = mapped_column(default=True)
-    sent_at: Mapped[dt.datetime | None]
-    delivered_at: Mapped[dt.datetime | None]
 
 
 class Receipt(FirmOwned, Base):

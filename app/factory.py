@@ -1,0 +1,115 @@
+"""Puts a world together: rooms, permissions, tabs, and the practice world beside the real one."""
+
+import logging
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import structlog
+from flask import Flask, request
+from flask_babel import Babel
+from htmx_flask import Htmx
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app.config import Config
+from app.core import clock
+from app.core.db import Database
+from app.firms.access import require
+from app.menu import tabs_for
+from app.web import errors, pwa, render, security, static
+from app.web.world import World, join_world, world
+from app.worker import enqueue, last_heartbeat
+
+ROOMS = ("firms", "passkeys", "federation", "partners", "push", "machines", "capacity", "requests", "offers", "plans", "bookings", "agreements")
+LANGUAGES = ("de", "en")
+MOST_BODY_BYTES = 26 * 1024 * 1024
+
+
+def create_app(config: Config, database: Database | None = None) -> Flask:
+    """Build the real world for a WSGI server; raises RuntimeError when a route has no permission."""
+    prepare_log()
+    clock.start_at(config.clock_start)
+    if database is None:
+        database = Database(config.database_url, dispatch_to(config))
+    app = _new_app(config)
+    join_world(app, World(config, lambda: database, _load_actor(), require, tabs_for))
+    _open_rooms(app)
+    pwa.beat["read"] = last_heartbeat
+    return app
+
+
+def create_site(config: Config) -> Any:
+    """The real world at the root; the practice world beside it at /uebung where the configuration has one."""
+    app = create_app(config)
+    if not config.practice or not find_spec("app.practice.worlds"):
+        return app
+    practice = import_module("app.practice.worlds").create_practice(config, _new_app, _open_rooms)
+    return DispatcherMiddleware(app, {"/uebung": practice})
+
+
+def dispatch_to(config: Config) -> Any:
+    """After a commit: tell the task engine that something waits."""
+    return lambda _database, _event_ids: enqueue(config)
+
+
+def _new_app(config: Config) -> Flask:
+    app = Flask("app", template_folder="../templates", static_folder=None)
+    app.secret_key = config.secret_key
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = 2 * 1024 * 1024
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
+    app.config["BABEL_DEFAULT_LOCALE"] = "de"
+    app.config["BABEL_DEFAULT_TIMEZONE"] = "Europe/Berlin"
+    if config.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=config.proxies)  # type: ignore[method-assign]
+    Babel(app, locale_selector=_language)
+    Htmx(app)
+    security.guard(app)
+    errors.catch_errors(app)
+    render.prepare_rendering(app)
+    return app
+
+
+def _open_rooms(app: Flask) -> None:
+    app.register_blueprint(static.files)
+    app.register_blueprint(pwa.room)
+    for name in ROOMS:
+        if find_spec(f"app.{name}.routes"):
+            app.register_blueprint(import_module(f"app.{name}.routes").room)
+    if find_spec("app.passkeys.sessions"):
+        import_module("app.passkeys.sessions").prepare(app)
+    _refuse_routes_without_permission(app)
+
+
+def _refuse_routes_without_permission(app: Flask) -> None:
+    bare = [name for name, view in app.view_functions.items() if not hasattr(view, "permission")]
+    if bare:
+        raise RuntimeError(f"Routes without a permission: {', '.join(bare)}")
+
+
+def _load_actor() -> Any:
+    if find_spec("app.passkeys.sessions"):
+        return import_module("app.passkeys.sessions").load_actor
+    return lambda: None
+
+
+def _language() -> str:
+    actor = world().actor()
+    asked = actor.language if actor else request.cookies.get("language", "")
+    if asked in LANGUAGES:
+        return str(asked)
+    return request.accept_languages.best_match(LANGUAGES) or "de"
+
+
+def prepare_log() -> None:
+    """One JSON line an event: ids and numbers, never contents."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )

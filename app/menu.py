@@ -1,0 +1,64 @@
+"""The bottom bar: which tabs a role sees, and how many things wait behind them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import current_app, request, url_for
+from flask_babel import gettext
+
+from app.firms.access import Actor, Role
+from app.web.world import Tab, world
+
+Count = Callable[..., int]
+
+
+@dataclass(frozen=True)
+class Entry:
+    endpoint: str
+    icon: str
+    label: str
+    count: str = ""
+
+
+MORE = Entry("firms.more", "menu", "Mehr")
+CONTRACTS = Entry("agreements.index", "file-text", "Verträge", "agreements")
+TABS: dict[Role, tuple[Entry, ...]] = {
+    Role.WORKER: (Entry("bookings.today", "calendar-check", "Heute"), MORE),
+    Role.FOREMAN: (
+        Entry("offers.index", "inbox", "Anfragen", "offers"),
+        Entry("capacity.plan", "calendar-days", "Plan"),
+        Entry("capacity.offer", "plus", "Anbieten"),
+        MORE,
+    ),
+    Role.MANAGER: (
+        Entry("agreements.start", "house", "Start"),
+        Entry("requests.new", "search", "Suchen"),
+        CONTRACTS,
+        MORE,
+    ),
+    Role.ACCOUNTANT: (CONTRACTS, MORE),
+    Role.STEWARD: (Entry("firms.show", "factory", "Betrieb"), Entry("passkeys.devices", "smartphone", "Geräte"), MORE),
+}
+
+
+def home_of(role: Role) -> str:
+    """The endpoint that a role starts with."""
+    return TABS[role][0].endpoint
+
+
+def tabs_for(actor: Actor) -> list[Tab]:
+    """The tabs of the role in use, the current one marked, with badges for what waits for this person."""
+    counts: dict[str, Count] = current_app.extensions.get("tab_counts", {})
+    tabs = []
+    for entry in TABS[actor.role]:
+        if entry.endpoint not in current_app.view_functions:
+            continue
+        url = url_for(entry.endpoint)
+        badge = _count(counts[entry.count], actor) if entry.count in counts else 0
+        tabs.append(Tab(url, entry.icon, gettext(entry.label), badge, request.script_root + request.path == url))
+    return tabs
+
+
+def _count(count: Count, actor: Actor) -> int:
+    with world().database().read() as session:
+        return count(session, actor)

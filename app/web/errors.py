@@ -1,0 +1,78 @@
+"""Every failure ends in one plain sentence; the log gets a reference number, never contents."""
+
+from typing import Any
+
+import sqlalchemy.exc
+import structlog
+from flask import Flask, Response, jsonify, request
+from flask_babel import gettext
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from app.core.errors import WerkringError
+from app.core.ids import new_id
+from app.web.render import render, said
+from app.web.world import world
+
+log = structlog.get_logger()
+SENTENCES = {
+    400: "Das hat nicht geklappt. Lade die Seite neu.",
+    403: "Das darf nur deine Leitung. Frag sie.",
+    404: "Das gibt es hier nicht.",
+    405: "Das geht hier nicht.",
+    413: "Die Datei ist zu groß. Höchstens 25 MB sind möglich.",
+    429: "Das waren zu viele Versuche. Warte kurz.",
+    503: "Gerade kann nichts gespeichert werden. Versuch es gleich noch einmal.",
+}
+UNEXPECTED = "Das hat nicht geklappt. Deine Angaben sind noch da. Versuch es noch einmal."
+
+
+def catch_errors(app: Flask) -> None:
+    app.register_error_handler(WerkringError, _expected)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(sqlalchemy.exc.OperationalError, _unavailable)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _expected(error: WerkringError) -> Response:
+    if error.status == 403 and world().actor() is None:
+        return _to_sign_in()
+    return _answer(error.status, said(error) if error.text else gettext(SENTENCES[error.status]))
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()  # type: ignore[return-value]
+    if isinstance(error, RequestEntityTooLarge):
+        status = 413
+    return _answer(status, gettext(SENTENCES.get(status, SENTENCES[400])))
+
+
+def _unavailable(error: Exception) -> Response:
+    log.error("database unavailable", path=request.path, kind=type(error).__name__)
+    return _answer(503, gettext(SENTENCES[503]))
+
+
+def _unexpected(error: Exception) -> Response:
+    number = new_id()[-12:]
+    log.exception("unexpected error", path=request.path, reference=number)
+    return _answer(500, gettext(UNEXPECTED), number)
+
+
+def _to_sign_in() -> Response:
+    """People who are not signed in are asked to; scripts get the bare status."""
+    if wants_json() or request.method != "GET":
+        return _answer(403, gettext("Melde dich zuerst an."))
+    target = request.path if request.path.startswith("/") and not request.path.startswith("//") else "/"
+    return Response(status=303, headers={"Location": f"{request.script_root}/anmelden?weiter={target}"})
+
+
+def wants_json() -> bool:
+    return request.is_json or request.accept_mimetypes.best == "application/json"
+
+
+def _answer(status: int, sentence: str, reference: str = "") -> Response:
+    if wants_json():
+        body: dict[str, Any] = {"error": sentence}
+        return Response(jsonify(body | ({"reference": reference} if reference else {})).data, status, mimetype="application/json")
+    return render("errors/show.html", status, sentence=sentence, reference=reference, code=status)

@@ -1,0 +1,148 @@
+"""From values to a page: look, language, tabs, receipts, and the filters that turn units into words."""
+
+import datetime as dt
+import json
+from typing import Any
+
+from flask import Flask, Response, g, render_template, request
+from flask_babel import format_date, format_datetime, get_locale, gettext
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from app.core.errors import WerkringError
+from app.core.ids import new_secret
+from app.core.units import BERLIN, euro_text, hours_text, week_days, week_label, week_short
+from app.web.security import csrf_token
+from app.web.static import static_url
+from app.web.world import config, world
+
+LOOKS = ("", "sonne")
+HANDS = ("", "handschuh")
+RECEIPT_S = 120
+
+
+def render(template: str, status: int = 200, **values: Any) -> Response:
+    """Render one template with the context that every page has."""
+    return Response(render_template(template, **values), status, mimetype="text/html")
+
+
+def go_to(url: str, receipt: str = "", undo_url: str = "", **values: Any) -> Response:
+    """End a deed: 303 to a page, with a receipt that the page shows once. `receipt` is a translation key."""
+    response = Response(status=303, headers={"Location": url})
+    if receipt:
+        body = {"text": gettext(receipt, **values), "undo_url": undo_url}
+        response.set_cookie("quittung", _serializer().dumps(body), max_age=RECEIPT_S, **_cookie_options())
+    return response
+
+
+def said(error: WerkringError) -> str:
+    """The sentence of an error in the reader's language."""
+    return gettext(error.text, **{name: _said_value(value) for name, value in error.values.items()})
+
+
+def _said_value(value: object) -> object:
+    return str(value)
+
+
+def prepare_rendering(app: Flask) -> None:
+    """Register context and filters; undefined names in templates are errors."""
+    app.jinja_env.filters.update(
+        hours=hours_text,
+        euro=euro_text,
+        week=week_short,
+        week_year=week_label,
+        week_days=week_days,
+        day=day_text,
+        clock=clock_text,
+        when=when_text,
+        said=said,
+    )
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.context_processor(_context)
+    app.after_request(_drop_shown_receipt)
+
+
+def day_text(value: dt.date | dt.datetime) -> str:
+    """'Montag, 16. November' in the reader's language and German time."""
+    day = value.astimezone(BERLIN).date() if isinstance(value, dt.datetime) else value
+    return str(format_date(day, "EEEE, d. MMMM" if _is_german() else "EEEE, d MMMM"))
+
+
+def clock_text(value: dt.datetime) -> str:
+    """'12:00' in German time."""
+    return value.astimezone(BERLIN).strftime("%H:%M").lstrip("0").replace(":00", "") if _is_german() else value.astimezone(BERLIN).strftime("%H:%M")
+
+
+def when_text(value: dt.datetime) -> str:
+    """'16. Nov., 12:05' in the reader's language and German time."""
+    return str(format_datetime(value, "d. MMM, HH:mm" if _is_german() else "d MMM, HH:mm", rebase=True))
+
+
+def _is_german() -> bool:
+    locale = get_locale()
+    return locale is None or locale.language == "de"
+
+
+def _context() -> dict[str, Any]:
+    actor = world().actor()
+    return {
+        "actor": actor,
+        "look": {"light": _look("light", LOOKS, actor), "hand": _look("hand", HANDS, actor)},
+        "lang": str(get_locale() or "de"),
+        "world": _world_context(),
+        "tabs": world().tabs(actor) if actor else [],
+        "static_url": static_url,
+        "csrf_token": csrf_token,
+        "once_key": new_secret,
+        "receipt": _receipt(),
+        "path": request.path,
+    }
+
+
+def _world_context() -> dict[str, Any]:
+    game = world().game() if config().is_practice else None
+    return {
+        "is_practice": config().is_practice,
+        "root": request.script_root,
+        "name": game.band if game else "",
+        "links": game.links if game else [],
+        "offline": False,
+    }
+
+
+def _look(name: str, allowed: tuple[str, ...], actor: Any) -> str:
+    found = getattr(actor, name, None) if actor else request.cookies.get(name, "")
+    return found if found in allowed else ""
+
+
+def _receipt() -> dict[str, str] | None:
+    raw = request.cookies.get("quittung")
+    if not raw:
+        return None
+    g.receipt_shown = True
+    try:
+        body: dict[str, str] = _serializer().loads(raw, max_age=RECEIPT_S)
+    except BadData:
+        return None
+    return body
+
+
+def _drop_shown_receipt(response: Response) -> Response:
+    if g.get("receipt_shown") and response.status_code == 200:
+        response.delete_cookie("quittung", path=_cookie_options()["path"])
+    return response
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(config().secret_key, salt="quittung", serializer=json)
+
+
+def _cookie_options() -> dict[str, Any]:
+    return {"path": request.script_root + "/", "secure": config().is_secure, "httponly": True, "samesite": "Lax"}
+
+
+def set_look(response: Response, name: str, value: str) -> None:
+    """Keep light, hand or language on this device for visitors who are not signed in."""
+    response.set_cookie(name, value, max_age=365 * 86400, **_cookie_options())
+
+

@@ -1,0 +1,54 @@
+"""Static files under one version: immutable for a year, compressed once."""
+
+import gzip
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from flask import Blueprint, Response, abort, request, url_for
+
+ROOT = Path(__file__).parents[2] / "static"
+TYPES = {
+    ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon",
+    ".json": "application/json", ".webmanifest": "application/manifest+json",
+}  # fmt: skip
+
+files = Blueprint("static_files", __name__)
+
+
+@cache
+def version() -> str:
+    """Twelve hex digits over all static files."""
+    digest = hashlib.sha256()
+    for path in sorted(ROOT.rglob("*")):
+        if path.is_file():
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def static_url(name: str) -> str:
+    return url_for("static_files.send", version=version(), name=name)
+
+
+@files.get("/static/<version>/<path:name>")
+def send(version: str, name: str) -> Response:
+    body, packed = _file(name)
+    response = Response(body, mimetype=TYPES[Path(name).suffix])
+    if packed and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.data = packed
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Vary"] = "Accept-Encoding"
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+send.permission = "public"  # type: ignore[attr-defined]
+
+
+@cache
+def _file(name: str) -> tuple[bytes, bytes]:
+    path = (ROOT / name).resolve()
+    if not path.is_relative_to(ROOT.resolve()) or path.suffix not in TYPES or not path.is_file():
+        abort(404)
+    body = path.read_bytes()
+    return body, b"" if path.suffix == ".png" else gzip.compress(body, 9, mtime=0)

@@ -1,0 +1,189 @@
+"""What runs beside the pages: events find their reactions, messages their receivers, deadlines their end."""
+
+import datetime as dt
+import signal
+from functools import cache
+from typing import Any
+
+import structlog
+from huey import PostgresHuey, RedisHuey, SqliteHuey, crontab
+
+from app.config import Config, ConfigError, load_config
+from app.core import clock, outbox
+from app.core.db import Database
+from app.core.events import event_from
+from app.federation.actions import deliver_message, put_off, waiting_messages
+from app.firms.models import NodeSetting
+from app.reactions import INBOX, deadlines, errands, reactions_to
+
+log = structlog.get_logger()
+MOST_ROUNDS = 200
+HEARTBEAT = "worker_heartbeat"
+MOST_WAITING = 4
+
+
+def run_until_quiet(database: Database) -> None:
+    """Settle events and deliver messages until nothing is due: each in a transaction of its own."""
+    for _ in range(MOST_ROUNDS):
+        if settle_events(database) + deliver_messages(database) == 0:
+            return
+
+
+def settle_events(database: Database) -> int:
+    """Run the reactions of every due event, one transaction per event; returns how many were due."""
+    with database.read() as session:
+        due = outbox.due_events(session, clock.now())
+    for event_id in due:
+        _settle(database, event_id)
+    return len(due)
+
+
+def deliver_messages(database: Database) -> int:
+    """Deliver the oldest waiting message of every pair of firms; returns how many were tried."""
+    with database.read() as session:
+        waiting = waiting_messages(session, clock.now())
+    for firm_id, message_id in waiting:
+        _deliver(database, firm_id, message_id)
+    return len(waiting)
+
+
+def _settle(database: Database, event_id: str) -> None:
+    try:
+        with database.write() as session:
+            session.info["is_inside_worker"] = True
+            row = session.get(outbox.OutboxRow, event_id, with_for_update=True)
+            if row is None or row.settled_at is not None:
+                return
+            event = event_from(row.kind, row.body)
+            for react in reactions_to(event):
+                react(session, event)
+            row.settled_at = clock.now()
+    except Exception as error:
+        log.exception("reaction failed", event_id=event_id)
+        _note_failure(database, event_id, error)
+
+
+def _note_failure(database: Database, event_id: str, error: Exception) -> None:
+    with database.write() as session:
+        row = session.get(outbox.OutboxRow, event_id)
+        if row is None:
+            return
+        row.attempts += 1
+        row.error = f"{type(error).__name__}: {error}"[:500]
+        next_try = outbox.retry_at(row.attempts, clock.now())
+        row.next_try_at = next_try or row.next_try_at
+        row.parked_at = None if next_try else clock.now()
+
+
+def _deliver(database: Database, firm_id: str, message_id: str) -> None:
+    try:
+        with database.write() as session:
+            session.info["is_inside_worker"] = True
+            deliver_message(session, firm_id, message_id, INBOX)
+    except Exception as error:
+        log.exception("delivery failed", message_id=message_id)
+        with database.write() as session:
+            next_try = clock.now() + dt.timedelta(minutes=1)
+            put_off(session, firm_id, message_id, type(error).__name__, next_try)
+
+
+
+def end_what_is_due(database: Database) -> None:
+    """Deadlines: each in a transaction of its own, so that one fault stops nothing else."""
+    for end in deadlines():
+        try:
+            with database.write() as session:
+                session.info["is_inside_worker"] = True
+                end(session, clock.now())
+        except Exception:
+            log.exception("deadline failed", deadline=end.__name__)
+    run_until_quiet(database)
+
+
+def run_errands(database: Database, config: Config) -> None:
+    """Send what is due to phones and mailboxes."""
+    for run in errands():
+        try:
+            run(database, config)
+        except Exception:
+            log.exception("errand failed", errand=run.__name__)
+
+
+def note_heartbeat(database: Database) -> None:
+    with database.write() as session:
+        row = session.get(NodeSetting, HEARTBEAT) or NodeSetting(key=HEARTBEAT)
+        row.value = clock.now().isoformat()
+        session.add(row)
+
+
+def last_heartbeat(session: Any) -> dt.datetime | None:
+    row = session.get(NodeSetting, HEARTBEAT)
+    return dt.datetime.fromisoformat(row.value) if row else None
+
+
+def enqueue(config: Config) -> None:
+    """Wake the worker after a commit; what is not told here is found by the sweep each minute."""
+    engine = task_engine(config)
+    if engine.pending_count() < MOST_WAITING:
+        engine.run_due()
+
+
+@cache
+def task_engine(config: Config) -> Any:
+    """The engine with its tasks, for the web (to enqueue) and the worker (to run)."""
+    engine = _engine_for(config)
+
+    @engine.task(name="run_due")
+    def run_due() -> None:
+        database = _database(config)
+        run_until_quiet(database)
+        engine.run_out()
+
+    @engine.task(name="run_out")
+    def run_out() -> None:
+        with engine.lock_task("run_out"):
+            run_errands(_database(config), config)
+
+    @engine.periodic_task(crontab(minute="*"), name="tend")
+    def tend() -> None:
+        database = _database(config)
+        note_heartbeat(database)
+        end_what_is_due(database)
+        engine.run_out()
+
+    engine.run_due, engine.run_out = run_due, run_out
+    return engine
+
+
+def _engine_for(config: Config) -> Any:
+    url = config.queue_url or ("" if config.is_embedded else config.database_url)
+    if url.startswith("redis"):
+        return RedisHuey("werkring", url=url, results=False)
+    if url.startswith("postgresql"):
+        return PostgresHuey("werkring", dsn=url.replace("postgresql+psycopg", "postgresql"), results=False)
+    # a file of its own with a rollback journal: the standard library's older SQLite corrupts write-ahead logs
+    return SqliteHuey("werkring", filename=str(config.data_dir / "tasks.sqlite"), journal_mode="delete", results=False)
+
+
+@cache
+def _database(config: Config) -> Database:
+    return Database(config.database_url)
+
+
+def main() -> None:
+    """Run the worker until it is told to stop."""
+    try:
+        config = load_config()
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+    clock.start_at(config.clock_start)
+    database = _database(config)
+    note_heartbeat(database)
+    run_until_quiet(database)
+    consumer = task_engine(config).create_consumer(workers=3, initial_delay=0.05, max_delay=0.4)
+    signal.signal(signal.SIGTERM, lambda *_: consumer.stop())
+    consumer.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The database keeps its promises on both kinds."""
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from app.core.db import Database, after_commit, void
+from app.firms.models import NodeSetting
+
+
+def test_what_raises_is_rolled_back(database: Database) -> None:
+    with pytest.raises(RuntimeError), database.write() as session:
+        session.add(NodeSetting(key="a", value="1"))
+        raise RuntimeError
+    with database.read() as session:
+        assert session.get(NodeSetting, "a") is None
+
+
+def test_a_void_transaction_leaves_nothing_and_starts_nothing(database: Database) -> None:
+    done: list[str] = []
+    with database.write() as session:
+        session.add(NodeSetting(key="a", value="1"))
+        after_commit(session, lambda _: done.append("ran"))
+        void(session)
+    with database.read() as session:
+        assert session.get(NodeSetting, "a") is None
+    assert done == []
+
+
+def test_writers_on_one_sqlite_file_wait_for_each_other(sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        session.add(NodeSetting(key="n", value="0"))
+
+    def add_one() -> None:
+        for _ in range(20):
+            with sqlite_database.write() as session:
+                row = session.get_one(NodeSetting, "n")
+                row.value = str(int(row.value) + 1)
+
+    writers = [threading.Thread(target=add_one) for _ in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    with sqlite_database.read() as session:
+        assert session.get_one(NodeSetting, "n").value == "160"
+
+
+def test_sqlite_is_durable_and_checks_foreign_keys(sqlite_database: Database) -> None:
+    with sqlite_database.read() as session:
+        settings = [session.scalar(sa.text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")]
+    assert settings == ["wal", 2, 1]

@@ -1,0 +1,118 @@
+"""A real PostgreSQL server for the tests: a given one, the distribution's, or the pgserver wheel; also as root."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+SETTINGS = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+
+
+@dataclass
+class PostgresServer:
+    """A running server and the template that holds all tables."""
+
+    url: str
+    folder: Path | None = None
+    process: subprocess.Popen[bytes] | None = None
+    wheel: object = None
+    template: str = field(default="")
+
+    @classmethod
+    def start(cls, folder: Path) -> "PostgresServer":
+        """Take TEST_DATABASE_URL if it is set, else start the distribution's server, else the one of the wheel."""
+        given = os.environ.get("TEST_DATABASE_URL")
+        if given:
+            return cls(given)
+        found = _distribution_folder()
+        return _start_distribution(cls, found, folder) if found else _start_wheel(cls, folder)
+
+    def new_database(self) -> str:
+        """Create an empty database with all tables; returns its URL."""
+        if not self.template:
+            self.template = self._make_template()
+        name = f"t{uuid.uuid4().hex[:16]}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.template}" STRATEGY FILE_COPY')
+        return self._named(name)
+
+    def _make_template(self) -> str:
+        from app.core.db import Database
+
+        name = f"template{uuid.uuid4().hex[:10]}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        database = Database(self._named(name))
+        database.create_tables()
+        database.close()
+        return name
+
+    def _named(self, name: str) -> str:
+        """Same server, other database: as an SQLAlchemy URL."""
+        head, _, tail = self.url.partition("?")
+        base = head.rsplit("/", 1)[0].replace("postgresql://", "postgresql+psycopg://")
+        return f"{base}/{name}" + (f"?{tail}" if tail else "")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+        if self.wheel is not None:
+            self.wheel.cleanup()  # type: ignore[attr-defined]
+
+
+def _distribution_folder() -> Path | None:
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (folder / "postgres").exists() and (folder / "initdb").exists():
+            return folder
+    return None
+
+
+def _start_distribution(cls: type[PostgresServer], binaries: Path, folder: Path) -> PostgresServer:
+    """PostgreSQL refuses to run as root: then it runs as `nobody`, in a folder that `nobody` owns."""
+    home = Path(f"/tmp/werkring-pg-{uuid.uuid4().hex[:8]}") if os.geteuid() == 0 else folder / "pg"
+    home.mkdir(mode=0o700)
+    before: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(home, "nobody", "nogroup")
+        before = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    data = home / "data"
+    subprocess.run(
+        [*before, str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True, capture_output=True, cwd="/tmp",
+    )  # fmt: skip
+    port = _free_port()
+    command = [*before, str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(home), "-h", "127.0.0.1", *SETTINGS]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp")
+    server = cls(f"postgresql://postgres@127.0.0.1:{port}/postgres", home, process)
+    _wait_for(server.url)
+    return server
+
+
+def _start_wheel(cls: type[PostgresServer], folder: Path) -> PostgresServer:
+    import pgserver
+
+    wheel = pgserver.get_server(folder / "pgserver")
+    return cls(wheel.get_uri(), folder, None, wheel)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _wait_for(url: str) -> None:
+    for _ in range(200):
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+            return
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+    raise RuntimeError("PostgreSQL did not start")
