@@ -1,0 +1,132 @@
+// What every page needs: waiting sign, second tap ignored, errors first, offline band, steppers, the service worker.
+const BUSY_AFTER_MS = 400;
+const root = document.documentElement.dataset.root || "/";
+const waiting = new WeakSet();
+
+document.addEventListener("submit", onSubmit);
+document.addEventListener("click", onStep);
+document.addEventListener("htmx:finally:request", (event) => release(formOf(event.target)));
+document.addEventListener("htmx:response:error", (event) => event.detail.ctx.response.status === 422 || showFault(true));
+document.addEventListener("htmx:error", () => showFault(true));
+document.addEventListener("htmx:before:request", () => showFault(false));
+document.addEventListener("htmx:after:swap", () => { focusErrors(); greetReceipt(); });
+addEventListener("online", showNet);
+addEventListener("offline", showNet);
+addEventListener("pageshow", (event) => event.persisted && document.querySelectorAll("form").forEach(release));
+
+showNet();
+showCopyTime();
+focusErrors();
+greetReceipt();
+startWorker();
+loadElements();
+
+/** The first submit goes through and shows its wait after 0.4 s; every further one is dropped. */
+function onSubmit(event) {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (waiting.has(form)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    return;
+  }
+  waiting.add(form);
+  if ("abmelden" in form.dataset) forgetPerson();
+  const button = event.submitter;
+  setTimeout(() => waiting.has(form) && button && setBusy(button, form.dataset.warten), BUSY_AFTER_MS);
+}
+
+function release(form) {
+  if (!form) return;
+  waiting.delete(form);
+  form.querySelectorAll("[aria-busy=true]").forEach((button) => setBusy(button, ""));
+}
+
+function formOf(element) {
+  return element instanceof Element ? element.closest("form") : null;
+}
+
+/** Show or end the waiting sign of one button; `text` is what it says meanwhile. Elements of other files use it too. */
+export function setBusy(button, text) {
+  const word = button.querySelector("span");
+  if (text) {
+    button.dataset.wort = word ? word.textContent : "";
+    button.setAttribute("aria-busy", "true");
+  } else button.removeAttribute("aria-busy");
+  if (word) word.textContent = text || button.dataset.wort;
+}
+
+/** Minus and plus change the number on the spot; without JavaScript they are submit buttons. */
+function onStep(event) {
+  const button = event.target.closest(".stufen button");
+  if (!button) return;
+  event.preventDefault();
+  const box = button.closest(".stufen");
+  const field = box.querySelector("input");
+  const now = Number.parseFloat(field.value.replace(",", ".")) || 0;
+  const next = Math.min(Number(box.dataset.max), Math.max(Number(box.dataset.min), now + Number(button.value)));
+  field.value = String(next).replace(".", ",");
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+function focusErrors() {
+  const list = document.getElementById("fehlerliste");
+  if (!list || list.dataset.seen) return;
+  list.dataset.seen = "1";
+  list.focus();
+  const word = document.documentElement.dataset.fehler;
+  if (word && !document.title.startsWith(word)) document.title = `${word} ${document.title}`;
+}
+
+/** A receipt is felt in a loud hall, where the phone can. */
+function greetReceipt() {
+  const receipt = document.querySelector("[data-quittung]:not([data-seen])");
+  if (!receipt) return;
+  receipt.dataset.seen = "1";
+  if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(100);
+}
+
+function showFault(isFault) {
+  const band = document.getElementById("stoerung");
+  if (band) band.hidden = !isFault;
+}
+
+function showNet() {
+  const band = document.getElementById("band-offline");
+  if (band) band.hidden = navigator.onLine && !document.body.dataset.stand;
+}
+
+/** The service worker writes data-stand into a page that comes from the phone's own copy. */
+function showCopyTime() {
+  const { stand } = document.body.dataset;
+  const text = document.querySelector("#band-offline [data-stand-text]");
+  if (stand && text) text.textContent = text.dataset.standText.replace("{}", stand);
+}
+
+function startWorker() {
+  navigator.serviceWorker?.register(`${root}sw.js`, { scope: root }).catch(() => {});
+}
+
+/** Before somebody else signs in, and at sign-out, the copies of this person's pages go. */
+export function forgetPerson() {
+  localStorage.removeItem(`push:${root}`);
+  navigator.serviceWorker?.controller?.postMessage({ type: "forget" });
+}
+
+/** Post JSON to our own server; resolves to the answer, also of a refusal, as {ok, status, body}. */
+export async function postJson(url, body) {
+  const csrf = document.querySelector("meta[name=csrf]")?.content ?? "";
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRF-Token": csrf },
+    body: JSON.stringify(body),
+  });
+  return { ok: response.ok, status: response.status, body: await response.json().catch(() => ({})) };
+}
+
+function loadElements() {
+  const has = (name) => document.querySelector(name);
+  if (has("passkey-button")) import("./passkey.js");
+  if (has("install-button")) import("./install.js");
+  if (has("push-button") || (self.Notification?.permission === "granted" && localStorage.getItem(`push:${root}`))) import("./push.js");
+}
