@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, isfinite
 from typing import Any
 
 import numpy as np
 
-from app.plans.bounds import Columns, columns_of
+from app.plans.bounds import Columns, Narrowed, columns_of
 from app.plans.pools import Pool
 from app.plans.scope import Scope
 
@@ -18,32 +19,31 @@ class Answer:
     """The pools that the solver uses (None: it found no cover in time), and what any cover costs at least."""
 
     used: tuple[Pool, ...] | None
-    bound_quarters: float
-    is_proven: bool
+    least_quarters: int
 
 
-def solve_model(scope: Scope, start: Sequence[int] | None, time_limit_s: float) -> Answer:
-    """Return the cheapest cover of the scope; `start` is a known one in steps per pool. One thread, fixed seed.
+def solve_model(narrowed: Narrowed, time_limit_s: float) -> Answer:
+    """Return the cheapest cover of what is left to decide, beginning at the best known one. One thread, fixed seed.
 
     Steps stay continuous: once the switches are set, the best steps are whole (each pool lies in one sum and one cap).
     """
     import highspy  # only where a plan is built: 0.07 s and 12 MB
 
-    columns = columns_of(scope)
-    solver = highspy.Highs()
+    columns = columns_of(narrowed.scope)
+    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     for name, value in _options(time_limit_s).items():
         solver.setOptionValue(name, value)
-    solver.passModel(_program(highspy, columns))
-    if start is not None:
+    solver.passModel(_program(highspy, columns, narrowed.is_needed))
+    if narrowed.best[1]:
         solution = highspy.HighsSolution()
-        solution.col_value = _start_values(columns, start)
+        solution.col_value = _start_values(columns, [narrowed.best[1].get(pool, 0) for pool in narrowed.scope.pools])
         solver.setSolution(solution)
     solver.run()
-    return _answer(highspy, solver, scope)
+    return _answer(highspy, solver, narrowed.scope)
 
 
 def _options(time_limit_s: float) -> dict[str, Any]:
-    """Costs are whole quarter cents: a gap below one is no gap."""
+    """Costs are whole quarter cents: a gap below one is no gap. No switch may be a little on, for steps hang on it."""
     return {
         "output_flag": False,
         "threads": 1,
@@ -51,10 +51,11 @@ def _options(time_limit_s: float) -> dict[str, Any]:
         "time_limit": time_limit_s,
         "mip_rel_gap": 0.0,
         "mip_abs_gap": 0.9,
+        "mip_feasibility_tolerance": 1e-9,
     }
 
 
-def _program(highspy: Any, columns: Columns) -> Any:
+def _program(highspy: Any, columns: Columns, is_needed: Sequence[bool]) -> Any:
     """Columns: steps per pool, switch per pool, switch per partner."""
     pools, partners = len(columns.rate), len(columns.starts)
     rows = _rows(columns)
@@ -62,7 +63,7 @@ def _program(highspy: Any, columns: Columns) -> Any:
     program.num_col_ = 2 * pools + partners
     program.num_row_ = len(rows)
     program.col_cost_ = np.concatenate([columns.rate, columns.fixed, columns.transport]).astype(float)
-    program.col_lower_ = np.zeros(program.num_col_)
+    program.col_lower_ = np.concatenate([np.zeros(pools), is_needed, np.zeros(partners)]).astype(float)
     program.col_upper_ = np.concatenate([columns.total, np.ones(pools + partners)]).astype(float)
     whole, part = highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous
     program.integrality_ = [part] * pools + [whole] * (pools + partners)
@@ -85,7 +86,7 @@ def _rows(columns: Columns) -> list[Row]:
         rows.append((0.0, endless, [(i, 1.0), (pools + i, -float(block[i]))]))
         rows.append((-endless, 0.0, [(pools + i, 1.0), (2 * pools + owner[i], -1.0)]))
     rows += _partner_rows(columns, np.add.reduceat(columns.total, columns.starts).tolist())
-    if columns.most_partners:
+    if columns.most_partners is not None:
         rows.append((-endless, float(columns.most_partners), [(2 * pools + j, 1.0) for j in range(partners)]))
     return rows
 
@@ -96,7 +97,7 @@ def _partner_rows(columns: Columns, totals: list[int]) -> list[Row]:
     ends = [*columns.starts.tolist()[1:], pools]
     rows: list[Row] = []
     for partner, (first, end) in enumerate(zip(columns.starts.tolist(), ends, strict=True)):
-        most = totals[partner] if columns.cap_steps < 0 else min(totals[partner], columns.cap_steps)
+        most = min(totals[partner], columns.cap_steps)
         cells = [(i, 1.0) for i in range(first, end)]
         rows.append((-float("inf"), 0.0, [*cells, (2 * pools + partner, -float(most))]))
     return rows
@@ -112,9 +113,9 @@ def _start_values(columns: Columns, start: Sequence[int]) -> list[float]:
 
 def _answer(highspy: Any, solver: Any, scope: Scope) -> Answer:
     info = solver.getInfo()
-    is_proven = solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
-    if info.primal_solution_status != 2:
-        return Answer(None, info.mip_dual_bound, is_proven=False)
+    least = ceil(info.mip_dual_bound - 0.001) if isfinite(info.mip_dual_bound) else 0
+    if info.primal_solution_status != int(highspy.SolutionStatus.kSolutionStatusFeasible):
+        return Answer(None, least)
     switches = list(solver.getSolution().col_value)[len(scope.pools) : 2 * len(scope.pools)]
     used = tuple(pool for pool, switch in zip(scope.pools, switches, strict=True) if switch > 0.5)
-    return Answer(used, info.mip_dual_bound, is_proven)
+    return Answer(used, least)

@@ -1,4 +1,4 @@
-"""Offer lines added up to machines: a rate does not depend on the week, so only the machine's total matters for cost."""
+"""Offer lines added up to machines: a rate does not depend on the week, so only the total matters for the cost."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -94,7 +94,7 @@ def better_of(greedy: PlanDraft, exact: PlanDraft) -> PlanDraft:
 
 
 def rank_plan(plan: PlanDraft) -> Rank:
-    """Return what its goal compares, smaller is better: missing minutes first, then the goal's own number, then cents."""
+    """Return what its goal compares, smaller is better: missing minutes, then the goal's own number, then cents."""
     return (plan.missing_min, _goal_number(plan), plan.cost_cents)
 
 
@@ -143,7 +143,7 @@ def describe_plan(
 
 
 def cost_of(chosen: Sequence[tuple[OfferedLine, int]], terms: Iterable[PartnerTerms]) -> int:
-    """Return the cents of the lines, each rounded once, the set-up of each machine and the transport of each partner."""
+    """Return the cents of the lines, each rounded once, of set-up once a machine and of transport once a partner."""
     lines = sum(amount_cents(minutes, line.rate_cents_per_hour) for line, minutes in chosen)
     set_ups = {terms_of(line): set_up_cents(line) for line, _ in chosen}
     used = {line.partner_id for line, _ in chosen}

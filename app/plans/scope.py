@@ -53,7 +53,7 @@ def earliest_week(lines: Iterable[OfferedLine], need_steps: int) -> str:
     for week, group in groupby(ordered, key=lambda line: line.week):
         usable += sum(_gain(sums, line) for line in group)
         if usable >= need_steps:
-            return week
+            return str(week)
     return ordered[-1].week if ordered else ""
 
 

@@ -37,13 +37,13 @@ def _search(scope: Scope, greedy: dict[Pool, int], time_limit_s: float) -> tuple
     from app.plans import bounds, model  # numpy and highspy load when a plan is built, not when the web starts
 
     start = (quarters_of(list(greedy), list(greedy.values()), scope.transport_quarters), greedy)
-    narrow, best, least = bounds.tighten(scope, start if _keeps_cap(scope, greedy) else NO_COVER)
+    narrowed = bounds.tighten(scope, start if _keeps_cap(scope, greedy) else NO_COVER)
+    best, least = narrowed.best, narrowed.least_quarters
     if best[0] > least:
-        known = [best[1].get(pool, 0) for pool in narrow.pools] if best[1] else None
-        answer = model.solve_model(narrow, known, time_limit_s)
-        found = bounds.price_cover(narrow, answer.used) if answer.used is not None else None
+        answer = model.solve_model(narrowed, time_limit_s)
+        found = bounds.price_cover(narrowed.scope, answer.used) if answer.used is not None else None
         best = min(best, found or NO_COVER, key=lambda cover: cover[0])
-        least = best[0] if answer.is_proven else max(least, min(best[0], answer.bound_quarters))
+        least = max(least, min(best[0], answer.least_quarters))
     gap_quarters = best[0] - least
     return (best[1] or greedy), -(-1000 * gap_quarters // max(1, best[0]))
 

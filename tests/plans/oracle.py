@@ -22,7 +22,7 @@ class MachineOffer:
 
 @dataclass(frozen=True)
 class Optimum:
-    """`number` is the goal's own: week, partners or the largest share in steps above the cap; costs in quarter cents."""
+    """`number` is the goal's own: week, partners, or the largest share in steps if above the cap."""
 
     is_short: bool
     number: str | int

@@ -50,12 +50,12 @@ def supplies(draw: st.DrawFn, any_rate: bool = False) -> PlanInput:
             lines.append(
                 OfferedLine(name, f"offer-{partner}", partner, f"m{number}", week, minutes, rate, set_up, block)
             )
-    terms = tuple(PartnerTerms(f"firm-{n}", draw(st.sampled_from((0, 0, 35, 400)))) for n in range(5))
-    return PlanInput(draw(st.integers(1, 80)) * 15, tuple(lines), terms)
+    transport = tuple(PartnerTerms(f"firm-{n}", draw(st.sampled_from((0, 0, 35, 400)))) for n in range(5))
+    return PlanInput(draw(st.integers(1, 80)) * 15, tuple(lines), transport)
 
 
 def large_supply(windows: int, *, is_tight: bool, seed: int, weeks: int = 12, need_min: int = 500 * HOUR) -> PlanInput:
-    """Random offers of so many windows: 0 to 7 hours a week when tight, 0 to 40 when loose; about 14 machines a firm."""
+    """Random offers of so many windows, 0 to 7 hours a week when tight, 0 to 40 when loose; 14 machines a firm."""
     chance = random.Random(seed)
     firms = max(3, windows // 170)
     span = weeks_from("2026-W40", weeks)
