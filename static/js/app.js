@@ -1,9 +1,10 @@
 // What every page needs: waiting sign, second tap ignored, errors first, offline band, steppers, the service worker.
 const BUSY_AFTER_MS = 400;
+const GIVE_UP_MS = 20000;
 const root = document.documentElement.dataset.root || "/";
 const waiting = new WeakSet();
 
-document.addEventListener("submit", onSubmit);
+document.addEventListener("submit", onSubmit, true); // before htmx sees it
 document.addEventListener("click", onStep);
 document.addEventListener("htmx:finally:request", (event) => release(formOf(event.target)));
 document.addEventListener("htmx:response:error", (event) => event.detail.ctx.response.status === 422 || showFault(true));
@@ -12,6 +13,7 @@ document.addEventListener("htmx:before:request", () => showFault(false));
 document.addEventListener("htmx:after:swap", () => { focusErrors(); greetReceipt(); });
 addEventListener("online", showNet);
 addEventListener("offline", showNet);
+addEventListener("beforeinstallprompt", keepInstallOffer);
 addEventListener("pageshow", (event) => event.persisted && document.querySelectorAll("form").forEach(release));
 
 showNet();
@@ -34,6 +36,7 @@ function onSubmit(event) {
   if ("abmelden" in form.dataset) forgetPerson();
   const button = event.submitter;
   setTimeout(() => waiting.has(form) && button && setBusy(button, form.dataset.warten), BUSY_AFTER_MS);
+  setTimeout(() => release(form), GIVE_UP_MS); // a second send is safe: the form carries a one-time key
 }
 
 function release(form) {
@@ -101,6 +104,13 @@ function showCopyTime() {
   const { stand } = document.body.dataset;
   const text = document.querySelector("#band-offline [data-stand-text]");
   if (stand && text) text.textContent = text.dataset.standText.replace("{}", stand);
+}
+
+/** The browser offers this once, often before the button exists; the install element picks it up. */
+function keepInstallOffer(event) {
+  event.preventDefault();
+  self.installOffer = event;
+  dispatchEvent(new Event("install-offer"));
 }
 
 function startWorker() {
