@@ -1,6 +1,9 @@
 """The plan builder against an exact dynamic program, and against itself in another order."""
 
 import random
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.plans.check import check_plan
 from app.plans.greedy import build_greedy
-from app.plans.rules import GOALS, Goal, PlanInput, rank_plan
+from app.plans.rules import GOALS, Goal, OfferedLine, PlanInput, rank_plan
 from app.plans.solver import solve_exact
 from tests.plans.oracle import best_plan, value_of
 from tests.plans.world import large_supply, needs, offer, supplies
@@ -84,3 +87,34 @@ def test_of_two_equal_partners_the_first_by_id_is_taken() -> None:
     plan_input = needs(10, offer("zeta", 40), offer("alpha", 40), offer("mike", 40))
     assert solve_exact(plan_input, "cheapest").lines == (("alpha-mill-2026-W49", 600),)
     assert build_greedy(plan_input, "cheapest").lines == (("alpha-mill-2026-W49", 600),)
+
+
+def test_the_fastest_plan_needs_no_week_more_when_the_hours_reach_exactly() -> None:
+    weeks = [offer("alder", 10, week=f"2026-W{week}", block_h=20) for week in (49, 50, 51)]
+    for hours, last_week in ((20, "2026-W50"), (20.25, "2026-W51"), (5, "2026-W50")):
+        assert solve_exact(needs(hours, *weeks), "fastest").last_week == last_week
+
+
+def test_two_equal_machines_beside_a_third_share_by_name_whatever_the_solver_says() -> None:
+    offers = [offer("alder", 10, machine=name, block_h=2) for name in ("b-mill", "a-mill", "c-mill")]
+    assert solve_exact(needs(12, *offers), "cheapest").lines == (("a-mill-2026-W49", 600), ("b-mill-2026-W49", 120))
+
+
+def test_the_web_starts_without_loading_a_solver() -> None:
+    loaded = "import sys, app.plans.solver, app.plans.greedy; print({'numpy', 'highspy'} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"
+
+
+def test_a_spread_that_the_first_answer_misses_is_found_by_the_exact_one() -> None:
+    whole = [offer("alder", hours, rate, machine=f"a{rate}", block_h=hours) for hours, rate in ((30, 5000), (20, 9000))]
+    plan_input = needs(100, *whole, replace(whole[1], line_id="twin", machine_id="twin"), *_two_others())
+    greedy, exact = build_greedy(plan_input, "spread"), solve_exact(plan_input, "spread")
+    for plan in (greedy, exact, solve_exact(plan_input, "spread", time_limit_s=0.0)):
+        check_plan(plan_input, plan)
+    assert greedy.is_over_cap
+    assert (exact.largest_share_permille, exact.solver_status, exact.covered_min) == (400, "proven", 6000)
+
+
+def _two_others() -> tuple[OfferedLine, OfferedLine]:
+    return offer("birch", 40, 7000), offer("cedar", 20, 7000)
