@@ -104,8 +104,17 @@ def check_parameters(kind: MachineType, raw: Mapping[str, object]) -> dict[str, 
             raise RuleBroken("Das Merkmal %(key)s gibt es bei diesem Maschinentyp nicht.", key, key=key)
         if value is None or value == "" or value == []:
             continue
-        values[key] = _read_value(kind.parameters[key], value)
+        values[key] = read_value(kind.parameters[key], value)
     return values
+
+
+def read_value(parameter: ParameterDefinition, value: object) -> Value:
+    """Return one value in the kind the parameter asks for; raises RuleBroken with the parameter's key as the field."""
+    if parameter.operator == "bool":
+        return _read_bool(parameter, value)
+    if parameter.operator == "in":
+        return _read_words(parameter, value)
+    return _read_number(parameter, value)
 
 
 def restore_values(stored: Mapping[str, object]) -> dict[str, Value]:
@@ -170,14 +179,6 @@ def certificate_state(
     if valid_to is not None and valid_to - today <= EXPIRY_NOTICE:
         return CertificateState.EXPIRING
     return CertificateState.VERIFIED
-
-
-def _read_value(parameter: ParameterDefinition, value: object) -> Value:
-    if parameter.operator == "bool":
-        return _read_bool(parameter, value)
-    if parameter.operator == "in":
-        return _read_words(parameter, value)
-    return _read_number(parameter, value)
 
 
 def _read_bool(parameter: ParameterDefinition, value: object) -> bool:
