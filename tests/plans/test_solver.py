@@ -93,6 +93,8 @@ def test_the_fastest_plan_needs_no_week_more_when_the_hours_reach_exactly() -> N
     weeks = [offer("alder", 10, week=f"2026-W{week}", block_h=20) for week in (49, 50, 51)]
     for hours, last_week in ((20, "2026-W50"), (20.25, "2026-W51"), (5, "2026-W50")):
         assert solve_exact(needs(hours, *weeks), "fastest").last_week == last_week
+    early, cheap = offer("alder", 20, 9000, week="2026-W49"), offer("birch", 20, 5000, week="2026-W50")
+    assert solve_exact(needs(20, early, cheap), "fastest").last_week == "2026-W49"
 
 
 def test_two_equal_machines_beside_a_third_share_by_name_whatever_the_solver_says() -> None:
