@@ -72,6 +72,7 @@ endef
 	@command -v chromium >/dev/null || { $(call need,chromium fonts-dejavu-core); }
 	@command -v npm >/dev/null || { $(call need,nodejs npm); }
 	@command -v setpriv >/dev/null || { $(call need,util-linux); }
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || $(BIN)/python -c 'import pgserver' 2>/dev/null || { $(call need,postgresql); }
 	@cd e2e && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 

@@ -56,7 +56,9 @@ def serve(host: str, processes: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         _wait_until_well(config, children)
-        click.echo(f"Werkring runs at {config.public_url} (practice world: {config.public_url}/uebung). Ctrl-C stops it.")
+        click.echo(
+            f"Werkring runs at {config.public_url} (practice world: {config.public_url}/uebung). Ctrl-C stops it."
+        )
         while all(child.poll() is None for child in children):
             time.sleep(0.5)
         raise click.ClickException("A part of Werkring stopped by itself; see the lines above.")
@@ -84,7 +86,7 @@ def _wait_until_well(config: Config, children: "list[subprocess.Popen[bytes]]") 
         if any(child.poll() is not None for child in children):
             raise click.ClickException("Werkring could not start; see the lines above.")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{config.port}/healthz", timeout=2):  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{config.port}/healthz", timeout=2):
                 return
         except OSError:
             time.sleep(0.1)

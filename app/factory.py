@@ -21,7 +21,20 @@ from app.web import errors, pwa, render, security, static
 from app.web.world import World, join_world, world
 from app.worker import enqueue, last_heartbeat
 
-ROOMS = ("firms", "passkeys", "federation", "partners", "push", "machines", "capacity", "requests", "offers", "plans", "bookings", "agreements")
+ROOMS = (
+    "firms",
+    "passkeys",
+    "federation",
+    "partners",
+    "push",
+    "machines",
+    "capacity",
+    "requests",
+    "offers",
+    "plans",
+    "bookings",
+    "agreements",
+)
 LANGUAGES = ("de", "en")
 MOST_BODY_BYTES = 26 * 1024 * 1024
 

@@ -87,7 +87,6 @@ def _deliver(database: Database, firm_id: str, message_id: str) -> None:
             put_off(session, firm_id, message_id, type(error).__name__, next_try)
 
 
-
 def end_what_is_due(database: Database) -> None:
     """Deadlines: each in a transaction of its own, so that one fault stops nothing else."""
     for end in deadlines():
@@ -133,25 +132,22 @@ def task_engine(config: Config) -> Any:
     """The engine with its tasks, for the web (to enqueue) and the worker (to run)."""
     engine = _engine_for(config)
 
-    @engine.task(name="run_due")
     def run_due() -> None:
-        database = _database(config)
-        run_until_quiet(database)
+        run_until_quiet(_database(config))
         engine.run_out()
 
-    @engine.task(name="run_out")
     def run_out() -> None:
         with engine.lock_task("run_out"):
             run_errands(_database(config), config)
 
-    @engine.periodic_task(crontab(minute="*"), name="tend")
     def tend() -> None:
-        database = _database(config)
-        note_heartbeat(database)
-        end_what_is_due(database)
+        note_heartbeat(_database(config))
+        end_what_is_due(_database(config))
         engine.run_out()
 
-    engine.run_due, engine.run_out = run_due, run_out
+    engine.run_due = engine.task(name="run_due")(run_due)
+    engine.run_out = engine.task(name="run_out")(run_out)
+    engine.periodic_task(crontab(minute="*"), name="tend")(tend)
     return engine
 
 

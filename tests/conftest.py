@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import tests.tables  # noqa: F401
 from app.core import clock
 from app.core.db import Database
-import tests.tables  # noqa: F401
 from tests.postgres import PostgresServer
 
 MONDAY = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))

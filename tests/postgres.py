@@ -88,7 +88,19 @@ def _start_distribution(cls: type[PostgresServer], binaries: Path, folder: Path)
         check=True, capture_output=True, cwd="/tmp",
     )  # fmt: skip
     port = _free_port()
-    command = [*before, str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-k", str(home), "-h", "127.0.0.1", *SETTINGS]
+    command = [
+        *before,
+        str(binaries / "postgres"),
+        "-D",
+        str(data),
+        "-p",
+        str(port),
+        "-k",
+        str(home),
+        "-h",
+        "127.0.0.1",
+        *SETTINGS,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp")
     server = cls(f"postgresql://postgres@127.0.0.1:{port}/postgres", home, process)
     _wait_for(server.url)

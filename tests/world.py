@@ -83,7 +83,15 @@ def make_firm(session: Session, key: str) -> TestFirm:
     )  # fmt: skip
     for role in (Role.MANAGER, Role.FOREMAN, Role.WORKER):
         person_id = firm.people[role] = new_id()
-        session.add(Person(firm_id=firm.id, id=person_id, created_at=now, name=f"{short} {role.title()}", email=f"{role}@{key}.example"))
+        session.add(
+            Person(
+                firm_id=firm.id,
+                id=person_id,
+                created_at=now,
+                name=f"{short} {role.title()}",
+                email=f"{role}@{key}.example",
+            )
+        )
         session.flush()
         session.add(Membership(firm_id=firm.id, id=new_id(), created_at=now, person_id=person_id, role=role))
     firm.machine_id = add_machine(session, firm)
@@ -91,7 +99,9 @@ def make_firm(session: Session, key: str) -> TestFirm:
     return firm
 
 
-def add_machine(session: Session, firm: TestFirm, number: str = "M1", rate_cents: int | None = 9500, process: str = "milling_5x") -> str:
+def add_machine(
+    session: Session, firm: TestFirm, number: str = "M1", rate_cents: int | None = 9500, process: str = "milling_5x"
+) -> str:
     machine_id, now = new_id(), clock.now()
     session.add(
         Machine(

@@ -182,7 +182,9 @@ def _sqlite_engine(url: str) -> sa.Engine:
     import pysqlite3.dbapi2 as driver
 
     if driver.sqlite_version_info < SAFE_SQLITE:
-        raise RuntimeError(f"SQLite {driver.sqlite_version} can corrupt its write-ahead log; 3.51.3 or later is needed.")
+        raise RuntimeError(
+            f"SQLite {driver.sqlite_version} can corrupt its write-ahead log; 3.51.3 or later is needed."
+        )
     engine = sa.create_engine(url, module=driver, connect_args={"timeout": 30, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")

@@ -18,7 +18,9 @@ class OutboxRow(Base):
     """An event that waits for its reactions, was settled, or is parked for a person."""
 
     __tablename__ = "outbox"
-    __table_args__ = (sa.Index("ix_outbox_waiting", "next_try_at", sqlite_where=sa.text("settled_at IS NULL AND parked_at IS NULL")),)
+    __table_args__ = (
+        sa.Index("ix_outbox_waiting", "next_try_at", sqlite_where=sa.text("settled_at IS NULL AND parked_at IS NULL")),
+    )
 
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     firm_id: Mapped[str] = mapped_column(sa.String(36), index=True)
@@ -49,7 +51,12 @@ def emit(session: Session, event: Event) -> str:
     """Write the event into the outbox of the running transaction; returns its id."""
     now = clock.now()
     row = OutboxRow(
-        id=new_id(), firm_id=event.firm_id, kind=type(event).__name__, body=event.to_body(), created_at=now, next_try_at=now
+        id=new_id(),
+        firm_id=event.firm_id,
+        kind=type(event).__name__,
+        body=event.to_body(),
+        created_at=now,
+        next_try_at=now,
     )
     session.add(row)
     session.info.setdefault("events", []).append(row.id)

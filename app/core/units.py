@@ -79,7 +79,9 @@ def parse_hours(text: str, field: str = "hours", most_min: int = 10_000 * 60) ->
     if minutes % 15:
         raise RuleBroken("Gib die Stunden in Viertelstunden ein, zum Beispiel 7,25 oder 7,5.", field)
     if minutes > most_min:
-        raise RuleBroken("Das sind zu viele Stunden. Höchstens %(most)s sind möglich.", field, most=hours_text(most_min))
+        raise RuleBroken(
+            "Das sind zu viele Stunden. Höchstens %(most)s sind möglich.", field, most=hours_text(most_min)
+        )
     return minutes
 
 
@@ -112,9 +114,7 @@ def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
     return 12742.0176 * asin(sqrt(sin((la2 - la1) / 2) ** 2 + cos(la1) * cos(la2) * sin((lo2 - lo1) / 2) ** 2))
 
 
-def fits(
-    part_mm: tuple[int, ...], travel_mm: tuple[int, ...], allowance_mm: tuple[int, ...], may_turn: bool
-) -> bool:
+def fits(part_mm: tuple[int, ...], travel_mm: tuple[int, ...], allowance_mm: tuple[int, ...], may_turn: bool) -> bool:
     """Say whether a part with its allowance lies inside the working space, in any of its six positions if it may turn."""
     ways = permutations(part_mm) if may_turn else iter((part_mm,))
     return any(all(p + a <= t for p, a, t in zip(way, allowance_mm, travel_mm, strict=True)) for way in ways)

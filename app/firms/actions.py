@@ -1,5 +1,8 @@
 """What firms do with themselves and their people."""
 
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -7,9 +10,13 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database
+from app.core.errors import RuleBroken
 from app.core.ids import new_id
-from app.firms.access import Actor
-from app.firms.models import AuditEvent, Firm
+from app.core.places import centroid
+from app.firms.access import Actor, Role
+from app.firms.models import AuditEvent, Closure, Firm, Membership, Person, Site
+from app.firms.queries import firm_of, people, person_for, roles_of
+from app.firms.rules import MOST_SHORT, check_register_no, check_vat_id, handle_for, roles_to_invite
 
 
 def bump_version(session: Session, firm_id: str) -> None:
@@ -63,3 +70,204 @@ def note_view(
         if session.get(Firm, about_firm_id) is not None:
             seen = f"seen:{object_id}:{version}:{day}:{actor.firm_id}"
             note_event(session, about_firm_id, None, "seen_by", object_kind, object_id, actor.firm_id, {}, seen)
+
+
+@dataclass(frozen=True)
+class FirmFacts:
+    """What a firm says about itself when it begins or corrects itself."""
+
+    name: str
+    short_name: str
+    legal_form: str
+    register_court: str
+    register_no: str
+    vat_id: str
+    street: str
+    postcode: str
+    town: str
+
+
+ONE_SHIFT_SHORT_FRIDAY = [480, 480, 480, 480, 300, 0, 0]
+
+
+def create_firm(session: Session, facts: FirmFacts, node_name: str, is_demo: bool = False) -> Firm:
+    """Create a firm with its first site and a usual one-shift week; ids and numbers are checked by format.
+
+    Demo firms carry invalid numbers on purpose, so that no real firm is hit; their check is skipped.
+    """
+    checked = facts if is_demo else check_facts(facts)
+    lat, lon = centroid(facts.postcode)
+    now = clock.now()
+    firm = Firm(
+        id=new_id(),
+        created_at=now,
+        address=_free_address(session, checked.short_name, node_name),
+        is_demo=is_demo,
+        **vars(checked),
+    )
+    session.add(firm)
+    session.flush()
+    session.add(
+        Site(
+            firm_id=firm.id, id=new_id(), created_at=now, name=facts.town, street=facts.street, postcode=facts.postcode,
+            town=facts.town, lat=lat, lon=lon, shift_minutes=list(ONE_SHIFT_SHORT_FRIDAY),
+        )
+    )  # fmt: skip
+    note_event(session, firm.id, None, "firm_created", "firm", firm.id)
+    return firm
+
+
+def check_facts(facts: FirmFacts) -> FirmFacts:
+    """Return the facts with their numbers in standard form; raises RuleBroken naming the field."""
+    if len(facts.short_name) > MOST_SHORT:
+        raise RuleBroken("Der kurze Name hat höchstens 14 Zeichen.", "short_name")
+    centroid(facts.postcode)
+    return FirmFacts(
+        **vars(facts)
+        | {
+            "vat_id": check_vat_id(facts.vat_id),
+            "register_no": check_register_no(facts.register_no, facts.register_court),
+        }
+    )
+
+
+def change_firm(session: Session, actor: Actor, facts: FirmFacts, name_in_push: bool) -> None:
+    """Correct what the firm says about itself; contracts that were signed keep the old facts."""
+    firm = firm_of(session, actor.firm_id)
+    for name, value in vars(facts if firm.is_demo else check_facts(facts)).items():
+        setattr(firm, name, value)
+    firm.name_in_push = name_in_push
+    note_event(session, actor.firm_id, actor.person_id, "firm_changed", "firm", firm.id)
+    bump_version(session, actor.firm_id)
+
+
+def set_two_person_rule(session: Session, actor: Actor, above_cents: int | None) -> None:
+    """Agreements above this sum need two managers; None: never. Needs two managers to be there."""
+    if above_cents is not None and len(people(session, actor.firm_id, Role.MANAGER)) < 2:
+        raise RuleBroken("Dafür braucht ihr zwei Leitungen. Lade zuerst eine zweite ein.", "two_person_above")
+    firm_of(session, actor.firm_id).two_person_above_cents = above_cents
+    note_event(session, actor.firm_id, actor.person_id, "two_person_rule_set", "firm", actor.firm_id)
+
+
+def add_person(
+    session: Session,
+    firm_id: str,
+    name: str,
+    roles: Collection[Role],
+    language: str = "de",
+    email: str = "",
+    phone: str = "",
+) -> Person:
+    """Add a person with roles; the invitation that allowed it was checked by the caller."""
+    person = Person(
+        firm_id=firm_id, id=new_id(), created_at=clock.now(), name=name, language=language, email=email, phone=phone
+    )
+    session.add(person)
+    session.flush()
+    for role in sorted(roles):
+        _add_role(session, firm_id, person.id, role)
+    note_event(session, firm_id, person.id, "person_joined", "person", person.id)
+    return person
+
+
+def set_roles(session: Session, actor: Actor, person_id: str, roles: Collection[Role]) -> None:
+    """Give a person exactly these roles. A firm keeps at least one manager; nobody hands out more than they may."""
+    person_for(session, actor.firm_id, person_id)
+    now_held = roles_of(session, actor.firm_id, person_id)
+    wanted = frozenset(roles)
+    if not wanted:
+        raise RuleBroken("Wähle mindestens eine Rolle.", "roles")
+    if (wanted ^ now_held) - roles_to_invite(actor.roles):
+        raise RuleBroken("Diese Rolle darf nur eine Leitung vergeben.", "roles")
+    if Role.MANAGER in now_held - wanted:
+        _keep_one_manager(session, actor.firm_id, person_id)
+    for role in now_held - wanted:
+        _end_role(session, actor.firm_id, person_id, role)
+    for role in wanted - now_held:
+        _add_role(session, actor.firm_id, person_id, role)
+    note_event(
+        session, actor.firm_id, actor.person_id, "roles_set", "person", person_id, detail={"roles": sorted(wanted)}
+    )
+
+
+def end_membership(session: Session, actor: Actor, person_id: str) -> None:
+    """A person leaves the firm: all roles end. Sessions and passkeys are ended by the caller in the same transaction."""
+    person = person_for(session, actor.firm_id, person_id)
+    held = roles_of(session, actor.firm_id, person_id)
+    if held - roles_to_invite(actor.roles):
+        raise RuleBroken("Das darf nur eine Leitung.")
+    if Role.MANAGER in held:
+        _keep_one_manager(session, actor.firm_id, person_id)
+    for role in held:
+        _end_role(session, actor.firm_id, person_id, role)
+    person.left_at = clock.now()
+    note_event(session, actor.firm_id, actor.person_id, "person_left", "person", person_id)
+
+
+def set_calendar(
+    session: Session, actor: Actor, site_id: str, shift_minutes: list[int], unattended_min: int, corpus_christi: bool
+) -> Site:
+    """Set the minutes per weekday of one site (Monday first)."""
+    site = session.get(Site, (actor.firm_id, site_id))
+    if site is None or len(shift_minutes) != 7 or not all(0 <= minutes <= 1440 for minutes in shift_minutes):
+        raise RuleBroken("Ein Tag hat höchstens 24 Stunden.", "shift_minutes")
+    site.shift_minutes, site.unattended_min, site.corpus_christi = shift_minutes, unattended_min, corpus_christi
+    note_event(session, actor.firm_id, actor.person_id, "calendar_set", "site", site_id)
+    return site
+
+
+def add_closure(
+    session: Session,
+    actor: Actor,
+    site_id: str,
+    first_day: dt.date,
+    last_day: dt.date,
+    name: str,
+    is_extra: bool = False,
+) -> None:
+    """Shut a site for some days, or let it work on days when it would not."""
+    if last_day < first_day:
+        raise RuleBroken("Der letzte Tag liegt vor dem ersten.", "last_day")
+    if (last_day - first_day).days > 60:
+        raise RuleBroken("Das ist zu lang. Höchstens 60 Tage sind möglich.", "last_day")
+    session.add(
+        Closure(
+            firm_id=actor.firm_id, id=new_id(), created_at=clock.now(), site_id=site_id, first_day=first_day, last_day=last_day,
+            name=name, is_extra=is_extra,
+        )
+    )  # fmt: skip
+    note_event(session, actor.firm_id, actor.person_id, "closure_added", "site", site_id)
+
+
+def remove_closure(session: Session, actor: Actor, closure_id: str) -> None:
+    session.execute(sa.delete(Closure).where(Closure.firm_id == actor.firm_id, Closure.id == closure_id))
+    note_event(session, actor.firm_id, actor.person_id, "closure_removed", "site", closure_id)
+
+
+def _free_address(session: Session, short_name: str, node_name: str) -> str:
+    handle, number = handle_for(short_name), 1
+    address = f"{handle}@{node_name}"
+    while session.scalar(sa.select(Firm.id).where(Firm.address == address)):
+        number += 1
+        address = f"{handle}-{number}@{node_name}"
+    return address
+
+
+def _add_role(session: Session, firm_id: str, person_id: str, role: Role) -> None:
+    session.add(Membership(firm_id=firm_id, id=new_id(), created_at=clock.now(), person_id=person_id, role=role))
+
+
+def _end_role(session: Session, firm_id: str, person_id: str, role: Role) -> None:
+    session.execute(
+        sa.update(Membership)
+        .where(Membership.firm_id == firm_id, Membership.person_id == person_id, Membership.role == role)
+        .where(Membership.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )
+
+
+def _keep_one_manager(session: Session, firm_id: str, person_id: str) -> None:
+    """Two managers who remove each other at once: the firm's row is locked, so the second one sees the first."""
+    session.execute(sa.select(Firm.id).where(Firm.id == firm_id).with_for_update())
+    if all(manager.id == person_id for manager in people(session, firm_id, Role.MANAGER)):
+        raise RuleBroken("Ein Betrieb braucht eine Leitung. Lade zuerst eine andere ein.")

@@ -25,7 +25,9 @@ def firm_version(session: Session, firm_id: str) -> int:
 
 def people(session: Session, firm_id: str, role: Role | None = None) -> Sequence[Person]:
     """The firm's present people, by name; only those who hold `role` when one is given."""
-    query = sa.select(Person).where(Person.firm_id == firm_id, Person.left_at.is_(None)).order_by(Person.name, Person.id)
+    query = (
+        sa.select(Person).where(Person.firm_id == firm_id, Person.left_at.is_(None)).order_by(Person.name, Person.id)
+    )
     if role is not None:
         query = query.where(
             sa.exists().where(

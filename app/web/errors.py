@@ -74,5 +74,7 @@ def wants_json() -> bool:
 def _answer(status: int, sentence: str, reference: str = "") -> Response:
     if wants_json():
         body: dict[str, Any] = {"error": sentence}
-        return Response(jsonify(body | ({"reference": reference} if reference else {})).data, status, mimetype="application/json")
+        return Response(
+            jsonify(body | ({"reference": reference} if reference else {})).data, status, mimetype="application/json"
+        )
     return render("errors/show.html", status, sentence=sentence, reference=reference, code=status)

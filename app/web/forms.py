@@ -2,13 +2,15 @@
 
 import datetime as dt
 import re
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeVar
 
 from werkzeug.datastructures import MultiDict
 
 from app.core.errors import RuleBroken
-from app.core.units import monday, parse_euro, parse_hours
+from app.core.units import monday, parse_euro, parse_hours, week_of
+
+Read = TypeVar("Read")
 
 
 class Form:
@@ -97,7 +99,7 @@ class Form:
             if missing:
                 self._fail(name, missing)
             return None
-        return self._try(name, lambda: monday(found) and found)
+        return self._try(name, lambda: week_of(monday(found)))
 
     def day(self, name: str, missing: str = "") -> dt.date | None:
         found = self.value(name).strip()
@@ -141,7 +143,7 @@ class Form:
         if self.error(name) is None:
             self.errors.append(RuleBroken(text, name, **values))
 
-    def _try(self, name: str, read: Any) -> Any:
+    def _try(self, name: str, read: Callable[[], Read]) -> Read | None:
         try:
             return read()
         except RuleBroken as error:

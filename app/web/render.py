@@ -36,11 +36,7 @@ def go_to(url: str, receipt: str = "", undo_url: str = "", **values: Any) -> Res
 
 def said(error: WerkringError) -> str:
     """The sentence of an error in the reader's language."""
-    return gettext(error.text, **{name: _said_value(value) for name, value in error.values.items()})
-
-
-def _said_value(value: object) -> object:
-    return str(value)
+    return str(gettext(error.text, **error.values))
 
 
 def prepare_rendering(app: Flask) -> None:
@@ -70,7 +66,11 @@ def day_text(value: dt.date | dt.datetime) -> str:
 
 def clock_text(value: dt.datetime) -> str:
     """'12:00' in German time."""
-    return value.astimezone(BERLIN).strftime("%H:%M").lstrip("0").replace(":00", "") if _is_german() else value.astimezone(BERLIN).strftime("%H:%M")
+    return (
+        value.astimezone(BERLIN).strftime("%H:%M").lstrip("0").replace(":00", "")
+        if _is_german()
+        else value.astimezone(BERLIN).strftime("%H:%M")
+    )
 
 
 def when_text(value: dt.datetime) -> str:
@@ -144,5 +144,3 @@ def _cookie_options() -> dict[str, Any]:
 def set_look(response: Response, name: str, value: str) -> None:
     """Keep light, hand or language on this device for visitors who are not signed in."""
     response.set_cookie(name, value, max_age=365 * 86400, **_cookie_options())
-
-

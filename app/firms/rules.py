@@ -1,0 +1,89 @@
+"""Firms and people: what may be written down, who may invite whom."""
+
+import re
+
+from stdnum.de import handelsregisternummer, vat
+from stdnum.exceptions import ValidationError
+
+from app.core.errors import RuleBroken
+from app.firms.access import Role
+
+LEGAL_FORMS = (
+    "GmbH",
+    "UG (haftungsbeschränkt)",
+    "GmbH & Co. KG",
+    "KG",
+    "OHG",
+    "AG",
+    "e. K.",
+    "Einzelunternehmen",
+    "GbR",
+    "eG",
+)
+MOST_SHORT = 14
+INVITES: dict[Role, frozenset[Role]] = {
+    Role.MANAGER: frozenset(Role),
+    Role.STEWARD: frozenset(Role) - {Role.MANAGER},
+    Role.FOREMAN: frozenset({Role.WORKER}),
+}
+
+
+def roles_to_invite(roles: frozenset[Role]) -> frozenset[Role]:
+    """The roles that somebody with these roles may hand out."""
+    return frozenset().union(*(INVITES.get(role, frozenset()) for role in roles))
+
+
+def check_vat_id(text: str, field: str = "vat_id") -> str:
+    """Return a German VAT id in its compact form; '' stays ''. Raises RuleBroken."""
+    if not text.strip():
+        return ""
+    try:
+        return "DE" + str(vat.validate(text)).removeprefix("DE")
+    except ValidationError:
+        raise RuleBroken("Die USt-IdNr. stimmt nicht. Sie sieht so aus: DE136695976.", field) from None
+
+
+def check_register_no(text: str, court: str, field: str = "register_no") -> str:
+    """Return 'HRB 12345' for a commercial register number of a known form; '' stays ''. Raises RuleBroken."""
+    cleaned = " ".join(text.upper().split())
+    if not cleaned:
+        return ""
+    found = re.fullmatch(r"(HRA|HRB|GNR|PR|VR|GSR)\s?(\d{1,6})( ?[A-Z]{1,2})?", cleaned)
+    if not found:
+        raise RuleBroken("Die Registernummer sieht so aus: HRB 500123.", field)
+    if not court.strip():
+        raise RuleBroken("Schreib das Registergericht dazu, zum Beispiel Jena.", "register_court")
+    try:
+        handelsregisternummer.validate(f"{court} {found[1]} {found[2]}")
+    except ValidationError:
+        raise RuleBroken("Dieses Registergericht kennen wir nicht. Prüfe es bitte.", "register_court") from None
+    return f"{found[1]} {found[2]}{(found[3] or '').rstrip()}"
+
+
+def short_name_for(name: str) -> str:
+    """A first suggestion of at most 14 characters: the longest run of whole words that fits, else the cut name."""
+    words = name.split()
+    for count in range(len(words), 0, -1):
+        joined = " ".join(words[:count])
+        if len(joined) <= MOST_SHORT:
+            return joined
+    return name[:MOST_SHORT].strip()
+
+
+def handle_for(name: str) -> str:
+    """The part before the @ of a firm's address: ASCII letters, digits and hyphens, at most 30."""
+    plain = name.lower()
+    for letter, ascii_letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
+        plain = plain.replace(letter, ascii_letters)
+    return re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode()).strip("-")[:30].strip("-") or "betrieb"
+
+
+def needs_two_people(total_cents: int, above_cents: int | None) -> bool:
+    """Say whether an agreement of this sum needs a second manager."""
+    return above_cents is not None and total_cents > above_cents
+
+
+def check_limit(total_cents: int, limit_cents: int | None) -> None:
+    """Raise RuleBroken when a manager's own spending limit is below the sum."""
+    if limit_cents is not None and total_cents > limit_cents:
+        raise RuleBroken("Diese Summe liegt über deiner Grenze. Eine andere Leitung muss unterschreiben.")
