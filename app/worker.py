@@ -137,8 +137,7 @@ def task_engine(config: Config) -> Any:
         engine.run_out()
 
     def run_out() -> None:
-        with engine.lock_task("run_out"):
-            run_errands(_database(config), config)
+        run_errands(_database(config), config)
 
     def tend() -> None:
         note_heartbeat(_database(config))

@@ -1,5 +1,7 @@
 """Messages and files of the acting firm."""
 
+import datetime as dt
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -26,11 +28,11 @@ def arrivals(session: Session, firm_id: str, subject_id: str, kind: str) -> dict
     return {row.peer_id: row.state for row in found}
 
 
-def openings(session: Session, firm_id: str, file_ids: list[str]) -> list[sa.Row[tuple[str, str, object]]]:
+def openings(session: Session, firm_id: str, file_ids: list[str]) -> list[tuple[str, str, dt.date]]:
     """Who opened the firm's files: (file_id, by_firm_id, day), newest first."""
     found = session.execute(
         sa.select(FileOpening.file_id, FileOpening.by_firm_id, FileOpening.day)
         .where(FileOpening.firm_id == firm_id, FileOpening.file_id.in_(file_ids))
         .order_by(FileOpening.day.desc(), FileOpening.id)
     )
-    return list(found.all())
+    return [(row.file_id, row.by_firm_id, row.day) for row in found]

@@ -12,7 +12,10 @@ class MatchVerdict(FirmOwned, Base):
     """One machine's verdict on one request, with the reasons as shown to our own people."""
 
     __tablename__ = "match_verdict"
-    __table_args__ = (owned_by("work_request", "request_id"), sa.UniqueConstraint("firm_id", "request_id", "machine_id"))
+    __table_args__ = (
+        owned_by("work_request", "request_id"),
+        sa.UniqueConstraint("firm_id", "request_id", "machine_id"),
+    )
 
     request_id: Mapped[str] = mapped_column(sa.String(36))
     machine_id: Mapped[str] = mapped_column(sa.String(36))

@@ -12,12 +12,17 @@ class Offer(FirmOwned, Base):
     """`side` ours: we offer. `side` theirs: a partner offered to us."""
 
     __tablename__ = "offer"
-    __table_args__ = (owned_by("work_request", "request_id"), sa.Index("ix_offer_request", "firm_id", "request_id", "state"))
+    __table_args__ = (
+        owned_by("work_request", "request_id"),
+        sa.Index("ix_offer_request", "firm_id", "request_id", "state"),
+    )
 
     side: Mapped[str] = mapped_column(sa.String(6))
     request_id: Mapped[str] = mapped_column(sa.String(36))
     partner_id: Mapped[str] = mapped_column(sa.String(36))
     version: Mapped[int] = mapped_column(default=1)
+    request_version: Mapped[int] = mapped_column(default=1)
+    """The version of the request that this answers."""
     answer: Mapped[str] = mapped_column(sa.String(6))
     """yes or part"""
     state: Mapped[str] = mapped_column(sa.String(16))

@@ -24,6 +24,8 @@ class WorkRequest(FirmOwned, Base):
     kind: Mapped[str] = mapped_column(sa.String(10))
     """hours or know_how"""
     version: Mapped[int] = mapped_column(default=1)
+    job_version: Mapped[int] = mapped_column(default=1)
+    """The version that last changed the job itself; an answer to an earlier one no longer answers it."""
     state: Mapped[str] = mapped_column(sa.String(12))
     title: Mapped[str] = mapped_column(sa.String(80), default="")
     pack: Mapped[str] = mapped_column(sa.String(20), default="metal")
@@ -65,10 +67,13 @@ class WorkRequest(FirmOwned, Base):
 
 
 class Invitation(FirmOwned, Base):
-    """side ours: one asked partner. Whether the message reached its node is in `message`; its reading is the partner's own."""
+    """side ours: one asked partner. Whether it arrived is in `message`; its reading is the partner's own."""
 
     __tablename__ = "invitation"
-    __table_args__ = (owned_by("work_request", "request_id"), sa.UniqueConstraint("firm_id", "request_id", "partner_id"))
+    __table_args__ = (
+        owned_by("work_request", "request_id"),
+        sa.UniqueConstraint("firm_id", "request_id", "partner_id"),
+    )
 
     request_id: Mapped[str] = mapped_column(sa.String(36))
     partner_id: Mapped[str] = mapped_column(sa.String(36))
@@ -114,7 +119,10 @@ class Question(FirmOwned, Base):
     """One line of the thread between requester and one partner about one request."""
 
     __tablename__ = "question"
-    __table_args__ = (owned_by("work_request", "request_id"), sa.Index("ix_question_thread", "firm_id", "request_id", "partner_id"))
+    __table_args__ = (
+        owned_by("work_request", "request_id"),
+        sa.Index("ix_question_thread", "firm_id", "request_id", "partner_id"),
+    )
 
     request_id: Mapped[str] = mapped_column(sa.String(36))
     partner_id: Mapped[str] = mapped_column(sa.String(36))
