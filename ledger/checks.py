@@ -44,6 +44,11 @@ class Parties:
 def check_record(leaf: Leaf, evidence: Evidence, parties: Parties, render: Render | None = None) -> None:
     """Steps 5 to 11 of one record."""
     check_digest(leaf, evidence)
+    check_after_digest(leaf, evidence, parties, render)
+
+
+def check_after_digest(leaf: Leaf, evidence: Evidence, parties: Parties, render: Render | None = None) -> None:
+    """Steps 7 to 11 of a record whose digest was found right."""
     check_display(evidence, render)
     check_signers(evidence)
     check_signatures(leaf, evidence, parties)
@@ -56,10 +61,15 @@ def check_type(leaf: Leaf, evidence: Evidence) -> None:
         raise VerificationError("leaf and evidence are of different types")
 
 
+def check_fields(evidence: Evidence) -> bytes:
+    """Step 5: every field of the type, of its kind, and no other; the digest of them."""
+    return typed.digest(evidence.primary_type, evidence.message)
+
+
 def check_digest(leaf: Leaf, evidence: Evidence) -> None:
     """Steps 5 and 6: every field of the type and no other; its digest is the one in the leaf."""
     check_type(leaf, evidence)
-    if typed.digest(evidence.primary_type, evidence.message) != leaf.digest:
+    if check_fields(evidence) != leaf.digest:
         raise VerificationError("the digest is another one")
 
 

@@ -58,5 +58,5 @@ def checkpoint_of(head: Head) -> Checkpoint:
 
 
 def sign_head(head: Head, log_key: Signer | str) -> str:
-    """The signed checkpoint note of a head; sign only after the rows are durable, never a size below the last signed."""
+    """The signed checkpoint note; sign only after the rows are durable, never a size below the last signed."""
     return checkpoint.sign(checkpoint_of(head), log_key)

@@ -1,4 +1,4 @@
-"""Proof files (C2SP tlog-proof, `.tlog-proof`): that some bytes stand in a log, for any program that knows the format."""
+"""Proof files (C2SP tlog-proof, `.tlog-proof`): that some bytes stand in a log, for any program of that format."""
 
 from dataclasses import dataclass
 

@@ -165,7 +165,7 @@ class AgreementLapsed(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Change(Record):
-    """New lines for an agreement; `supersedes` is what they replace, `basis` is mutual or the clause that permits it."""
+    """New lines for an agreement; `supersedes` is what they replace, `basis` mutual or the clause that permits it."""
 
     agreement: Bytes32
     basis: Text

@@ -1,0 +1,142 @@
+"""`python -m ledger verify FILE…` and `… fsck LOG`: exit 0 all holds, 1 something does not, 2 unusable input."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ledger.errors import VerificationError
+from ledger.evidence_file import MAX_BYTES
+from ledger.firm_keys import PRACTICE_PREFIX
+from ledger.fsck import Progress, check_log
+from ledger.policy import Policy, parse_policy
+from ledger.replay import BadPositionError, Totals
+from ledger.report import PRACTICE_DE, PRACTICE_EN
+from ledger.verify import verify_bundle
+
+HOLDS, FAILED, UNUSABLE = 0, 1, 2
+_MAX_LINE_BYTES = 2_000_000
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _verify(options) if options.command == "verify" else _fsck(options)
+    except (VerificationError, OSError) as error:
+        print(f"unusable: {error}", file=sys.stderr)
+        return UNUSABLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ledger", description="Check signed records, offline.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    verify = commands.add_parser("verify", help="check evidence files, step by step")
+    verify.add_argument("files", nargs="+", metavar="FILE")
+    verify.add_argument("--policy", help="file that pins log keys, witnesses and a quorum (C2SP tlog-policy)")
+    verify.add_argument("--json", action="store_true", help="one JSON object per file")
+    verify.add_argument("--plain", action="store_true", help="plain words only, without technical reasons")
+    fsck = commands.add_parser("fsck", help="replay a whole exported log")
+    fsck.add_argument("log", metavar="LOG")
+    fsck.add_argument("--json", action="store_true", help="one JSON object")
+    fsck.add_argument("--fast", action="store_true", help="skip the signatures of all but key records")
+    for command in (verify, fsck):
+        command.add_argument("--lang", choices=("de", "en"), default="de", help="language of the sentences")
+        command.add_argument("--practice", action="store_true", help="accept records of the practice world")
+    return parser
+
+
+def _verify(options: argparse.Namespace) -> int:
+    policy = None if options.policy is None else parse_policy(_read_text(options.policy))
+    return max(_verify_one(Path(name), policy, options) for name in options.files)
+
+
+def _verify_one(path: Path, policy: Policy | None, options: argparse.Namespace) -> int:
+    try:
+        report = verify_bundle(_read_bytes(path), policy, is_practice_allowed=options.practice)
+    except (VerificationError, OSError) as error:
+        _print_unusable(path, str(error), options)
+        return UNUSABLE
+    if options.json:
+        print(json.dumps({"file": str(path), **report.as_dict()}, ensure_ascii=False))
+    else:
+        print(f"{path}\n{report.text(options.lang, is_plain=options.plain)}")
+    return HOLDS if report.holds else FAILED
+
+
+def _print_unusable(path: Path, reason: str, options: argparse.Namespace) -> None:
+    if options.json:
+        print(json.dumps({"file": str(path), "holds": False, "unusable": reason}))
+    else:
+        print(f"{path}: unusable: {reason}", file=sys.stderr)
+
+
+def _fsck(options: argparse.Namespace) -> int:
+    with Path(options.log).open("rb") as lines:
+        try:
+            totals = check_log(
+                _bounded_lines(lines), is_signature_check=not options.fast, progress=_progress(options.lang)
+            )
+        except BadPositionError as error:
+            _print_bad(error, options)
+            return FAILED
+    _print_totals(totals, options)
+    is_practice = totals.origin.startswith(PRACTICE_PREFIX)
+    return FAILED if is_practice and not options.practice else HOLDS
+
+
+def _print_bad(error: BadPositionError, options: argparse.Namespace) -> None:
+    if options.json:
+        print(json.dumps({"holds": False, "position": error.position, "detail": error.reason}))
+    elif options.lang == "de":
+        print(f"Eintrag {error.position} stimmt nicht ({error.reason}).")
+    else:
+        print(f"Entry {error.position} does not hold ({error.reason}).")
+
+
+def _print_totals(totals: Totals, options: argparse.Namespace) -> None:
+    is_practice = totals.origin.startswith(PRACTICE_PREFIX)
+    if options.json:
+        body = {"origin": totals.origin, "entries": totals.entries, "signatures": totals.signatures}
+        more = {"checkpoints": totals.checkpoints, "erased": totals.erased, "root": totals.root.hex()}
+        print(json.dumps({"holds": True, "binding": not is_practice, **body, **more}))
+        return
+    is_german = options.lang == "de"
+    words = ("Einträge", "Unterschriften", "Stände") if is_german else ("entries", "signatures", "checkpoints")
+    print("Alles stimmt." if is_german else "Everything holds.")
+    print(f"{totals.entries} {words[0]}, {totals.signatures} {words[1]}, {totals.checkpoints} {words[2]}")
+    if is_practice:
+        print(PRACTICE_DE if is_german else PRACTICE_EN)
+
+
+def _progress(language: str) -> Progress:
+    word = "Einträge" if language == "de" else "entries"
+
+    def show(count: int) -> None:
+        print(f"{count} {word}", file=sys.stderr)
+
+    return show
+
+
+def _bounded_lines(lines: BinaryIO) -> Iterator[bytes]:
+    # A file without line ends must not be read into memory whole.
+    while line := lines.readline(_MAX_LINE_BYTES):
+        yield line
+
+
+def _read_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _read_text(name: str) -> str:
+    try:
+        return _read_bytes(Path(name)).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise VerificationError("the policy is not UTF-8") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Replaying a log entry by entry: every leaf, link, root, content and signature; streaming, in bounded memory."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ledger import canonical, checkpoint, checks
+from ledger import note as notes
+from ledger.checks import Parties, Render
+from ledger.encoding import to_hex
+from ledger.errors import VerificationError
+from ledger.evidence import MAX_BYTES as MAX_EVIDENCE_BYTES
+from ledger.evidence import Evidence, evidence_hash, read_evidence
+from ledger.evidence_file import Proved
+from ledger.firm_keys import FirmKeys
+from ledger.key_records import read_key_record
+from ledger.leaf import NO_PREVIOUS, Leaf, parse_leaf
+from ledger.merkle import Frontier, leaf_hash
+
+
+class BadPositionError(VerificationError):
+    """The first position of a log at which something does not hold."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(f"entry {position}: {reason}")
+        self.position = position
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored entry: leaf and evidence as bytes; `evidence` is None where the content was erased."""
+
+    leaf: bytes
+    evidence: bytes | None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a replay went through."""
+
+    origin: str
+    entries: int
+    signatures: int
+    checkpoints: int
+    erased: int
+    root: bytes
+
+
+class Replay:
+    """The state of a replay; feed it in order, then `finish`. Every fault is a BadPositionError."""
+
+    def __init__(self, origin: str, *, is_signature_check: bool = True, render: Render | None = None) -> None:
+        self.origin = origin
+        self.frontier = Frontier()
+        self._last = NO_PREVIOUS
+        self._firms: dict[str, FirmKeys] = {}
+        self._partner_claims: dict[str, str] = {}
+        self._parties = Parties(self._firms, {})
+        self._is_signature_check = is_signature_check
+        self._render = render
+        self._seen: set[int] = set()
+        self._erased: dict[str, int] = {}
+        self._counts = {"signatures": 0, "checkpoints": 0, "erased": 0}
+
+    @property
+    def size(self) -> int:
+        """The number of entries so far."""
+        return self.frontier.size
+
+    def add(self, entry: Entry) -> None:
+        """The next entry."""
+        try:
+            self._add(entry)
+        except VerificationError as error:
+            raise BadPositionError(self.size, str(error)) from error
+
+    def add_partner_key(self, record: Proved, note: str) -> None:
+        """A key record of a partner, with its proof; before the first entry that the partner signed."""
+        try:
+            claim = checkpoint.parse(notes.parse(note).text)
+            if claim.origin == self.origin:
+                raise VerificationError("the log's own key records are entries")
+            read_key_record(record, claim, self._firms)
+            keys = next(one for one in self._firms.values() if one.origin == claim.origin)
+            checkpoint.verify_signature(note, keys.log_key(claim.size))
+        except VerificationError as error:
+            raise BadPositionError(self.size, f"key record of a partner: {error}") from error
+
+    def check_checkpoint(self, note: str) -> None:
+        """A checkpoint that the log signed at its present size: same root, right key."""
+        try:
+            claim = checkpoint.parse(notes.parse(note).text)
+            if claim.size != self.size:
+                raise VerificationError(f"a checkpoint of {claim.size} entries after {self.size} entries")
+            checkpoint.verify_signature(note, self._own_keys().log_key(claim.size))
+            if claim.root != self.frontier.root() or claim.origin != self.origin:
+                raise VerificationError("a signed checkpoint has another root: an entry before it was changed")
+        except VerificationError as error:
+            raise BadPositionError(max(self.size - 1, 0), str(error)) from error
+        self._counts["checkpoints"] += 1
+
+    def finish(self) -> Totals:
+        """The totals; raises BadPositionError where content is missing that no record says was erased."""
+        if self._erased:
+            position = min(self._erased.values())
+            raise BadPositionError(position, "the content is missing and no record says that it was erased")
+        return Totals(self.origin, self.size, root=self.frontier.root(), **self._counts)
+
+    def _add(self, entry: Entry) -> None:
+        leaf = parse_leaf(entry.leaf)
+        self._check_place(leaf)
+        if entry.evidence is None:
+            self._erased[to_hex(leaf.digest)] = leaf.seq
+            self._counts["erased"] += 1
+        else:
+            self._check_content(leaf, entry.evidence)
+        self._last = leaf_hash(entry.leaf)
+        self.frontier = self.frontier.append(self._last)
+
+    def _check_place(self, leaf: Leaf) -> None:
+        if leaf.log != self.origin:
+            raise VerificationError("the entry is of another log")
+        if leaf.seq != self.size:
+            raise VerificationError(f"number {leaf.seq} stands here")
+        if leaf.prev != self._last:
+            raise VerificationError("prev is not the hash of the entry before")
+        # Eight bytes of each digest keep a million entries within memory.
+        short = int.from_bytes(leaf.digest[:8], "big")
+        if short in self._seen:
+            raise VerificationError("the digest stands in the log twice")
+        self._seen.add(short)
+        if (leaf.seq == 0) != (leaf.type == "genesis"):
+            raise VerificationError("a log begins with its genesis record and has one only")
+
+    def _check_content(self, leaf: Leaf, data: bytes) -> None:
+        if evidence_hash(data) != leaf.evidence:
+            raise VerificationError("the content is not the one that was entered")
+        evidence = read_evidence(canonical.loads(data, MAX_EVIDENCE_BYTES))
+        checks.check_digest(leaf, evidence)
+        if leaf.type == "genesis":
+            own = FirmKeys.from_genesis(leaf, evidence.message)
+            self._firms[own.firm] = own
+        self._check_signed(leaf, evidence)
+        if checks.is_key_record(leaf) and leaf.type != "genesis":
+            self._own_keys().apply(leaf, evidence.message)
+        if leaf.type == "erasure":
+            self._settle_erased(evidence)
+
+    def _check_signed(self, leaf: Leaf, evidence: Evidence) -> None:
+        # Key records are always checked: all other signatures hang on them.
+        if self._is_signature_check or checks.is_key_record(leaf):
+            checks.check_after_digest(leaf, evidence, self._parties, self._render)
+            self._counts["signatures"] += len(evidence.signatures)
+
+    def _settle_erased(self, evidence: Evidence) -> None:
+        for digest in evidence.message["erased"]:
+            self._erased.pop(digest, None)
+
+    def _own_keys(self) -> FirmKeys:
+        for keys in self._firms.values():
+            if keys.origin == self.origin:
+                return keys
+        raise VerificationError("the log has no genesis record")
+
+
+def verify_entries(
+    entries: Iterable[Entry], origin: str, partner_keys: Iterable[tuple[Proved, str]] = (), render: Render | None = None
+) -> Totals:
+    """Every entry of a log with every signature; `partner_keys` are key records of partners with their checkpoints.
+
+    Raises BadPositionError naming the first entry that does not hold.
+    """
+    replay = Replay(origin, render=render)
+    for record, note in partner_keys:
+        replay.add_partner_key(record, note)
+    for entry in entries:
+        replay.add(entry)
+    return replay.finish()
