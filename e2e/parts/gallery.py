@@ -115,7 +115,9 @@ class Facts:
         RuleBroken("Gib die Stunden als Zahl ein, zum Beispiel 7,5.", "hours"),
         RuleBroken("Wähle eine Kalenderwoche, zum Beispiel KW 48.", "week"),
     )
-    matrix: tuple[bytearray, ...] = field(default_factory=lambda: tuple(segno.make("https://werkring.example/m/7FQK").matrix))
+    matrix: tuple[bytearray, ...] = field(
+        default_factory=lambda: tuple(segno.make("https://werkring.example/m/7FQK").matrix)
+    )
 
 
 def environment() -> Environment:
