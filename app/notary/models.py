@@ -35,6 +35,8 @@ class LedgerHead(Base):
     root: Mapped[str] = mapped_column(sa.String(64))
     signed_size: Mapped[int] = mapped_column(default=0)
     """The largest size a checkpoint was signed for; never signed below it."""
+    key_seqs: Mapped[list[int]]
+    """Where the key records stand, so that a key ring is read without the whole log."""
 
 
 class LedgerEntry(Base):
@@ -84,8 +86,8 @@ class PartnerKeys(Base):
 
     firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     partner_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    address: Mapped[str] = mapped_column(sa.String(120), index=True)
     origin: Mapped[str] = mapped_column(sa.String(160))
     document: Mapped[dict[str, Any]]
-    """vkeys, seal address, rpId, origins, passkeys (kid, COSE key, role, limit, keyAt, revoked)."""
-    checkpoint: Mapped[str] = mapped_column(sa.Text, default="")
+    """Its key records with proofs and the checkpoint they stand under, as `queries.key_document` writes them."""
     updated_at: Mapped[dt.datetime]

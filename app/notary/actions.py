@@ -1,0 +1,218 @@
+"""Sealing and appending: the only writer of a firm's log."""
+
+import base64
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.errors import Conflict, RuleBroken
+from app.notary.documents import Display, LedgerDraft
+from app.notary.heads import head_of, locked_head, sign_after_commit
+from app.notary.heads import resume_checkpoints as resume_checkpoints
+from app.notary.heads import sign_checkpoint as sign_checkpoint
+from app.notary.keys import log_signer, open_wrapped
+from app.notary.models import FirmKey, LedgerEntry, LedgerEvidence, LedgerHead, PartnerKeys
+from app.notary.rings import own_keys, partner_keys, verify_key_document
+from app.notary.signing import Signature, log_signature, recovery_signature, seal
+from app.notary.signing import check_signature as check_signature
+from app.notary.signing import passkey_approval as passkey_approval
+from ledger import checks, head, merkle, typed
+from ledger.checks import Parties
+from ledger.encoding import to_hex
+from ledger.errors import VerificationError
+from ledger.evidence import Evidence, build_evidence, evidence_hash
+from ledger.firm_keys import KEY_RECORDS, FirmKeys
+from ledger.leaf import Leaf, parse_leaf
+
+
+def open_ledger(session: Session, firm_id: str, draft: LedgerDraft, approval: Signature) -> int:
+    """Begin the firm's log with its genesis record, approved by the first manager's passkey; returns 0.
+
+    `approval` is the signature over `draft.digest`. Raises RuleBroken when it does not hold.
+    """
+    _save_keys(session, firm_id, draft)
+    _save_head(session, firm_id, draft.origin)
+    party, digest = draft.message["from"], draft.digest
+    recovery = open_wrapped(base64.b64decode(draft.wrapped["recovery"]), "recovery", draft.origin)
+    proofs = [
+        log_signature(party, draft.origin, digest, log_signer(session, firm_id)),
+        recovery_signature(party, draft.origin, 0, digest, recovery),
+        seal(session, firm_id, digest),
+        approval,
+    ]
+    return append_entry(session, firm_id, "genesis", "Genesis", draft.message, draft.display, proofs)
+
+
+def append_entry(
+    session: Session,
+    firm_id: str,
+    type: str,
+    primary_type: str,
+    message: dict[str, Any],
+    display: Display,
+    signatures: Sequence[Signature],
+    attachments: Iterable[dict[str, Any]] = (),
+    subject_id: str = "",
+) -> int:
+    """Append a record with everything verified again; returns its position. The same record twice gives the first one.
+
+    The checkpoint is signed after the commit and before the answer. Raises RuleBroken for a record that does not hold,
+    Conflict when another entry was faster.
+    """
+    try:
+        digest = typed.digest(primary_type, message)
+        evidence = Evidence(primary_type, message, display, tuple(signatures), tuple(attachments))
+        body = build_evidence(evidence)
+    except VerificationError as error:
+        raise _refused(error) from error
+    row = locked_head(session, firm_id)
+    earlier = _earlier(session, firm_id, to_hex(digest), type)
+    if earlier is not None:
+        return earlier
+    at = clock.now()
+    try:
+        before = head_of(row)
+        appended = head.append_entry(before, type, digest, evidence_hash(body), int(at.timestamp()))
+        leaf = parse_leaf(appended.leaf)
+        parties = _genesis_party(leaf, message) if type == "genesis" else _parties(session, firm_id, message)
+        checks.check_record(leaf, evidence, parties)
+    except VerificationError as error:
+        raise _refused(error) from error
+    _store(session, firm_id, appended, type, to_hex(digest), body, subject_id, at)
+    _swap_head(session, row, appended, type)
+    sign_after_commit(session, firm_id)
+    return before.size
+
+
+def remember_partner_keys(
+    session: Session, firm_id: str, partner_id: str, document: dict[str, Any], genesis: str = ""
+) -> None:
+    """Keep a partner's key document after verifying it whole; `genesis` (0x hex) pins its first record.
+
+    Raises RuleBroken when it does not hold, or is of another log than the one we know.
+    """
+    try:
+        keys = verify_key_document(document)
+    except VerificationError as error:
+        raise RuleBroken("Die Schlüssel des Partners stimmen nicht. Verbindet euch neu.") from error
+    row = session.get(PartnerKeys, (firm_id, partner_id))
+    known = genesis or (_genesis_of(row.document) if row else "")
+    if known and known != to_hex(keys.genesis_digest):
+        raise RuleBroken("Die Schlüssel des Partners haben sich geändert. Ruf dort an, bevor du weitermachst.")
+    if row is None:
+        row = PartnerKeys(firm_id=firm_id, partner_id=partner_id)
+        session.add(row)
+    row.address, row.origin, row.document, row.updated_at = keys.firm, keys.origin, document, clock.now()
+
+
+def forget_recovery_key(session: Session, firm_id: str) -> None:
+    """The print was confirmed: from now on the recovery key exists on paper only."""
+    row = session.get_one(FirmKey, (firm_id, "recovery"))
+    row.wrapped = None
+
+
+def _save_keys(session: Session, firm_id: str, draft: LedgerDraft) -> None:
+    public = {
+        "log": draft.message["logKey"],
+        "cosign": draft.message["cosignKey"],
+        "seal": draft.message["seal"],
+        "recovery": draft.message["recovery"],
+    }
+    for purpose, key in public.items():
+        wrapped = base64.b64decode(draft.wrapped[purpose])
+        open_wrapped(wrapped, purpose, draft.origin)
+        session.add(FirmKey(firm_id=firm_id, purpose=purpose, public_key=key, wrapped=wrapped, created_at=clock.now()))
+
+
+def _save_head(session: Session, firm_id: str, log: str) -> None:
+    root = merkle.EMPTY_ROOT.hex()
+    session.add(
+        LedgerHead(
+            firm_id=firm_id, origin=log, size=0, last_hash="", frontier=[], root=root, signed_size=0, key_seqs=[]
+        )
+    )
+    session.flush()
+
+
+def _earlier(session: Session, firm_id: str, digest: str, type: str) -> int | None:
+    return session.scalar(
+        sa.select(LedgerEntry.seq).where(
+            LedgerEntry.firm_id == firm_id, LedgerEntry.digest == digest, LedgerEntry.type == type
+        )
+    )
+
+
+def _genesis_party(leaf: Leaf, message: dict[str, Any]) -> Parties:
+    return Parties({message["from"]: FirmKeys.from_genesis(leaf, message)}, {})
+
+
+def _parties(session: Session, firm_id: str, message: dict[str, Any]) -> Parties:
+    own = own_keys(session, firm_id)
+    firms = {own.firm: own}
+    for party in {message["from"], message["to"]} - {own.firm}:
+        found = partner_keys(session, firm_id, party)
+        if found is not None:
+            firms[party] = found
+    return Parties(firms, {})
+
+
+def _store(
+    session: Session,
+    firm_id: str,
+    appended: head.Appended,
+    type: str,
+    digest: str,
+    body: bytes,
+    subject_id: str,
+    at: dt.datetime,
+) -> None:
+    sha256 = evidence_hash(body).hex()
+    session.add(LedgerEvidence(firm_id=firm_id, sha256=sha256, body=body))
+    session.add(
+        LedgerEntry(
+            firm_id=firm_id,
+            seq=appended.head.size - 1,
+            type=type,
+            leaf=appended.leaf,
+            leaf_hash=appended.leaf_hash.hex(),
+            digest=digest,
+            evidence_sha256=sha256,
+            subject_id=subject_id,
+            at=at,
+        )
+    )
+
+
+def _swap_head(session: Session, row: LedgerHead, appended: head.Appended, type: str) -> None:
+    new = appended.head
+    seqs = [*row.key_seqs, row.size] if type in KEY_RECORDS else row.key_seqs
+    swapped = session.execute(
+        sa.update(LedgerHead)
+        .where(LedgerHead.firm_id == row.firm_id, LedgerHead.size == row.size, LedgerHead.root == row.root)
+        .values(
+            size=new.size,
+            last_hash=new.last.hex(),
+            frontier=[one.hex() for one in new.frontier.to_list()],
+            root=new.root.hex(),
+            key_seqs=seqs,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if swapped.rowcount != 1:  # type: ignore[attr-defined]
+        raise Conflict("Jemand war schneller. Versuch es noch einmal.")
+    session.flush()
+    session.expire(row)
+
+
+def _genesis_of(document: dict[str, Any]) -> str:
+    return to_hex(verify_key_document(document).genesis_digest)
+
+
+def _refused(error: VerificationError) -> RuleBroken:
+    refused = RuleBroken("Dieser Eintrag lässt sich nicht beweisen. Es wurde nichts gespeichert.")
+    refused.__cause__ = error
+    return refused

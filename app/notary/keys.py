@@ -1,0 +1,77 @@
+"""The firm's private keys: wrapped under the node key in the database, opened once per process."""
+
+import hashlib
+import hmac
+from functools import lru_cache
+
+from sqlalchemy.orm import Session
+
+from app.notary.models import FirmKey, LedgerHead
+from ledger.errors import VerificationError
+from ledger.keys import unwrap_key
+from ledger.note import Signer, parse_vkey
+
+_node_keys: list[bytes] = []
+
+
+def use_node_key(node_key: bytes) -> None:
+    """Let this process open keys that were wrapped under `node_key` (32 bytes); each world has its own."""
+    if node_key not in _node_keys:
+        _node_keys.append(node_key)
+
+
+def log_signer(session: Session, firm_id: str) -> Signer:
+    """The key that signs the firm's checkpoints."""
+    return _signer(session, firm_id, "log")
+
+
+def cosigner(session: Session, firm_id: str) -> Signer:
+    """The key by which the firm witnesses its partners' logs."""
+    return _signer(session, firm_id, "cosign")
+
+
+def seal_key(session: Session, firm_id: str) -> bytes:
+    """The firm's secp256k1 private key, 32 bytes."""
+    return _private_key(session, firm_id, "seal")
+
+
+def recovery_seed(session: Session, firm_id: str) -> bytes | None:
+    """The recovery key until its print was confirmed; None ever after."""
+    row = session.get(FirmKey, (firm_id, "recovery"))
+    if row is None or row.wrapped is None:
+        return None
+    return open_wrapped(row.wrapped, "recovery", _origin(session, firm_id))
+
+
+def derived_secret(session: Session, firm_id: str, label: str) -> bytes:
+    """32 bytes that only this node can make again: for salts and tokens that need not be stored."""
+    seed = _private_key(session, firm_id, "log")
+    return hmac.new(seed, f"werkring/derived/v1\n{label}".encode(), hashlib.sha256).digest()
+
+
+@lru_cache(maxsize=8192)
+def open_wrapped(wrapped: bytes, purpose: str, origin: str) -> bytes:
+    """The private key; raises VerificationError when no node key of this process opens it."""
+    for node_key in _node_keys:
+        try:
+            return unwrap_key(wrapped, node_key, purpose, origin)
+        except VerificationError:
+            continue
+    raise VerificationError("no node key opens this key")
+
+
+def _signer(session: Session, firm_id: str, purpose: str) -> Signer:
+    row = session.get_one(FirmKey, (firm_id, purpose))
+    public = parse_vkey(row.public_key)
+    return Signer(public.name, public.alg, _private_key(session, firm_id, purpose))
+
+
+def _private_key(session: Session, firm_id: str, purpose: str) -> bytes:
+    row = session.get_one(FirmKey, (firm_id, purpose))
+    if row.wrapped is None:
+        raise VerificationError(f"the private {purpose} key is not kept here")
+    return open_wrapped(row.wrapped, purpose, _origin(session, firm_id))
+
+
+def _origin(session: Session, firm_id: str) -> str:
+    return session.get_one(LedgerHead, firm_id).origin

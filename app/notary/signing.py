@@ -1,0 +1,81 @@
+"""Signatures of the firm and its people in the form that the ledger keeps, and their check."""
+
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.notary.documents import passkey_kid
+from app.notary.keys import seal_key
+from app.notary.models import LedgerHead, PartnerKeys
+from app.notary.queries import address, origin, seal_address
+from app.notary.rings import own_keys, partner_keys
+from ledger.encoding import from_hex
+from ledger.errors import VerificationError
+from ledger.evidence import key_signature, passkey_signature, seal_signature
+from ledger.firm_keys import FirmKeys, Position
+from ledger.keys import recovery_public_key
+from ledger.note import Signer
+from ledger.signatures import sign_key_proof, sign_seal, verify_passkey, verify_seal
+
+Signature = dict[str, Any]
+
+
+def seal(session: Session, firm_id: str, digest: bytes) -> Signature:
+    """Sign a digest in the firm's name. A seal alone never binds: records ask for a passkey beside it."""
+    signature = sign_seal(digest, seal_key(session, firm_id))
+    return seal_signature(address(session, firm_id), seal_address(session, firm_id), signature)
+
+
+def passkey_approval(
+    session: Session, firm_id: str, role: str, public_key: bytes, key_seq: int, assertion: dict[str, bytes]
+) -> Signature:
+    """The ledger's form of a passkey assertion (authenticatorData, clientDataJSON, signature as bytes), s made low."""
+    place = (origin(session, firm_id), key_seq)
+    return passkey_signature(role, address(session, firm_id), passkey_kid(public_key), place, assertion)
+
+
+def log_signature(party: str, log: str, digest: bytes, key: Signer) -> Signature:
+    """The log key's agreement to its own genesis record."""
+    return key_signature("log", party, _kid(key.verifier.public_key), (log, 0), sign_key_proof(digest, key.seed))
+
+
+def recovery_signature(party: str, log: str, key_seq: int, digest: bytes, seed: bytes) -> Signature:
+    """The recovery key's agreement to a key record."""
+    kid = _kid(recovery_public_key(seed))
+    return key_signature("recovery", party, kid, (log, key_seq), sign_key_proof(digest, seed))
+
+
+def check_signature(
+    session: Session, firm_id: str, partner_id: str | None, digest: bytes, signature: Signature
+) -> None:
+    """Raises VerificationError unless the signature holds now: of our own firm, or of that partner."""
+    if partner_id is None:
+        keys = own_keys(session, firm_id)
+        place = Position(session.get_one(LedgerHead, firm_id).size, int(clock.now().timestamp()))
+    else:
+        row = session.get(PartnerKeys, (firm_id, partner_id))
+        found = None if row is None else partner_keys(session, firm_id, row.address)
+        if found is None:
+            raise VerificationError("no keys of this partner")
+        keys, place = found, Position(None, int(clock.now().timestamp()))
+    _check_one(keys, place, digest, signature)
+
+
+def _check_one(keys: FirmKeys, place: Position, digest: bytes, signature: Signature) -> None:
+    if signature.get("party") != keys.firm:
+        raise VerificationError("signed by another firm")
+    if signature.get("kind") == "seal":
+        keys.check_seal(signature["address"], place)
+        return verify_seal(digest, from_hex(signature["signature"], length=65), signature["address"])
+    if signature.get("kind") != "passkey" or signature["keyAt"]["log"] != keys.origin:
+        raise VerificationError("not a signature of a person or seal of this firm")
+    key = keys.passkey(signature["kid"], signature["keyAt"]["seq"], signature["role"], place)
+    if key.passkey is None:
+        raise VerificationError("not a passkey")
+    return verify_passkey(digest, signature, key.passkey, key.origins, key.rp_id)
+
+
+def _kid(public_key: bytes) -> bytes:
+    return sha256(public_key).digest()
