@@ -12,7 +12,8 @@ from typing import Any
 from app.core.errors import RuleBroken
 from app.core.units import monday
 from app.requests import drawings
-from app.requests.rules import MOST_G, MOST_MM, MOST_NEED_MIN, MOST_WEEKS, RequestKind, ShortageReason
+from app.requests.drafts import MOST_G, MOST_MM, MOST_NEED_MIN, MOST_WEEKS
+from app.requests.rules import RequestKind, ShortageReason
 from app.requests.wire import Body, unreadable
 
 MEDIA_TYPES = frozenset(media_type for media_type, _ in drawings.MEDIA_TYPES.values())

@@ -1,0 +1,213 @@
+"""What a firm does with its requests, and the one place where reactions and inbox find this room's actions."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.errors import Conflict
+from app.core.events import RequestChanged, RequestClosed, RequestGone, RequestPublished, RequestWithdrawn
+from app.core.outbox import emit
+from app.core.places import centroid
+from app.firms.access import Actor
+from app.firms.actions import bump_version, note_event
+from app.firms.queries import firm_of, sites
+from app.packs.queries import load_pack
+from app.partners.queries import partnership_with
+from app.requests.drafting import Details as Details
+from app.requests.drafting import Upload as Upload
+from app.requests.drafting import (
+    attach_file,
+    discard_draft,
+    drop_file,
+    erase_old_drafts,
+    save_details,
+    save_requirement,
+    start_draft,
+)
+from app.requests.drafts import check_open, faults_of_request
+from app.requests.limits import GRACE, SMALL_MIN, SMALL_WITHIN, check_open_count, check_probes
+from app.requests.models import WorkRequest
+from app.requests.queries import draft_for, draft_of, holidays_near, open_count, own_request, sendable_ids, small_count
+from app.requests.questions import (
+    announce_question,
+    answer_question,
+    ask_question,
+    mark_thread_seen,
+    receive_answer,
+    receive_question,
+    send_answer,
+    send_question,
+)
+from app.requests.receiving import receive_change, receive_closed, receive_request, receive_withdrawal
+from app.requests.rules import RequestState, check_step, default_valid_until
+from app.requests.sending import send_change, send_closed, send_request, send_withdrawal
+
+__all__ = [
+    "Change",
+    "Details",
+    "Upload",
+    "advance_request",
+    "announce_question",
+    "answer_question",
+    "ask_question",
+    "attach_file",
+    "change_request",
+    "close_request",
+    "discard_draft",
+    "drop_file",
+    "expire_requests",
+    "mark_thread_seen",
+    "publish_request",
+    "receive_answer",
+    "receive_change",
+    "receive_closed",
+    "receive_question",
+    "receive_request",
+    "receive_withdrawal",
+    "save_details",
+    "save_requirement",
+    "send_answer",
+    "send_change",
+    "send_closed",
+    "send_question",
+    "send_request",
+    "send_withdrawal",
+    "start_draft",
+    "withdraw_request",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What may still be changed once a request is out; the job itself stays what it is."""
+
+    need_min: int
+    first_week: str
+    last_week: str
+    part_count: int | None
+    reply_by: dt.datetime
+    note: str
+    contact_phone: str
+
+
+def publish_request(session: Session, actor: Actor, request_id: str) -> int:
+    """Send a draft to its chosen partners; returns how many are asked. Raises RuleBroken with the first fault."""
+    request = draft_for(session, actor.firm_id, request_id)
+    asked = sendable_ids(session, actor.firm_id, request_id)
+    now = clock.now()
+    check_open(draft_of(request, len(asked)), load_pack(request.pack), now)
+    check_open_count(open_count(session, actor.firm_id))
+    _check_probes(session, request, asked, now)
+    check_step(RequestState.DRAFT, RequestState.OPEN)
+    request.state, request.published_at = "open", now
+    request.lat, request.lon = _place(session, actor.firm_id)
+    emit(session, RequestPublished(actor.firm_id, request_id))
+    note_event(
+        session, actor.firm_id, actor.person_id, "published", "request", request_id, detail={"count": len(asked)}
+    )
+    bump_version(session, actor.firm_id)
+    return len(asked)
+
+
+def change_request(session: Session, actor: Actor, request_id: str, change: Change) -> None:
+    """Make a new version of an open request; everybody asked gets it. Raises RuleBroken or Conflict."""
+    request = own_request(session, actor.firm_id, request_id)
+    if request.state not in ("open", "quoted"):
+        raise Conflict("Diese Anfrage lässt sich nicht mehr ändern.")
+    if _is_same(request, change):
+        return
+    if request.part_count != change.part_count:
+        request.job_version = request.version + 1
+    request.version += 1
+    request.need_min, request.first_week, request.last_week = change.need_min, change.first_week, change.last_week
+    request.part_count, request.reply_by = change.part_count, change.reply_by
+    request.note, request.contact_phone = change.note, change.contact_phone
+    asked = sendable_ids(session, actor.firm_id, request_id)
+    for fault in faults_of_request(draft_of(request, max(1, len(asked))), load_pack(request.pack), clock.now()):
+        raise fault
+    _check_probes(session, request, asked, clock.now())
+    emit(session, RequestChanged(actor.firm_id, request_id))
+    note_event(session, actor.firm_id, actor.person_id, "changed", "request", request_id)
+    bump_version(session, actor.firm_id)
+
+
+def withdraw_request(session: Session, actor: Actor, request_id: str) -> None:
+    """Take a request back; everybody asked learns it and their held hours come free. Raises Conflict when it is too late."""
+    request = own_request(session, actor.firm_id, request_id)
+    if request.state == "cancelled":
+        return
+    if request.state not in ("open", "quoted", "planned"):
+        raise Conflict("Diese Anfrage lässt sich nicht mehr zurückziehen.")
+    check_step(RequestState(request.state), RequestState.CANCELLED)
+    request.state, request.closed_at = "cancelled", clock.now()
+    emit(session, RequestWithdrawn(actor.firm_id, request_id))
+    note_event(session, actor.firm_id, actor.person_id, "withdrawn", "request", request_id)
+    bump_version(session, actor.firm_id)
+
+
+def advance_request(session: Session, firm_id: str, request_id: str, to: str) -> None:
+    """Take an own request one step on; the same state again does nothing. Raises Conflict for a step that is none."""
+    request = own_request(session, firm_id, request_id)
+    if request.state == to:
+        return
+    check_step(RequestState(request.state), RequestState(to))
+    request.state = to
+    bump_version(session, firm_id)
+
+
+def close_request(session: Session, firm_id: str, request_id: str) -> None:
+    """All agreements wanted are in force: contracting → contracted; those who were not chosen learn that it is over."""
+    request = own_request(session, firm_id, request_id)
+    if request.state == "contracted":
+        return
+    check_step(RequestState(request.state), RequestState.CONTRACTED)
+    request.state, request.closed_at = "contracted", clock.now()
+    emit(session, RequestClosed(firm_id, request_id))
+    bump_version(session, firm_id)
+
+
+def expire_requests(session: Session, now: dt.datetime) -> None:
+    """End requests whose time is over on both sides: without an offer at the deadline, else when no offer binds any more."""
+    late = session.scalars(
+        sa.select(WorkRequest)
+        .where(WorkRequest.state.in_(("open", "quoted")), WorkRequest.reply_by <= now - GRACE)
+        .order_by(WorkRequest.firm_id, WorkRequest.id)
+    ).all()
+    for request in late:
+        if request.state == "open" or _last_moment(request) <= now - GRACE:
+            _expire(session, request, now)
+    erase_old_drafts(session, now)
+
+
+def _expire(session: Session, request: WorkRequest, now: dt.datetime) -> None:
+    request.state, request.closed_at = "expired", now
+    is_ours = request.side == "ours"
+    emit(session, (RequestClosed if is_ours else RequestGone)(request.firm_id, request.id))
+    bump_version(session, request.firm_id)
+
+
+def _last_moment(request: WorkRequest) -> dt.datetime:
+    """Until when an offer to this request binds at the longest."""
+    assert request.reply_by is not None
+    return default_valid_until(request.reply_by, holidays_near(request.reply_by.date()))
+
+
+def _check_probes(session: Session, request: WorkRequest, asked: list[str], now: dt.datetime) -> None:
+    if request.kind != "hours" or request.need_min > SMALL_MIN:
+        return
+    for partner_id in asked:
+        partner = partnership_with(session, request.firm_id, partner_id)
+        check_probes(partner.name, small_count(session, request.firm_id, partner_id, now - SMALL_WITHIN, request.id))
+
+
+def _is_same(request: WorkRequest, change: Change) -> bool:
+    return all(getattr(request, name) == getattr(change, name) for name in Change.__dataclass_fields__)
+
+
+def _place(session: Session, firm_id: str) -> tuple[float, float]:
+    """Where the work would be needed: the first site, else the firm's postcode."""
+    found = sites(session, firm_id)
+    return (found[0].lat, found[0].lon) if found else centroid(firm_of(session, firm_id).postcode)

@@ -1,0 +1,159 @@
+"""What partners tell us about their requests. A partner can only touch rows that are its own: anything else is refused."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.errors import RuleBroken
+from app.core.events import RequestGone, RequestReceived
+from app.core.ids import new_id
+from app.core.outbox import emit
+from app.federation.actions import fetch_file
+from app.federation.models import StoredFile
+from app.federation.rules import Incoming
+from app.firms.actions import bump_version
+from app.packs.queries import pack_keys
+from app.requests.limits import MOST_OPEN_FROM_ONE
+from app.requests.messages import (
+    JOB_COLUMNS,
+    SENT_COLUMNS,
+    SentFile,
+    SentRequest,
+    read_closing,
+    read_request,
+    read_withdrawal,
+)
+from app.requests.models import Receipt, RequestFile, WorkRequest
+from app.requests.queries import ANSWERABLE, files_of, open_count_from, receipt_of
+from app.requests.wire import unreadable
+
+
+def receive_request(session: Session, incoming: Incoming) -> None:
+    """Take in a partner's request; the same version again changes nothing. Raises RuleBroken for a message that lies."""
+    _take_in(session, incoming)
+
+
+def receive_change(session: Session, incoming: Incoming) -> None:
+    """Take in a new version of a partner's request; what was answered before may no longer hold."""
+    _take_in(session, incoming)
+
+
+def receive_withdrawal(session: Session, incoming: Incoming) -> None:
+    """A partner took its request back."""
+    _end(session, incoming, read_withdrawal(incoming.body), "cancelled")
+
+
+def receive_closed(session: Session, incoming: Incoming) -> None:
+    """A partner's request is over: it found somebody, or it expired."""
+    request_id, ending = read_closing(incoming.body)
+    _end(session, incoming, request_id, ending)
+
+
+def store_files(
+    session: Session, incoming: Incoming, request_id: str, files: tuple[SentFile, ...], question_id: str | None = None
+) -> None:
+    """Fetch the files that a message names and keep them under the request, or under one line of a thread."""
+    for file in files:
+        file_id = fetch_file(session, incoming.firm_id, incoming.from_id, file.file_id, file.sha256)
+        stored = session.get_one(StoredFile, (incoming.firm_id, file_id))
+        if stored.size != file.size or stored.media_type != file.media_type:
+            raise unreadable("files")
+        session.add(
+            RequestFile(
+                firm_id=incoming.firm_id,
+                id=new_id(),
+                created_at=clock.now(),
+                request_id=request_id,
+                question_id=question_id,
+                file_id=file_id,
+                name=file.name,
+                index=file.index,
+                sha256=file.sha256,
+                media_type=file.media_type,
+                size=file.size,
+                confidentiality=file.confidentiality,
+            )
+        )
+    session.flush()
+
+
+def partners_request(session: Session, incoming: Incoming, request_id: str) -> WorkRequest:
+    """The row of a request that the sender itself asks us; raises RuleBroken when it is anybody else's or unknown."""
+    found = session.get(WorkRequest, (incoming.firm_id, request_id), with_for_update=True)
+    if found is None or found.side != "theirs" or found.partner_id != incoming.from_id:
+        raise unreadable("request_id")
+    return found
+
+
+def _take_in(session: Session, incoming: Incoming) -> None:
+    sent = read_request(incoming.body)
+    if sent.pack not in pack_keys():
+        raise unreadable("pack")
+    if session.get(WorkRequest, (incoming.firm_id, sent.request_id)) is None:
+        _add(session, incoming, sent)
+        return
+    request = partners_request(session, incoming, sent.request_id)
+    if sent.version > request.version and request.state in ANSWERABLE:
+        _replace(session, incoming, request, sent)
+
+
+def _add(session: Session, incoming: Incoming, sent: SentRequest) -> None:
+    if open_count_from(session, incoming.firm_id, incoming.from_id) >= MOST_OPEN_FROM_ONE:
+        raise RuleBroken("Der Partner hat schon zu viele offene Anfragen an diesen Betrieb.")
+    values = {name: getattr(sent, name) for name in SENT_COLUMNS}
+    request = WorkRequest(
+        firm_id=incoming.firm_id,
+        id=sent.request_id,
+        created_at=clock.now(),
+        side="theirs",
+        partner_id=incoming.from_id,
+        state="open",
+        job_version=sent.version,
+        published_at=incoming.at,
+        **values,
+    )
+    session.add(request)
+    session.flush()
+    session.add(Receipt(firm_id=incoming.firm_id, id=new_id(), created_at=clock.now(), request_id=request.id))
+    store_files(session, incoming, request.id, sent.files)
+    emit(session, RequestReceived(incoming.firm_id, request.id))
+    bump_version(session, incoming.firm_id)
+
+
+def _replace(session: Session, incoming: Incoming, request: WorkRequest, sent: SentRequest) -> None:
+    if any(getattr(request, name) != getattr(sent, name) for name in JOB_COLUMNS):
+        request.job_version = sent.version
+    for name in SENT_COLUMNS:
+        setattr(request, name, getattr(sent, name))
+    _replace_files(session, incoming, request, sent.files)
+    receipt = receipt_of(session, incoming.firm_id, request.id)
+    if receipt is not None and receipt.answer == "no":
+        # a no was said to the old version; the new one may be asked again
+        receipt.answer, receipt.answered_at, receipt.answered_by = "", None, None
+    emit(session, RequestGone(incoming.firm_id, request.id))
+    emit(session, RequestReceived(incoming.firm_id, request.id))
+    bump_version(session, incoming.firm_id)
+
+
+def _replace_files(session: Session, incoming: Incoming, request: WorkRequest, files: tuple[SentFile, ...]) -> None:
+    """Keep what is named again, erase what is not, fetch what is new."""
+    named = {file.sha256 for file in files}
+    kept = set()
+    for row in files_of(session, incoming.firm_id, request.id):
+        if row.sha256 in named:
+            kept.add(row.sha256)
+            continue
+        session.execute(
+            sa.delete(StoredFile).where(StoredFile.firm_id == incoming.firm_id, StoredFile.id == row.file_id)
+        )
+        session.delete(row)
+    store_files(session, incoming, request.id, tuple(file for file in files if file.sha256 not in kept))
+
+
+def _end(session: Session, incoming: Incoming, request_id: str, state: str) -> None:
+    request = partners_request(session, incoming, request_id)
+    if request.state not in (*ANSWERABLE, "planned", "contracting"):
+        return
+    request.state, request.closed_at = state, clock.now()
+    emit(session, RequestGone(incoming.firm_id, request.id))
+    bump_version(session, incoming.firm_id)

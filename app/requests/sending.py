@@ -1,0 +1,80 @@
+"""What leaves the house about own requests: reactions that write messages, once each, to partners who may get them."""
+
+import hashlib
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core.events import RequestChanged, RequestClosed, RequestPublished, RequestWithdrawn
+from app.federation.actions import send_message
+from app.federation.models import StoredFile
+from app.federation.queries import arrivals
+from app.partners.queries import may_send
+from app.requests.messages import closing_body, request_body, withdrawal_body
+from app.requests.models import RequestFile, WorkRequest
+from app.requests.photos import clean_photo
+from app.requests.queries import chosen_ids, own_request, sent_request
+
+
+def send_request(session: Session, event: RequestPublished) -> None:
+    """Send a published request to every chosen partner whose consent still holds."""
+    request = own_request(session, event.firm_id, event.request_id)
+    if request.state != "open":
+        return
+    clean_files(session, event.firm_id, request.id)
+    body = request_body(sent_request(session, request))
+    done = arrivals(session, event.firm_id, request.id, "request.published")
+    for partner_id in _reachable(session, request, "request.published"):
+        if partner_id not in done:
+            send_message(session, event.firm_id, partner_id, "request.published", body, request.id)
+
+
+def send_change(session: Session, event: RequestChanged) -> None:
+    """Send the new version to everybody asked; what they got before is replaced by it."""
+    request = own_request(session, event.firm_id, event.request_id)
+    if request.state in ("open", "quoted"):
+        clean_files(session, event.firm_id, request.id)
+        _send_all(session, request, "request.changed", request_body(sent_request(session, request)))
+
+
+def send_withdrawal(session: Session, event: RequestWithdrawn) -> None:
+    """Tell everybody asked that the request is taken back."""
+    request = own_request(session, event.firm_id, event.request_id)
+    _send_all(session, request, "request.withdrawn", withdrawal_body(request.id))
+
+
+def send_closed(session: Session, event: RequestClosed) -> None:
+    """Tell everybody asked that the request is over; not who was chosen, and not whether anybody was."""
+    request = own_request(session, event.firm_id, event.request_id)
+    ending = "expired" if request.state == "expired" else "contracted"
+    _send_all(session, request, "request.closed", closing_body(request.id, ending))
+
+
+def clean_files(session: Session, firm_id: str, request_id: str) -> None:
+    """Draw every new photo anew before anybody else can get it; what is no picture is taken away."""
+    waiting = session.execute(
+        sa.select(RequestFile, StoredFile)
+        .join(StoredFile, (StoredFile.firm_id == RequestFile.firm_id) & (StoredFile.id == RequestFile.file_id))
+        .where(RequestFile.firm_id == firm_id, RequestFile.request_id == request_id, StoredFile.is_clean.is_(False))
+    ).all()
+    for named, stored in waiting:
+        body = clean_photo(stored.body, stored.media_type)
+        if body is None:
+            session.delete(named)
+            session.delete(stored)
+            continue
+        stored.body, stored.size, stored.is_clean = body, len(body), True
+        stored.sha256 = hashlib.sha256(body).hexdigest()
+        named.size, named.sha256 = stored.size, stored.sha256
+    session.flush()
+
+
+def _send_all(session: Session, request: WorkRequest, kind: str, body: dict[str, object]) -> None:
+    for partner_id in _reachable(session, request, kind):
+        send_message(session, request.firm_id, partner_id, kind, body, request.id)
+
+
+def _reachable(session: Session, request: WorkRequest, kind: str) -> list[str]:
+    """Chosen partners to whom this may go now: a partnership that ended or rests gets nothing more."""
+    chosen = chosen_ids(session, request.firm_id, request.id)
+    return [partner_id for partner_id in chosen if may_send(session, request.firm_id, partner_id, kind)]
