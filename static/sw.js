@@ -136,7 +136,7 @@ async function answer(data, url, action, thanks) {
 }
 
 async function openTask(data) {
-  await Promise.allSettled([post(data.seen_url, data), goTo(sameOrigin(data.navigate))]);
+  await Promise.allSettled([post(data.seen_url, data), goTo(data.navigate && isHere(data.navigate) ? data.navigate : ROOT)]);
 }
 
 /** Reuse an open window of this world: a second one would lose what was typed in the first. */
@@ -148,14 +148,14 @@ async function goTo(url) {
   return ours.navigate(url);
 }
 
-function sameOrigin(url) {
-  const wanted = new URL(url || ROOT, location.origin);
-  return wanted.origin === location.origin ? wanted.href : ROOT;
+/** A message may lead and report to our own server only. */
+function isHere(url) {
+  return new URL(url, location.origin).origin === location.origin;
 }
 
 async function post(url, data, answerWord) {
-  if (!url) return { ok: false, body: {} };
-  const response = await fetch(sameOrigin(url), {
+  if (!url || !isHere(url)) return { ok: false, body: {} };
+  const response = await fetch(url, {
     method: "POST",
     credentials: "omit",
     headers: { "Content-Type": "application/json", Accept: "application/json" },

@@ -7,16 +7,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from e2e.parts.gallery import LOOKS, PAGES, Facts, Link, Look, Tab, World, environment, render_page
 
 from app.core.errors import RuleBroken
+from e2e.parts.gallery import LOOKS, PAGES, Facts, Link, Look, Tab, World, environment, render_page
 
 STATIC = Path(__file__).parents[2] / "static"
 MACROS = (
     "seite kopf leiste aktionsleiste knopf paar karte fakten stufen kw_wahl chips feld fehlerliste pruefen aufgaben status "
     "hinweis leer quittung balken qr modusband abdeckung datei wahl formular fingerabdruck nachrichten installieren "
     "zeitleiste wochenplan icon marke"
-).split()
+)
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 EVIL = "<script>x</script>\"'"
 

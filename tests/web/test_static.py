@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.web.lint_templates import faults
 
 ROOT = Path(__file__).parents[2]
