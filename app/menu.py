@@ -20,12 +20,12 @@ class Entry:
     count: str = ""
 
 
-MORE = Entry("firms.more", "menu", "Mehr")
+MORE = Entry("firms.more", "ellipsis", "Mehr")
 CONTRACTS = Entry("agreements.index", "file-text", "Verträge", "agreements")
 TABS: dict[Role, tuple[Entry, ...]] = {
-    Role.WORKER: (Entry("bookings.today", "calendar-check", "Heute"), MORE),
+    Role.WORKER: (Entry("bookings.today", "clipboard-list", "Heute"), MORE),
     Role.FOREMAN: (
-        Entry("offers.index", "inbox", "Anfragen", "offers"),
+        Entry("offers.index", "megaphone", "Anfragen", "offers"),
         Entry("capacity.plan", "calendar-days", "Plan"),
         Entry("capacity.offer", "plus", "Anbieten"),
         MORE,

@@ -60,7 +60,7 @@ def has_own_machines(session: Session, actor: Actor) -> bool:
     return session.scalar(sa.select(Machine.id).where(Machine.firm_id == actor.firm_id).limit(1)) is not None
 
 
-def _with_partner() -> sa.Select[Any]:
+def _with_partner() -> sa.Select[*tuple[Any, ...]]:
     return sa.select(*COLUMNS).join(
         Partnership, (Partnership.firm_id == Booking.firm_id) & (Partnership.partner_id == Booking.partner_id)
     )

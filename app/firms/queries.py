@@ -1,6 +1,7 @@
 """Firms and people, always through the acting firm."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -60,3 +61,30 @@ def roles_of(session: Session, firm_id: str, person_id: str) -> frozenset[Role]:
 
 def sites(session: Session, firm_id: str) -> Sequence[Site]:
     return session.scalars(sa.select(Site).where(Site.firm_id == firm_id).order_by(Site.created_at, Site.id)).all()
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """One person of the firm in a list."""
+
+    id: str
+    name: str
+    roles: tuple[Role, ...]
+    is_absent: bool
+
+
+def people_with_roles(session: Session, firm_id: str) -> list[PersonRow]:
+    """All present people with their roles, by name: two queries, however many there are."""
+    held: dict[str, list[Role]] = {}
+    for row in session.execute(
+        sa.select(Membership.person_id, Membership.role).where(
+            Membership.firm_id == firm_id, Membership.ended_at.is_(None)
+        )
+    ):
+        held.setdefault(row.person_id, []).append(Role(row.role))
+    return [
+        PersonRow(
+            person.id, person.name, tuple(role for role in Role if role in held.get(person.id, [])), person.is_absent
+        )
+        for person in people(session, firm_id)
+    ]

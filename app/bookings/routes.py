@@ -1,0 +1,63 @@
+"""What is to be done today, one job, and the agreed weeks."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, Response
+from sqlalchemy.orm import Session
+
+from app.bookings.queries import booking_for, bookings_between, own_jobs
+from app.core import clock
+from app.core.units import BERLIN, week_of, weeks_from
+from app.firms.access import Actor
+from app.requests.queries import files_of, request_for
+from app.web.render import render
+from app.web.transaction import page
+
+room = Blueprint("bookings", __name__)
+WEEKS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class WeekOfBookings:
+    week: str
+    given: list[sa.Row[Any]]
+    taken: list[sa.Row[Any]]
+
+
+@room.get("/heute")
+@page("work.see")
+def today(session: Session, actor: Actor) -> Response:
+    """S08: what our machines do for partners this week."""
+    day = clock.today()
+    jobs = own_jobs(session, actor, week_of(day))
+    following = own_jobs(session, actor, weeks_from(week_of(day), 2)[1])
+    hour = clock.now().astimezone(BERLIN).hour
+    return render("bookings/today.html", jobs=jobs, following=following, day=day, hour=hour, first_name=actor.name.split()[0])
+
+
+@room.get("/auftrag/<booking_id>")
+@page("work.see")
+def show(session: Session, actor: Actor, booking_id: str) -> Response:
+    """S09: what, machine, drawing, whom to ask. No price."""
+    booking = booking_for(session, actor, booking_id)
+    work_request = request_for(session, actor.firm_id, booking.request_id)
+    return render(
+        "bookings/show.html", booking=booking, work=work_request, files=files_of(session, actor.firm_id, booking.request_id)
+    )
+
+
+@room.get("/buchungen")
+@page("bookings.see")
+def index(session: Session, actor: Actor) -> Response:
+    """The agreed hours of both directions, week by week."""
+    shown = weeks_from(week_of(clock.today()), WEEKS_SHOWN)
+    rows = bookings_between(session, actor, shown[0], shown[-1])
+    by_week = {week: list(found) for week, found in groupby(rows, key=lambda row: row.week)}
+    weeks = [
+        WeekOfBookings(week, [r for r in found if r.side == "ours"], [r for r in found if r.side == "theirs"])
+        for week, found in by_week.items()
+    ]
+    return render("bookings/index.html", weeks=weeks)
