@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.core.units import weeks_from
@@ -74,7 +74,9 @@ def total_min(filled: tuple[Lines, ...]) -> int:
     return sum(minutes for lines in filled for _, minutes in lines)
 
 
-@given(st.integers(0, 40), supplies(most=2))
+@given(st.integers(0, 24), supplies(most=2))
+@example(1, [Supply(2, ((SPAN[0], 2),))])
+@example(9, [Supply(4, ((SPAN[0], 4),)), Supply(3, ((SPAN[0], 3), (SPAN[1], 3)))])
 def test_no_other_way_offers_more(need: int, offers: list[Supply]) -> None:
     assert total_min(fill_need(need * STEP_MIN, offers)) == best_sum(need, offers) * STEP_MIN
 

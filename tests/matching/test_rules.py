@@ -190,6 +190,23 @@ def test_what_is_unknown_is_checked_and_never_a_silent_yes(
     assert verdict.total_min == 135 * 60
 
 
+@pytest.mark.parametrize(
+    "exact",
+    [
+        {"needed_it": 6},
+        {"needed_ra_nm": 800},
+        {"part_mm": (630, 500, 415)},
+        {"part_g": 384_615},  # with 30 percent for clamping 499.9995 kg on a table for 500
+        {"needs": {"pallets": 8, "workpiece_diameter_mm": 630}},
+        {"last_week": "2026-W49", "first_week": "2026-W49"},
+    ],
+)
+def test_just_enough_is_enough(exact: dict[str, object]) -> None:
+    need = replace(NEED, need_min=900, may_turn=False, **exact)  # type: ignore[arg-type]
+    assert judge(need, replace(F5, distance_km=80.0, min_block_min=900)).answer == "yes"
+    assert judge(replace(need, part_g=384_616)).answer == "no"
+
+
 def test_a_missed_wish_ranks_lower_but_is_no_reason_to_refuse() -> None:
     need = replace(NEED, needs={"probing": True, "pallets": 12})
     verdict = judge(need)
