@@ -11,7 +11,7 @@ from app.core import units
 from app.core.errors import RuleBroken
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("zeigen", "formular", "plaene", "antwort", "anfragen", "vertrag", "leer")
+PAGES = ("start", "zeigen", "formular", "plaene", "antwort", "anfragen", "vertrag", "leer")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from e2e.parts.serve import FLAGS, Gallery
 
 pytestmark = pytest.mark.browser
 
-NOTE = "() => self.registration.getNotifications().then(all => all.map(n => [n.title, n.body, n.actions.map(a => a.action), n.data.token]))"
+NOTE = """() => self.registration.getNotifications().then(
+    (all) => all.map((n) => [n.title, n.body, n.actions.map((a) => a.action), n.data.token]))"""
 DATA = {
     "id": "a1",
     "token": "t1",
