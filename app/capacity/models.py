@@ -52,16 +52,18 @@ class Hold(FirmOwned, Base):
     valid_until: Mapped[dt.datetime]
 
 
-class ImportRun(FirmOwned, Base):
-    """An uploaded table, checked and waiting for the person's yes; applied all or nothing."""
+class HoursChange(FirmOwned, Base):
+    """Who set the free hours of a week from what to what; the undo of ten minutes reads it."""
 
-    __tablename__ = "import_run"
+    __tablename__ = "hours_change"
+    __table_args__ = (
+        owned_by("machine", "machine_id"),
+        sa.Index("ix_hours_change_person", "firm_id", "person_id", "created_at"),
+    )
 
-    kind: Mapped[str] = mapped_column(sa.String(12))
-    """machines or hours"""
-    person_id: Mapped[str] = mapped_column(sa.String(36))
-    file_name: Mapped[str] = mapped_column(sa.String(120))
-    sha256: Mapped[str] = mapped_column(sa.String(64))
-    body: Mapped[bytes]
-    row_count: Mapped[int]
-    applied_at: Mapped[dt.datetime | None]
+    machine_id: Mapped[str] = mapped_column(sa.String(36))
+    week: Mapped[str] = mapped_column(sa.String(8))
+    before_min: Mapped[int]
+    after_min: Mapped[int]
+    person_id: Mapped[str | None] = mapped_column(sa.String(36))
+    undone_at: Mapped[dt.datetime | None]

@@ -28,6 +28,8 @@ class Machine(FirmOwned, Base):
     lead_time_days: Mapped[int] = mapped_column(default=0)
     parameters: Mapped[dict[str, Any]]
     """key -> number, bool or list of text, keys of the pack"""
+    needs_check: Mapped[bool] = mapped_column(default=False)
+    """Made in one tap with usual values; a person has not looked at them yet."""
 
 
 class Capability(FirmOwned, Base):
@@ -71,3 +73,18 @@ class Certificate(FirmOwned, Base):
     file_id: Mapped[str | None] = mapped_column(sa.String(36))
     verified_at: Mapped[dt.datetime | None]
     verified_by: Mapped[str | None] = mapped_column(sa.String(36))
+
+
+class ImportRun(FirmOwned, Base):
+    """An uploaded table, checked and waiting for the person's yes; applied all or nothing."""
+
+    __tablename__ = "import_run"
+
+    kind: Mapped[str] = mapped_column(sa.String(12))
+    """machines or hours"""
+    person_id: Mapped[str] = mapped_column(sa.String(36))
+    file_name: Mapped[str] = mapped_column(sa.String(120))
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    body: Mapped[bytes]
+    row_count: Mapped[int]
+    applied_at: Mapped[dt.datetime | None]
