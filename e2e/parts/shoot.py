@@ -15,10 +15,12 @@ SHOTS = ROOT / "e2e" / "shots" / "parts"
 def shoot(browser: Browser, base: str, name: str, look: str, size: str) -> None:
     """Save the first view and the whole page; say so when a page scrolls sideways."""
     width, height = SIZES[size]
-    scheme = "dark" if look == "dunkel" else "light"
-    viewport = {"width": width, "height": height}
     context = browser.new_context(
-        viewport=viewport, device_scale_factor=1.5, locale="de-DE", color_scheme=scheme, service_workers="block"
+        viewport={"width": width, "height": height},
+        device_scale_factor=1.5,
+        locale="de-DE",
+        color_scheme="dark" if look == "dunkel" else "light",
+        service_workers="block",
     )
     page = context.new_page()
     page.goto(f"{base}/{look}/{name}")

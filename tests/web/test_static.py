@@ -15,12 +15,7 @@ CSS = (STATIC / "css" / "app.css").read_text()
 SCRIPTS = [*sorted((STATIC / "js").glob("*.js")), STATIC / "sw.js"]
 LIGHT, DARK, SONNE, MORE = (
     dict(re.findall(r"--([\w-]+): (#[0-9A-F]{6})", block))
-    for block in re.search(
-        r":root \{(.*?)\n  \}.*?:root:not\(\[data-licht=sonne\]\) \{(.*?)\n    \}.*?:root\[data-licht=sonne\] \{(.*?)\n  \}"
-        r".*?:root:root \{(.*?)\n    \}",
-        CSS,
-        re.S,
-    ).groups()
+    for block in re.findall(r":root\S* \{\n(.*?--ink:.*?)\n +\}\n", CSS, re.S)
 )
 LOOKS = {"light": LIGHT, "dark": LIGHT | DARK, "sonne": LIGHT | SONNE}
 WHITE_ON_DARKENED = ("pri", "go", "bad", "prac")
