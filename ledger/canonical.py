@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import rfc8785
@@ -41,8 +42,9 @@ def loads(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
     if len(data) > max_bytes:
         raise VerificationError(f"longer than {max_bytes} bytes")
     try:
-        value = _DECODER.decode(data.decode("utf-8"))
-        again = _encode(value) if not _BEYOND_COMMON_ORDER.search(data) else rfc8785.dumps(value)
+        text = data.decode("utf-8")
+        value = _DECODER.decode(text)
+        again = _encode(value) if _has_common_order(data, text) else rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, ValueError, RecursionError) as error:
         raise VerificationError(f"not JSON as it must be: {error}") from error
     if again != data:
@@ -70,7 +72,25 @@ def encode_plain(value: object) -> bytes:
 
 
 def _encode(value: object) -> bytes:
-    return _ENCODER.encode(value).encode("utf-8")
+    return _encode_text(value).encode("utf-8")
+
+
+def _has_common_order(data: bytes, text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return not _BEYOND_COMMON_ORDER.search(data)
+    return True
+
+
+def _make_encoder() -> Callable[[object], str]:
+    encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.encode
+    # What JSONEncoder.encode makes anew for every call, made once.
+    write = make(None, encoder.default, json.encoder.encode_basestring, None, ":", ",", True, False, False)
+    return lambda value: "".join(write(value, 0))
 
 
 def _is_plain(value: object) -> bool:
@@ -85,6 +105,8 @@ def _is_plain(value: object) -> bool:
 
 
 def _safe_int(text: str) -> int:
+    if len(text) < 16:
+        return int(text)
     if len(text) > 17 or abs(number := int(text)) > _MAX_SAFE_INT:
         raise VerificationError("integer beyond 2^53-1")
     return number
@@ -106,7 +128,7 @@ def _explain_difference(data: bytes) -> NoReturn:
     raise VerificationError("not the canonical form (RFC 8785)")
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False)
+_encode_text = _make_encoder()
 # The fast reader lets a duplicate key through; writing the value again then gives other bytes.
 _DECODER = json.JSONDecoder(parse_float=_refuse_float, parse_constant=_refuse_float, parse_int=_safe_int)
 _CAREFUL_DECODER = json.JSONDecoder(

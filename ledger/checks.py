@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger import typed
-from ledger.encoding import from_hex, to_hex
+from ledger.encoding import to_hex
 from ledger.errors import VerificationError
 from ledger.evidence import Evidence, Signature
 from ledger.firm_keys import KEY_RECORDS, FirmKeys, Position
 from ledger.leaf import Leaf
-from ledger.signatures import verify_key_proof, verify_passkey, verify_seal
+from ledger.signatures import CurveCheck, prepare_key_proof, prepare_passkey, prepare_seal
 from ledger.signers import check_signers
 from ledger.types import PRIMARY_TYPES
 
@@ -44,15 +44,19 @@ class Parties:
 def check_record(leaf: Leaf, evidence: Evidence, parties: Parties, render: Render | None = None) -> None:
     """Steps 5 to 11 of one record."""
     check_digest(leaf, evidence)
-    check_after_digest(leaf, evidence, parties, render)
+    for pending in check_after_digest(leaf, evidence, parties, render):
+        pending.run()
 
 
-def check_after_digest(leaf: Leaf, evidence: Evidence, parties: Parties, render: Render | None = None) -> None:
-    """Steps 7 to 11 of a record whose digest was found right."""
+def check_after_digest(
+    leaf: Leaf, evidence: Evidence, parties: Parties, render: Render | None = None
+) -> list[CurveCheck]:
+    """Steps 7 to 11 of a record whose digest was found right; the curve operations are left to the caller."""
     check_display(evidence, render)
     check_signers(evidence)
-    check_signatures(leaf, evidence, parties)
+    pending = prepare_signatures(leaf, evidence, parties)
     check_context(leaf, evidence, parties)
+    return pending
 
 
 def check_type(leaf: Leaf, evidence: Evidence) -> None:
@@ -82,10 +86,9 @@ def check_display(evidence: Evidence, render: Render | None = None) -> None:
         raise VerificationError("the text is not what its template says")
 
 
-def check_signatures(leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
-    """Steps 8 and 9: every signature, by a key that was registered and not revoked."""
-    for signature in evidence.signatures:
-        _CHECKS[signature["kind"]](leaf, signature, parties)
+def prepare_signatures(leaf: Leaf, evidence: Evidence, parties: Parties) -> list[CurveCheck]:
+    """Steps 8 and 9 but for the curve operations: form, and a key that was registered and not revoked."""
+    return [_PREPARE[signature["kind"]](leaf, signature, parties) for signature in evidence.signatures]
 
 
 def check_passkeys(leaf: Leaf, evidence: Evidence, parties: Parties) -> int:
@@ -120,7 +123,7 @@ def is_key_record(leaf: Leaf) -> bool:
 def _check_kinds(kinds: set[str], leaf: Leaf, evidence: Evidence, parties: Parties) -> int:
     chosen = [signature for signature in evidence.signatures if signature["kind"] in kinds]
     for signature in chosen:
-        _CHECKS[signature["kind"]](leaf, signature, parties)
+        _PREPARE[signature["kind"]](leaf, signature, parties).run()
     return len(chosen)
 
 
@@ -133,24 +136,22 @@ def _check_logs(message: Mapping[str, Any], parties: Parties) -> None:
             raise VerificationError("the record names another log than the firm has")
 
 
-def _check_passkey(leaf: Leaf, signature: Signature, parties: Parties) -> None:
+def _prepare_passkey(leaf: Leaf, signature: Signature, parties: Parties) -> CurveCheck:
     keys, key_seq = _owner(signature, parties)
     key = keys.passkey(signature["kid"], key_seq, signature["role"], parties.place(keys, leaf))
-    if key.passkey is None:
-        raise VerificationError("not a passkey")
-    verify_passkey(leaf.digest, signature, key.passkey, key.origins, key.rp_id)
+    return prepare_passkey(leaf.digest, signature, key.public_key, key.origins, key.rp_id)
 
 
-def _check_seal(leaf: Leaf, signature: Signature, parties: Parties) -> None:
+def _prepare_seal(leaf: Leaf, signature: Signature, parties: Parties) -> CurveCheck:
     keys = parties.keys_of(signature["party"])
     keys.check_seal(signature["address"], parties.place(keys, leaf))
-    verify_seal(leaf.digest, from_hex(signature["signature"], length=65), signature["address"])
+    return prepare_seal(leaf.digest, signature["signature"], signature["address"])
 
 
-def _check_key_proof(leaf: Leaf, signature: Signature, parties: Parties) -> None:
+def _prepare_key_proof(leaf: Leaf, signature: Signature, parties: Parties) -> CurveCheck:
     keys, key_seq = _owner(signature, parties)
     key = keys.signing_key(signature["kind"], signature["kid"], key_seq, parties.place(keys, leaf))
-    verify_key_proof(leaf.digest, signature["signature"], key.public_key)
+    return prepare_key_proof(leaf.digest, signature["signature"], key.public_key)
 
 
 def _owner(signature: Signature, parties: Parties) -> tuple[FirmKeys, int]:
@@ -160,9 +161,9 @@ def _owner(signature: Signature, parties: Parties) -> tuple[FirmKeys, int]:
     return keys, signature["keyAt"]["seq"]
 
 
-_CHECKS: dict[str, Callable[[Leaf, Signature, Parties], None]] = {
-    "passkey": _check_passkey,
-    "seal": _check_seal,
-    "log": _check_key_proof,
-    "recovery": _check_key_proof,
+_PREPARE: dict[str, Callable[[Leaf, Signature, Parties], CurveCheck]] = {
+    "passkey": _prepare_passkey,
+    "seal": _prepare_seal,
+    "log": _prepare_key_proof,
+    "recovery": _prepare_key_proof,
 }

@@ -1,11 +1,21 @@
 """Strict text forms of bytes: one encoding per value, so that a changed character is never overlooked."""
 
-import base64
 import binascii
 import re
 
 from ledger.errors import VerificationError
 
+
+def _letters(alphabet: bytes) -> frozenset[bytes]:
+    return frozenset(bytes([letter]) for letter in alphabet)
+
+
+_ALPHABET = _letters(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") | {b""}
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+_PADDING = (b"", b"===", b"==", b"=")
+# The last letter of an incomplete group carries unused bits, which must be zero.
+_LAST = (_ALPHABET, frozenset[bytes](), _letters(b"AQgw"), _letters(b"AEIMQUYcgkosw048"))
 _HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
 
 
@@ -28,16 +38,17 @@ def from_b64(text: str, length: int | None = None) -> bytes:
 
 def to_b64url(data: bytes) -> str:
     """Base64url without padding, as WebAuthn writes it (RFC 4648, section 5)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode("ascii")
 
 
 def from_b64url(text: str, length: int | None = None) -> bytes:
     """The bytes of unpadded base64url; refuses padding, foreign letters and stray bits; `length` in bytes."""
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError, TypeError) as error:
+        raw = text.encode("ascii")
+        data = binascii.a2b_base64(raw.translate(_FROM_URL) + _PADDING[len(raw) % 4], strict_mode=True)
+    except (binascii.Error, ValueError, TypeError, AttributeError) as error:
         raise VerificationError("not base64url") from error
-    if to_b64url(data) != text:
+    if b"+" in raw or b"/" in raw or raw[-1:] not in _LAST[len(raw) % 4]:
         raise VerificationError("base64url is not canonical")
     return _of_length(data, length)
 

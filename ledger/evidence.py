@@ -1,9 +1,9 @@
 """The evidence: message, text and signatures of one record, byte-identical at both parties, erasable."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from ledger import canonical, checkpoint
 from ledger.encoding import to_b64url, to_hex
@@ -13,7 +13,6 @@ from ledger.types import DOMAIN, record_type_of
 
 MAX_BYTES = 262_144
 _MEMBERS = {"v", "domain", "primaryType", "message", "display", "signatures", "attachments", "notBefore"}
-_COMMON_TEXTS = ("from", "to", "locale")
 _DISPLAY = {"template", "locale", "text"}
 _ATTACHMENT = {"name", "mediaType", "size", "sha256"}
 _KEY_AT = {"log", "seq"}
@@ -29,8 +28,7 @@ _ROLE_ORDER = {role: place for place, role in enumerate(ROLES)}
 Signature = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Display:
+class Display(NamedTuple):
     """The exact text that the signers saw; `template` names the version it was rendered from."""
 
     template: str
@@ -43,8 +41,7 @@ class Display:
         return _sha256_text(self.text)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Parsed evidence; shapes are checked, nothing is verified yet."""
 
     primary_type: str
@@ -92,11 +89,11 @@ def read_evidence(value: Any) -> Evidence:
         raise VerificationError("evidence of another version or domain")
     primary_type, message = value["primaryType"], value["message"]
     record_type_of(primary_type)
-    if not isinstance(message, dict) or not all(type(message.get(name)) is str for name in _COMMON_TEXTS):
+    if not isinstance(message, dict) or not (type(message.get("from")) is type(message.get("to")) is str):
         raise VerificationError("evidence without a message")
     signatures = tuple(_read_signature(one) for one in _list(value["signatures"]))
     order = [_signature_order(message, one) for one in signatures]
-    if order != sorted(order):
+    if any(one > other for one, other in pairwise(order)):
         raise VerificationError("signatures are not in their order")
     attachments = tuple(_read_attachment(one) for one in _list(value["attachments"]))
     not_before = _read_not_before(value["notBefore"])
@@ -161,27 +158,26 @@ def _read_signature(value: Any) -> Signature:
     if members is None or value.keys() != members:
         raise VerificationError("not a signature of a known kind")
     for name, item in value.items():
-        if name == "keyAt":
-            _check_key_at(item)
-        elif type(item) is not str:
-            raise VerificationError(f"signature member {name} must be text")
-    if value["role"] not in _ROLE_ORDER:
-        raise VerificationError("unknown role")
+        if type(item) is not str:
+            _check_key_at(name, item)
+    if type(value.get("keyAt")) is str or value["role"] not in _ROLE_ORDER:
+        raise VerificationError("unknown role, or keyAt that is no place")
     return value  # type: ignore[no-any-return]
 
 
-def _check_key_at(value: Any) -> None:
-    if not isinstance(value, dict) or value.keys() != _KEY_AT:
-        raise VerificationError("keyAt names a log and a seq")
+def _check_key_at(name: str, value: Any) -> None:
+    if name != "keyAt" or not isinstance(value, dict) or value.keys() != _KEY_AT:
+        raise VerificationError("signature members are texts, keyAt a log and a seq")
     if type(value["log"]) is not str or type(value["seq"]) is not int or value["seq"] < 0:
         raise VerificationError("keyAt names a log and a seq")
 
 
 def _read_display(value: Any) -> Display:
     _check_members(value, _DISPLAY, "display")
-    if not all(type(item) is str for item in value.values()):
+    template, locale, text = value["template"], value["locale"], value["text"]
+    if not (type(template) is type(locale) is type(text) is str):
         raise VerificationError("display holds texts")
-    return Display(value["template"], value["locale"], value["text"])
+    return Display(template, locale, text)
 
 
 def _read_attachment(value: Any) -> dict[str, Any]:

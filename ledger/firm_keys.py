@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric import ec
+from typing import Any, NamedTuple
 
 from ledger.encoding import from_hex, to_hex
 from ledger.errors import VerificationError
@@ -19,8 +17,7 @@ KEY_RECORDS = frozenset({"genesis", "key.register", "key.rotate", "key.revoke"})
 _PURPOSES = frozenset({"log", "cosign", "seal", "passkey", "recovery"})
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """Where a signature is placed: `seq` in the signer's own log where known, else the claimed time `at` decides."""
 
     seq: int | None
@@ -40,7 +37,6 @@ class RegisteredKey:
     limit_cents: int = 0
     rp_id: str = ""
     origins: frozenset[str] = frozenset()
-    passkey: ec.EllipticCurvePublicKey | None = None
 
 
 @dataclass
@@ -141,9 +137,10 @@ class FirmKeys:
         self._add(purpose, public_key, leaf, role=message["role"], limit_cents=message["limitCents"], **web)
 
     def _add(self, purpose: str, public_key: bytes, leaf: Leaf, **more: Any) -> None:
-        passkey = load_passkey(public_key) if purpose == "passkey" else None
+        if purpose == "passkey":
+            load_passkey(public_key)  # refuses what is no point of the curve
         kid = key_id(public_key)
-        key = RegisteredKey(purpose, kid, public_key, leaf.seq, leaf.at, passkey=passkey, **more)
+        key = RegisteredKey(purpose, kid, public_key, leaf.seq, leaf.at, **more)
         self.keys.append(key)
         self._by_place[leaf.seq, kid] = key
 

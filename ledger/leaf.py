@@ -1,9 +1,10 @@
 """The leaf: about 300 bytes of commitments, the only thing of a record that the tree ever sees."""
 
 import re
-from dataclasses import dataclass
+from binascii import a2b_base64
+from typing import NamedTuple
 
-from ledger.encoding import from_b64, from_hex, to_b64, to_hex
+from ledger.encoding import to_b64, to_hex
 from ledger.errors import VerificationError
 from ledger.types import primary_type_of
 
@@ -23,8 +24,7 @@ _LEAF = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """One entry of a log; `at` in seconds since 1970 is only a claim, `seq` counts from 0."""
 
     log: str
@@ -53,15 +53,16 @@ def parse_leaf(data: bytes) -> Leaf:
     match = _LEAF.fullmatch(data) if len(data) <= MAX_BYTES else None
     if match is None:
         raise VerificationError("not a leaf in canonical form")
+    # The pattern allows nothing but canonical base64 and hex of 32 bytes.
     at, digest, evidence, log, prev, seq, record_type = match.groups()
     leaf = Leaf(
         log.decode("ascii"),
         int(seq),
-        from_b64(prev.decode("ascii"), length=32),
+        a2b_base64(prev),
         record_type.decode("ascii"),
         int(at),
-        from_hex("0x" + digest.decode("ascii"), length=32),
-        from_b64(evidence.decode("ascii"), length=32),
+        bytes.fromhex(digest.decode("ascii")),
+        a2b_base64(evidence),
     )
     if leaf.seq > _MAX_SAFE_INT or leaf.at > _MAX_SAFE_INT:
         raise VerificationError("integer beyond 2^53-1")

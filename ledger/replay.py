@@ -1,7 +1,9 @@
 """Replaying a log entry by entry: every leaf, link, root, content and signature; streaming, in bounded memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple, NoReturn
 
 from ledger import canonical, checkpoint, checks
 from ledger import note as notes
@@ -15,6 +17,12 @@ from ledger.firm_keys import FirmKeys
 from ledger.key_records import read_key_record
 from ledger.leaf import NO_PREVIOUS, Leaf, parse_leaf
 from ledger.merkle import Frontier, leaf_hash
+from ledger.signatures import CurveCheck
+
+# Signatures are gathered and then run curve by curve: each curve's tables stay in the processor's cache.
+BATCH = 256
+BLOCK = 128
+Batch = list[tuple[int, CurveCheck]]
 
 
 class BadPositionError(VerificationError):
@@ -60,6 +68,7 @@ class Replay:
         self._render = render
         self._seen: set[int] = set()
         self._erased: dict[str, int] = {}
+        self._pending: Batch = []
         self._counts = {"signatures": 0, "checkpoints": 0, "erased": 0}
 
     @property
@@ -69,10 +78,31 @@ class Replay:
 
     def add(self, entry: Entry) -> None:
         """The next entry."""
+        self.add_block([entry])
+
+    def add_block(self, block: Sequence[Entry]) -> None:
+        """The next entries; faster than one by one. Keep a block within a few hundred."""
         try:
-            self._add(entry)
+            read = _read_block(block)
         except VerificationError as error:
-            raise BadPositionError(self.size, str(error)) from error
+            if len(block) == 1:
+                self._fail(str(error))
+            for entry in block:
+                self.add_block([entry])
+            return
+        for one in read:
+            try:
+                self._enter(one)
+            except VerificationError as error:
+                self._fail(str(error))
+        if len(self._pending) >= BATCH:
+            self._flush()
+
+    def _fail(self, reason: str) -> NoReturn:
+        position = self.size
+        # An earlier entry with a wrong signature may still wait for its curve operation.
+        self._flush()
+        raise BadPositionError(position, reason)
 
     def add_partner_key(self, record: Proved, note: str) -> None:
         """A key record of a partner, with its proof; before the first entry that the partner signed."""
@@ -101,21 +131,22 @@ class Replay:
 
     def finish(self) -> Totals:
         """The totals; raises BadPositionError where content is missing that no record says was erased."""
+        self._flush()
         if self._erased:
             position = min(self._erased.values())
             raise BadPositionError(position, "the content is missing and no record says that it was erased")
         return Totals(self.origin, self.size, root=self.frontier.root(), **self._counts)
 
-    def _add(self, entry: Entry) -> None:
-        leaf = parse_leaf(entry.leaf)
+    def _enter(self, one: "_Read") -> None:
+        leaf = one.leaf
         self._check_place(leaf)
-        if entry.evidence is None:
+        if one.evidence is None:
             self._erased[to_hex(leaf.digest)] = leaf.seq
             self._counts["erased"] += 1
         else:
-            self._check_content(leaf, entry.evidence)
-        self._last = leaf_hash(entry.leaf)
-        self.frontier = self.frontier.append(self._last)
+            self._check_content(leaf, one.evidence)
+        self._last = one.leaf_hash
+        self.frontier = self.frontier.append(one.leaf_hash)
 
     def _check_place(self, leaf: Leaf) -> None:
         if leaf.log != self.origin:
@@ -132,11 +163,7 @@ class Replay:
         if (leaf.seq == 0) != (leaf.type == "genesis"):
             raise VerificationError("a log begins with its genesis record and has one only")
 
-    def _check_content(self, leaf: Leaf, data: bytes) -> None:
-        if evidence_hash(data) != leaf.evidence:
-            raise VerificationError("the content is not the one that was entered")
-        evidence = read_evidence(canonical.loads(data, MAX_EVIDENCE_BYTES))
-        checks.check_digest(leaf, evidence)
+    def _check_content(self, leaf: Leaf, evidence: Evidence) -> None:
         if leaf.type == "genesis":
             own = FirmKeys.from_genesis(leaf, evidence.message)
             self._firms[own.firm] = own
@@ -149,8 +176,15 @@ class Replay:
     def _check_signed(self, leaf: Leaf, evidence: Evidence) -> None:
         # Key records are always checked: all other signatures hang on them.
         if self._is_signature_check or checks.is_key_record(leaf):
-            checks.check_after_digest(leaf, evidence, self._parties, self._render)
-            self._counts["signatures"] += len(evidence.signatures)
+            pending = checks.check_after_digest(leaf, evidence, self._parties, self._render)
+            self._pending.extend([(leaf.seq, one) for one in pending])
+            self._counts["signatures"] += len(pending)
+
+    def _flush(self) -> None:
+        pending, self._pending = self._pending, []
+        failure = run_batch(pending)
+        if failure is not None:
+            raise BadPositionError(*failure)
 
     def _settle_erased(self, evidence: Evidence) -> None:
         for digest in evidence.message["erased"]:
@@ -163,6 +197,42 @@ class Replay:
         raise VerificationError("the log has no genesis record")
 
 
+class _Read(NamedTuple):
+    leaf: Leaf
+    leaf_hash: bytes
+    evidence: Evidence | None
+
+
+def _read_block(block: Sequence[Entry]) -> list[_Read]:
+    """All that an entry tells without its neighbours: form, hashes, fields, digest.
+
+    Step by step over the whole block, not entry by entry: code that stays in the cache runs half again as fast.
+    """
+    leaves = [parse_leaf(entry.leaf) for entry in block]
+    hashes = [leaf_hash(entry.leaf) for entry in block]
+    contents = [entry.evidence for entry in block]
+    for leaf, content in zip(leaves, contents, strict=True):
+        if content is not None and evidence_hash(content) != leaf.evidence:
+            raise VerificationError("the content is not the one that was entered")
+    values = [None if content is None else canonical.loads(content, MAX_EVIDENCE_BYTES) for content in contents]
+    evidence = [None if value is None else read_evidence(value) for value in values]
+    for leaf, one in zip(leaves, evidence, strict=True):
+        if one is not None:
+            checks.check_digest(leaf, one)
+    return list(map(_Read, leaves, hashes, evidence))
+
+
+def run_batch(batch: Batch) -> tuple[int, str] | None:
+    """Position and reason of the first signature in the log that does not hold; None when all do."""
+    failures = []
+    for position, check in sorted(batch, key=lambda item: item[1].curve):
+        try:
+            check.run()
+        except VerificationError as error:
+            failures.append((position, str(error)))
+    return min(failures, default=None)
+
+
 def verify_entries(
     entries: Iterable[Entry], origin: str, partner_keys: Iterable[tuple[Proved, str]] = (), render: Render | None = None
 ) -> Totals:
@@ -173,6 +243,7 @@ def verify_entries(
     replay = Replay(origin, render=render)
     for record, note in partner_keys:
         replay.add_partner_key(record, note)
-    for entry in entries:
-        replay.add(entry)
+    remaining = iter(entries)
+    while block := list(islice(remaining, BLOCK)):
+        replay.add_block(block)
     return replay.finish()

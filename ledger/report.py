@@ -114,9 +114,7 @@ FAILED = {
     8: Sentence("Eine Unterschrift einer Person gilt nicht.", "A person's signature does not hold."),
     9: Sentence("Ein Siegel eines Betriebs gilt nicht.", "A firm's seal does not hold."),
     10: Sentence("Eine Unterschrift fehlt oder ist zu viel.", "A signature is missing or one too many."),
-    11: Sentence(
-        "Der Eintrag kam zu spät oder gehört nicht hierher.", "The entry is late or does not belong here."
-    ),
+    11: Sentence("Der Eintrag kam zu spät oder gehört nicht hierher.", "The entry is late or does not belong here."),
     12: Sentence("Der Eintrag des anderen Betriebs stimmt nicht.", "The other firm's entry does not hold."),
     PRACTICE_STEP: Sentence(f"{PRACTICE_DE}.", f"{PRACTICE_EN}."),
 }

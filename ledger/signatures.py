@@ -1,10 +1,10 @@
 """Signatures of people and firms: passkey assertions (WebAuthn, ES256) and seals (secp256k1), one form each."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import coincurve
 from cryptography.exceptions import InvalidSignature
@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from eth_hash.auto import keccak
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from eth_keys.backends import get_backend
 
 from ledger.encoding import from_b64url, from_hex, to_b64url, to_hex
 from ledger.errors import VerificationError
+from ledger.keccak import keccak256
 from ledger.note import verify_ed25519
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -28,6 +29,8 @@ _ES256 = ec.ECDSA(hashes.SHA256())
 # Keeps a key's agreement apart from every note: no note text begins so and ends without a newline.
 _KEY_PROOF = b"werkring/key-proof/v1\n"
 MAX_CLIENT_DATA_BYTES = 4096
+_HALF_ORDER = (SECP256K1_ORDER // 2).to_bytes(32, "big")
+_RECOVERY_ID = {27: b"\x00", 28: b"\x01"}
 
 PasskeyKey = bytes | ec.EllipticCurvePublicKey
 
@@ -47,19 +50,39 @@ def verify_passkey(
     `signature` holds authenticatorData, clientDataJSON and signature as unpadded base64url; `key` is a COSE_Key, an
     uncompressed point (65 bytes) or a loaded key. Checks beyond WebAuthn: user verification, no embedding, low s.
     """
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    else:
+        point = passkey_point(bytes(key))
+    prepare_passkey(digest, signature, point, origins, rp_id).run()
+
+
+def prepare_passkey(
+    digest: bytes, signature: Mapping[str, Any], point: bytes, origins: Collection[str], rp_id: str
+) -> "CurveCheck":
+    """Everything of `verify_passkey` but the curve operation, which is left to the answer's `run`."""
     try:
-        fields = [signature[name] for name in ("authenticatorData", "clientDataJSON", "signature")]
+        fields = signature["authenticatorData"], signature["clientDataJSON"], signature["signature"]
     except (KeyError, TypeError) as error:
         raise VerificationError("not a passkey signature") from error
-    authenticator_data, client_data, der = [from_b64url(one) for one in fields]
+    authenticator_data, client_data, der = from_b64url(fields[0]), from_b64url(fields[1]), from_b64url(fields[2])
     _check_client_data(client_data, digest, origins)
     _check_authenticator_data(authenticator_data, rp_id)
     _check_low_s_der(der)
-    public_key = key if isinstance(key, ec.EllipticCurvePublicKey) else load_passkey(bytes(key))
-    try:
-        public_key.verify(der, authenticator_data + sha256(client_data).digest(), _ES256)
-    except InvalidSignature as error:
-        raise VerificationError("the passkey signature does not hold") from error
+    return CurveCheck("p256", point, der, authenticator_data + sha256(client_data).digest())
+
+
+class CurveCheck(NamedTuple):
+    """One signature whose form was checked; what remains is the curve operation, in any order, thread or process."""
+
+    curve: str
+    key: bytes
+    signature: bytes
+    signed: bytes
+
+    def run(self) -> None:
+        """Raises VerificationError unless the signature holds."""
+        _CURVES[self.curve](self.key, self.signature, self.signed)
 
 
 @lru_cache(maxsize=4096)
@@ -97,18 +120,18 @@ def sign_seal(digest: bytes, private_key: bytes) -> bytes:
 
 def verify_seal(digest: bytes, signature: bytes | str, address: str) -> None:
     """Raises VerificationError unless the 65 bytes (or their 0x hex) are the address's seal over the digest."""
+    prepare_seal(digest, signature, address).run()
+
+
+def prepare_seal(digest: bytes, signature: bytes | str, address: str) -> CurveCheck:
+    """Everything of `verify_seal` but the curve operation."""
     _check_digest(digest)
     data = from_hex(signature, length=65) if isinstance(signature, str) else bytes(signature)
     if len(data) != 65 or data[64] not in (27, 28):
         raise VerificationError("a seal has 65 bytes and v 27 or 28")
-    if int.from_bytes(data[32:64], "big") > SECP256K1_ORDER // 2:
+    if data[32:64] > _HALF_ORDER:
         raise VerificationError("the seal has a high s")
-    try:
-        found = coincurve.PublicKey.from_signature_and_message(data[:64] + bytes([data[64] - 27]), digest, hasher=None)
-    except Exception as error:  # coincurve raises plain Exception for an unrecoverable signature
-        raise VerificationError("the seal does not hold") from error
-    if _address_of(found.format(compressed=False)) != address:
-        raise VerificationError("the seal is another key's")
+    return CurveCheck("secp256k1", address.encode("utf-8", "replace"), data, digest)
 
 
 def seal_address(private_key: bytes) -> str:
@@ -118,7 +141,7 @@ def seal_address(private_key: bytes) -> str:
 
 @lru_cache(maxsize=4096)
 def _address_of(point: bytes) -> str:
-    return to_hex(keccak(point[1:])[12:])
+    return to_hex(keccak256(point[1:])[12:])
 
 
 def sign_key_proof(digest: bytes, seed: bytes) -> bytes:
@@ -128,8 +151,29 @@ def sign_key_proof(digest: bytes, seed: bytes) -> bytes:
 
 def verify_key_proof(digest: bytes, signature: str, public_key: bytes) -> None:
     """Raises VerificationError unless the unpadded base64url text is that key's proof over the digest."""
+    prepare_key_proof(digest, signature, public_key).run()
+
+
+def prepare_key_proof(digest: bytes, signature: str, public_key: bytes) -> CurveCheck:
+    """Everything of `verify_key_proof` but the curve operation."""
     _check_digest(digest)
-    verify_ed25519(public_key, from_b64url(signature, length=64), _KEY_PROOF + digest)
+    return CurveCheck("ed25519", public_key, from_b64url(signature, length=64), _KEY_PROOF + digest)
+
+
+def _run_p256(point: bytes, der: bytes, signed: bytes) -> None:
+    try:
+        load_passkey(point).verify(der, signed, _ES256)
+    except InvalidSignature as error:
+        raise VerificationError("the passkey signature does not hold") from error
+
+
+def _run_secp256k1(address: bytes, seal: bytes, digest: bytes) -> None:
+    try:
+        found = coincurve.PublicKey.from_signature_and_message(seal[:64] + _RECOVERY_ID[seal[64]], digest, hasher=None)
+    except Exception as error:  # coincurve raises plain Exception for an unrecoverable signature
+        raise VerificationError("the seal does not hold") from error
+    if _address_of(found.format(compressed=False)) != address.decode("utf-8"):
+        raise VerificationError("the seal is another key's")
 
 
 def _check_client_data(client_data: bytes, digest: bytes, origins: Collection[str]) -> None:
@@ -216,3 +260,10 @@ def _decode_der(der: bytes) -> tuple[int, int]:
 def _check_digest(digest: bytes) -> None:
     if not isinstance(digest, bytes) or len(digest) != 32:
         raise VerificationError("a digest has 32 bytes")
+
+
+_CURVES: dict[str, Callable[[bytes, bytes, bytes], None]] = {
+    "p256": _run_p256,
+    "secp256k1": _run_secp256k1,
+    "ed25519": verify_ed25519,
+}
