@@ -1,7 +1,7 @@
 """The scripts in a real Chromium: messages are always shown, answers need the server's OK, copies belong to one person."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Worker, expect, sync_playwright
@@ -93,6 +93,20 @@ def shown(worker: Worker) -> list[list[object]]:
     return found
 
 
+def is_kept(worker: Worker) -> bool:
+    """Say whether the phone holds a copy of today."""
+    return bool(worker.evaluate("() => caches.match(TODAY, { cacheName: TODAY_COPY }).then(Boolean)"))
+
+
+def until(page: Page, check: Callable[[], object]) -> None:
+    """Wait for something that happens behind the page, at most 5 s."""
+    for _ in range(100):
+        if check():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("it never happened")
+
+
 def test_a_message_from_the_push_service_is_shown_with_its_buttons_and_reported(
     worker: Worker, page: Page, gallery: Gallery
 ) -> None:
@@ -104,12 +118,12 @@ def test_a_message_from_the_push_service_is_shown_with_its_buttons_and_reported(
         lambda event: found.extend(row["registrationId"] for row in event["registrations"]),
     )
     devtools.send("ServiceWorker.enable")
-    page.wait_for_timeout(200)
+    until(page, lambda: found)
 
     # when the push service delivers
     delivery = {"origin": gallery.url, "registrationId": found[0], "data": json.dumps(MESSAGE)}
     devtools.send("ServiceWorker.deliverPushMessage", delivery)
-    page.wait_for_timeout(500)
+    until(page, lambda: gallery.posts)
 
     # then
     assert shown(worker) == [["40 h Fräsen in KW 48?", "Keller braucht Hilfe.", ["yes", "no"], "t1"]]
@@ -163,7 +177,7 @@ def test_today_is_read_from_the_phone_with_its_time_until_another_person_comes(
     # given today was opened once
     gallery.extra["/heute"] = gallery_page("Dein Tag, Ayşe")
     page.goto("/heute")
-    page.wait_for_timeout(200)
+    until(page, lambda: is_kept(worker))
 
     # when the net is gone
     page.context.set_offline(True)
@@ -173,7 +187,7 @@ def test_today_is_read_from_the_phone_with_its_time_until_another_person_comes(
 
     # then the next person finds nothing
     page.evaluate("() => navigator.serviceWorker.controller.postMessage({ type: 'forget' })")
-    page.wait_for_timeout(200)
+    until(page, lambda: not is_kept(worker))
     page.goto("/heute")
     expect(page.get_by_text("Dein Tag, Ayşe")).not_to_be_visible()
 
@@ -181,7 +195,7 @@ def test_today_is_read_from_the_phone_with_its_time_until_another_person_comes(
 def test_a_page_that_sends_to_the_sign_in_ends_the_copy(worker: Worker, page: Page, gallery: Gallery) -> None:
     gallery.extra["/heute"] = gallery_page("Dein Tag, Ayşe")
     page.goto("/heute")
-    page.wait_for_timeout(200)
+    until(page, lambda: is_kept(worker))
     worker.evaluate("() => keepToday({ waitUntil: (work) => { self.done = work } }, new Response('', { status: 403 }))")
     assert worker.evaluate("() => self.done.then(() => caches.has(TODAY_COPY))") is False
 
@@ -299,10 +313,8 @@ def test_a_subscription_that_changed_is_sent_again_on_the_next_page_without_a_wo
     memory = {"key": "a2V5", "subscribeUrl": "/push", "endpoint": "https://push.example/1", "sentAt": 0}
     page.goto("/hell/plaene")
     page.evaluate("(memory) => localStorage.setItem('push:/', JSON.stringify(memory))", memory)
-    page.reload()
-    with page.expect_request("**/push"):
-        pass
-    page.wait_for_timeout(200)
+    with page.expect_response("**/push"):
+        page.reload()
     assert [path for path, _ in gallery.posts] == ["/push"]
 
 
