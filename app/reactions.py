@@ -31,7 +31,7 @@ _R: dict[type[e.Event], tuple[str, ...]] = {
     e.OfferWithdrawn: ("offers.actions.send_withdrawn_offer",),
     e.OfferDeclined: ("offers.actions.send_declined",),
     e.OfferSelected: ("offers.actions.send_selected",),
-    e.OfferReceived: ("plans.actions.refresh_plans", "plans.actions.announce_plans"),
+    e.OfferReceived: ("plans.actions.refresh_plans",),
     e.AgreementApproved: ("agreements.actions.send_draft",),
     e.AgreementArrived: ("agreements.actions.announce_agreement",),
     e.AgreementSealed: ("agreements.actions.send_signatures",),
@@ -72,7 +72,12 @@ _D: tuple[str, ...] = (
     "agreements.actions.lapse_agreements",
     "push.actions.escalate_requests",
 )
-_S: tuple[str, ...] = ("push.delivery.send_due_alerts", "push.delivery.send_due_mails", "push.delivery.clean_photos")
+_S: tuple[str, ...] = (
+    "plans.actions.solve_due_plans",
+    "push.delivery.send_due_alerts",
+    "push.delivery.send_due_mails",
+    "push.delivery.clean_photos",
+)
 
 
 def _find(path: str) -> Callable[..., Any] | None:

@@ -1,7 +1,7 @@
 """What firms do with themselves and their people."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,20 +56,32 @@ def note_event(
     )
 
 
-def note_view(
-    database: Database, actor: Actor, about_firm_id: str, object_kind: str, object_id: str, version: int = 1
+def note_views(
+    database: Database, session: Session, actor: Actor, object_kind: str, views: Iterable[tuple[str, str, int]]
 ) -> None:
-    """Note in the owner's Protokoll that the actor's firm saw its price or hours: once per person, version and day.
+    """Note that the actor's firm saw prices or hours of others: (firm, object id, version), once per person and day.
 
-    The owner sees the firm, never the person; the row of the viewer's own firm names the person.
+    The owner's Protokoll names the firm, never the person; the viewer's own names the person. What was noted today costs
+    one read; anything new is one short transaction of its own, so a page stays a page.
     """
     day = clock.today().isoformat()
-    with database.write() as session:
-        once = f"saw:{object_id}:{version}:{day}:{actor.person_id}"
-        note_event(session, actor.firm_id, actor.person_id, "saw", object_kind, object_id, about_firm_id, {}, once)
-        if session.get(Firm, about_firm_id) is not None:
-            seen = f"seen:{object_id}:{version}:{day}:{actor.firm_id}"
-            note_event(session, about_firm_id, None, "seen_by", object_kind, object_id, actor.firm_id, {}, seen)
+    keys = {
+        f"saw:{object_id}:{version}:{day}:{actor.person_id}": (firm_id, object_id)
+        for firm_id, object_id, version in views
+    }
+    known = session.scalars(
+        sa.select(AuditEvent.once_key).where(AuditEvent.firm_id == actor.firm_id, AuditEvent.once_key.in_(keys))
+    )
+    new = keys.keys() - set(known)
+    if not new:
+        return
+    with database.write() as writing:
+        for key in sorted(new):
+            firm_id, object_id = keys[key]
+            note_event(writing, actor.firm_id, actor.person_id, "saw", object_kind, object_id, firm_id, {}, key)
+            if writing.get(Firm, firm_id) is not None:
+                seen = key.replace("saw:", "seen:").replace(actor.person_id, actor.firm_id)
+                note_event(writing, firm_id, None, "seen_by", object_kind, object_id, actor.firm_id, {}, seen)
 
 
 @dataclass(frozen=True)

@@ -40,3 +40,13 @@ class PlanLine(FirmOwned, Base):
     offer_line_id: Mapped[str] = mapped_column(sa.String(36))
     partner_id: Mapped[str] = mapped_column(sa.String(36))
     minutes: Mapped[int]
+
+
+class PlanTask(Base):
+    """A request whose offers changed: its plans are to be built anew, outside of any transaction."""
+
+    __tablename__ = "plan_task"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    request_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    created_at: Mapped[dt.datetime]

@@ -10,7 +10,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from app.core.errors import WerkringError
 from app.core.ids import new_secret
-from app.core.units import BERLIN, euro_text, hours_text, week_days, week_label, week_short
+from app.core.units import BERLIN, euro_text, hours_text, week_days, week_label, week_short, weeks_from
 from app.web.security import csrf_token
 from app.web.static import static_url
 from app.web.world import config, world
@@ -52,6 +52,7 @@ def prepare_rendering(app: Flask) -> None:
         when=when_text,
         said=said,
     )
+    app.jinja_env.globals["weeks_from"] = weeks_from
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_context)

@@ -1,0 +1,145 @@
+"""Building plans when offers change, and choosing one."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.config import Config
+from app.core import clock
+from app.core.db import Database
+from app.core.errors import Conflict
+from app.core.events import OfferReceived, PlanChosen
+from app.core.ids import new_id
+from app.core.outbox import emit
+from app.firms.access import Actor, Role
+from app.firms.actions import bump_version, note_event
+from app.firms.queries import people
+from app.offers.models import Offer
+from app.plans.check import check_plan
+from app.plans.greedy import build_greedy
+from app.plans.models import Plan, PlanLine, PlanTask
+from app.plans.queries import offers_key, plan_for, plan_input_of, plans_of
+from app.plans.rules import PlanChoice, PlanInput, better_of, distinct_plans, goals_of
+from app.plans.solver import solve_exact
+from app.push.actions import alert_people
+from app.requests.actions import advance_request
+from app.requests.models import WorkRequest
+from app.requests.queries import own_request
+from app.requests.rules import check_planned
+
+PLANNABLE = ("open", "quoted")
+
+
+def refresh_plans(session: Session, event: OfferReceived) -> None:
+    """An offer came, changed or went: note that the plans of its request are to be built anew."""
+    offer = session.get(Offer, (event.firm_id, event.offer_id))
+    if offer is not None and session.get(PlanTask, (event.firm_id, offer.request_id)) is None:
+        session.add(PlanTask(firm_id=event.firm_id, request_id=offer.request_id, created_at=clock.now()))
+        session.flush()
+
+
+def solve_due_plans(database: Database, _config: Config) -> None:
+    """Build the plans that are due. Nothing is locked while the solver thinks."""
+    with database.read() as session:
+        due = session.execute(sa.select(PlanTask.firm_id, PlanTask.request_id).order_by(PlanTask.created_at)).all()
+    for firm_id, request_id in due:
+        solve_plans(database, firm_id, request_id)
+
+
+def solve_plans(database: Database, firm_id: str, request_id: str) -> None:
+    """Build, check and store the plans of one request from the offers that stand now."""
+    with database.read() as session:
+        plan_input = plan_input_of(session, firm_id, own_request(session, firm_id, request_id))
+    choices = build_plans(plan_input)
+    with database.write() as session:
+        request = own_request(session, firm_id, request_id)
+        if offers_key(plan_input_of(session, firm_id, request)) != offers_key(plan_input):
+            return  # offers changed meanwhile: the task stays, the next round builds again
+        session.execute(sa.delete(PlanTask).where(PlanTask.firm_id == firm_id, PlanTask.request_id == request_id))
+        store_plans(session, request, plan_input, choices)
+
+
+def build_plans(plan_input: PlanInput) -> tuple[PlanChoice, ...]:
+    """The best plan for every goal, equal ones once; empty without offers."""
+    if not plan_input.lines:
+        return ()
+    best = [better_of(build_greedy(plan_input, goal), solve_exact(plan_input, goal)) for goal in goals_of(plan_input)]
+    for plan in best:
+        check_plan(plan_input, plan)
+    return distinct_plans(best)
+
+
+def store_plans(
+    session: Session, request: WorkRequest, plan_input: PlanInput, choices: Iterable[PlanChoice]
+) -> list[Plan]:
+    """Keep the plans under the key of their offers, once; plans of earlier offers that nobody chose go."""
+    key = offers_key(plan_input)
+    stored = list(plans_of(session, request.firm_id, request.id, key))
+    if stored:
+        return stored
+    _drop_old_plans(session, request)
+    plans = [_store_plan(session, request, plan_input, key, choice) for choice in choices]
+    bump_version(session, request.firm_id)
+    _announce_plans(session, request, plans)
+    return plans
+
+
+def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool) -> Plan:
+    """Choose one plan; raises Conflict when its offers changed, RuleBroken when hours are missing and no part was accepted."""
+    plan = plan_for(session, actor.firm_id, plan_id)
+    request = own_request(session, actor.firm_id, plan.request_id)
+    if plan.chosen_at is not None:
+        return plan
+    if request.state not in PLANNABLE or offers_key(plan_input_of(session, actor.firm_id, request)) != plan.offers_key:
+        raise Conflict("Die Angebote haben sich geändert. Sieh dir die Pläne noch einmal an.")
+    if request.kind == "hours":
+        check_planned(plan.need_min, plan.covered_min, accepts_part)
+    plan.chosen_at, plan.chosen_by = clock.now(), actor.person_id
+    advance_request(session, actor.firm_id, request.id, "planned")
+    note_event(session, actor.firm_id, actor.person_id, "plan_chosen", "request", request.id)
+    emit(session, PlanChosen(actor.firm_id, plan.id))
+    bump_version(session, actor.firm_id)
+    return plan
+
+
+def _drop_old_plans(session: Session, request: WorkRequest) -> None:
+    old = sa.select(Plan.id).where(
+        Plan.firm_id == request.firm_id, Plan.request_id == request.id, Plan.chosen_at.is_(None)
+    )
+    session.execute(sa.delete(PlanLine).where(PlanLine.firm_id == request.firm_id, PlanLine.plan_id.in_(old)))
+    session.execute(sa.delete(Plan).where(Plan.firm_id == request.firm_id, Plan.id.in_(old)))
+
+
+def _store_plan(session: Session, request: WorkRequest, plan_input: PlanInput, key: str, choice: PlanChoice) -> Plan:
+    draft = choice.plan
+    plan = Plan(
+        firm_id=request.firm_id, id=new_id(), created_at=clock.now(), request_id=request.id, goals=list(choice.goals),
+        need_min=draft.need_min, covered_min=draft.covered_min, cost_cents=draft.cost_cents,
+        partner_count=draft.partner_count, last_week=draft.last_week,
+        largest_share_permille=draft.largest_share_permille,
+        has_too_few_partners="spread" in choice.goals and draft.is_over_cap, solver_status=draft.solver_status,
+        gap_permille=draft.gap_permille, offers_key=key,
+    )  # fmt: skip
+    session.add(plan)
+    session.flush()
+    partner_of = {line.line_id: line.partner_id for line in plan_input.lines}
+    session.add_all(
+        PlanLine(
+            firm_id=request.firm_id, id=new_id(), created_at=clock.now(), plan_id=plan.id, offer_line_id=line_id,
+            partner_id=partner_of[line_id], minutes=minutes,
+        )
+        for line_id, minutes in draft.lines
+    )  # fmt: skip
+    session.flush()
+    return plan
+
+
+def _announce_plans(session: Session, request: WorkRequest, plans: list[Plan]) -> None:
+    """Tell the managers once, as soon as the whole need can be covered."""
+    if not any(plan.covered_min >= plan.need_min for plan in plans):
+        return
+    values = {"count": len(plans), "need_min": request.need_min, "kind": request.kind}
+    managers = people(session, request.firm_id, Role.MANAGER)
+    once = f"plans:{request.id}:{request.version}"
+    alert_people(session, request.firm_id, managers, "plans", request.id, f"/suchen/{request.id}/plaene", values, once)

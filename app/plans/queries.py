@@ -1,0 +1,157 @@
+"""Live coverage and plans of the acting firm's own requests: built on sealed offers, never shown to a partner."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound
+from app.offers.models import Offer, OfferLine
+from app.offers.queries import OfferView, received_offers
+from app.partners.models import Partnership
+from app.plans.models import Plan, PlanLine
+from app.plans.rules import OfferedLine, PartnerTerms, PlanInput
+from app.requests.models import WorkRequest
+
+
+@dataclass(frozen=True)
+class OfferRow:
+    """One offer in the coverage: who, how much, when; the price stands on the plans."""
+
+    offer_id: str
+    partner_id: str
+    partner_name: str
+    minutes: int
+    first_week: str
+    last_week: str
+    valid_until: dt.datetime
+    state: str
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a request's need is offered now. Minutes."""
+
+    need_min: int
+    offered_min: int
+    offers: tuple[OfferRow, ...]
+
+    @property
+    def missing_min(self) -> int:
+        return max(0, self.need_min - self.offered_min)
+
+
+@dataclass(frozen=True)
+class LineOfPlan:
+    """One planned piece of work as people read it."""
+
+    partner_id: str
+    partner_name: str
+    offer_id: str
+    offer_line_id: str
+    machine_id: str
+    machine_name: str
+    week: str
+    minutes: int
+    rate_cents_per_hour: int
+    set_up_min: int
+
+
+def coverage_of(session: Session, firm_id: str, request: WorkRequest) -> Coverage:
+    """The offers that count now, the largest first."""
+    views = received_offers(session, firm_id, request.id)
+    names = partner_names(session, firm_id)
+    rows = sorted(
+        (_offer_row(view, names) for view in views if view.lines), key=lambda row: (-row.minutes, row.partner_name)
+    )
+    offered = sum(row.minutes for row in rows)
+    need = request.need_min if request.kind == "hours" else max((row.minutes for row in rows), default=0)
+    return Coverage(need, offered if request.kind == "hours" else need, tuple(rows))
+
+
+def _offer_row(view: OfferView, names: dict[str, str]) -> OfferRow:
+    return OfferRow(
+        view.offer.id,
+        view.offer.partner_id,
+        names.get(view.offer.partner_id, ""),
+        view.total_min,
+        view.lines[0].week,
+        view.lines[-1].week,
+        view.offer.valid_until,
+        view.offer.state,
+    )
+
+
+def partner_names(session: Session, firm_id: str) -> dict[str, str]:
+    rows = session.execute(sa.select(Partnership.partner_id, Partnership.name).where(Partnership.firm_id == firm_id))
+    return {row.partner_id: row.name for row in rows}
+
+
+def plan_input_of(session: Session, firm_id: str, request: WorkRequest) -> PlanInput:
+    """The sealed offers that a plan may be built from: submitted ones only."""
+    views = [view for view in received_offers(session, firm_id, request.id) if view.offer.state == "submitted"]
+    lines = tuple(_offered_line(view.offer, line) for view in views for line in view.lines)
+    terms = tuple(PartnerTerms(view.offer.partner_id, view.offer.transport_cents) for view in views)
+    is_know_how = request.kind == "know_how"
+    return PlanInput(0 if is_know_how else request.need_min, lines, terms, is_know_how)
+
+
+def offers_key(plan_input: PlanInput) -> str:
+    """SHA-256 over everything a plan depends on: same offers, same plan."""
+    return hashlib.sha256(
+        repr((plan_input.need_min, sorted(map(repr, plan_input.lines)), plan_input.terms)).encode()
+    ).hexdigest()
+
+
+def _offered_line(offer: Offer, line: OfferLine) -> OfferedLine:
+    return OfferedLine(
+        line.id, offer.id, offer.partner_id, line.machine_id, line.week, line.offered_min, line.rate_cents_per_hour,
+        line.set_up_min, line.min_block_min,
+    )  # fmt: skip
+
+
+def plan_for(session: Session, firm_id: str, plan_id: str) -> Plan:
+    """One plan of this firm; raises NotFound."""
+    plan = session.get(Plan, (firm_id, plan_id))
+    if plan is None:
+        raise NotFound
+    return plan
+
+
+def plans_of(session: Session, firm_id: str, request_id: str, key: str) -> Sequence[Plan]:
+    """The stored plans that were built from exactly these offers, the cheapest first."""
+    return session.scalars(
+        sa.select(Plan)
+        .where(Plan.firm_id == firm_id, Plan.request_id == request_id, Plan.offers_key == key)
+        .order_by(Plan.cost_cents, Plan.last_week, Plan.id)
+    ).all()
+
+
+def chosen_plan(session: Session, firm_id: str, request_id: str) -> Plan | None:
+    return session.scalar(
+        sa.select(Plan)
+        .where(Plan.firm_id == firm_id, Plan.request_id == request_id, Plan.chosen_at.is_not(None))
+        .order_by(Plan.chosen_at.desc(), Plan.id)
+        .limit(1)
+    )
+
+
+def lines_of_plan(session: Session, firm_id: str, plan_id: str) -> list[LineOfPlan]:
+    """Who does what in which week, by partner and week."""
+    rows = session.execute(
+        sa.select(
+            PlanLine.partner_id, Partnership.name.label("partner_name"), OfferLine.offer_id,
+            OfferLine.id.label("offer_line_id"), OfferLine.machine_id,
+            OfferLine.machine_name, OfferLine.week, PlanLine.minutes, OfferLine.rate_cents_per_hour, OfferLine.set_up_min,
+        )
+        .join(OfferLine, (OfferLine.firm_id == PlanLine.firm_id) & (OfferLine.id == PlanLine.offer_line_id))
+        .join(
+            Partnership, (Partnership.firm_id == PlanLine.firm_id) & (Partnership.partner_id == PlanLine.partner_id)
+        )
+        .where(PlanLine.firm_id == firm_id, PlanLine.plan_id == plan_id)
+        .order_by(Partnership.name, PlanLine.partner_id, OfferLine.week, OfferLine.machine_name, OfferLine.id)
+    )  # fmt: skip
+    return [LineOfPlan(**row._mapping) for row in rows]

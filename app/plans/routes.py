@@ -1,0 +1,169 @@
+"""The requester's side of a request: live coverage, plans compared, one plan in detail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, request, url_for
+from sqlalchemy.orm import Session
+
+from app.core.units import amount_cents
+from app.firms.access import Actor
+from app.firms.actions import note_views
+from app.firms.queries import firm_version
+from app.offers.queries import received_offers
+from app.plans.greedy import build_greedy
+from app.plans.models import Plan
+from app.plans.queries import (
+    LineOfPlan,
+    chosen_plan,
+    coverage_of,
+    lines_of_plan,
+    offers_key,
+    plan_for,
+    plan_input_of,
+    plans_of,
+)  # fmt: skip
+from app.plans.rules import CAP_PERMILLE, goals_of
+from app.requests.models import WorkRequest
+from app.requests.queries import arrivals_of, own_request, process_label, threads_of
+from app.web.render import go_to, render
+from app.web.transaction import page
+from app.web.world import world
+
+room = Blueprint("plans", __name__)
+GOAL_NAMES = {
+    "cheapest": "Kostet am wenigsten", "fastest": "Am schnellsten fertig", "fewest": "Wenigste Partner",
+    "spread": "Am besten verteilt",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Share:
+    """One partner's part of a plan, with what it costs and how much of the need it carries."""
+
+    partner_id: str
+    partner_name: str
+    minutes: int
+    share_percent: int
+    cost_cents: int
+    lines: tuple[LineOfPlan, ...]
+
+
+@room.get("/suchen/<request_id>")
+@page("requests.see")
+def show(session: Session, actor: Actor, request_id: str) -> Response:
+    """The own request: what is covered so far, who was asked, what can be done now."""
+    work = own_request(session, actor.firm_id, request_id)
+    if work.state == "draft":
+        return go_to(url_for("requests.edit", request_id=request_id))
+    return render(
+        "plans/show.html",
+        work=work,
+        process=process_label(work.process_key, work.pack),
+        coverage=coverage_of(session, actor.firm_id, work),
+        asked=arrivals_of(session, actor.firm_id, work),
+        unread=threads_of(session, actor.firm_id, request_id),
+        version=firm_version(session, actor.firm_id),
+        chosen=chosen_plan(session, actor.firm_id, request_id),
+    )
+
+
+@room.get("/suchen/<request_id>/abdeckung")
+@page("requests.see")
+def coverage(session: Session, actor: Actor, request_id: str) -> Response:
+    """The part of the page that lives: 204 when nothing changed since `v`."""
+    version = firm_version(session, actor.firm_id)
+    if request.args.get("v") == str(version):
+        return Response(status=204)
+    work = own_request(session, actor.firm_id, request_id)
+    return render(
+        "plans/_coverage.html",
+        work=work,
+        coverage=coverage_of(session, actor.firm_id, work),
+        asked=arrivals_of(session, actor.firm_id, work),
+        unread=threads_of(session, actor.firm_id, request_id),
+        version=version,
+        chosen=chosen_plan(session, actor.firm_id, request_id),
+    )
+
+
+@room.get("/suchen/<request_id>/plaene")
+@page("plans.see")
+def compare(session: Session, actor: Actor, request_id: str) -> Response:
+    """S22: every different plan as a card. Until the exact ones are there, the first answer is shown."""
+    work = own_request(session, actor.firm_id, request_id)
+    plan_input = plan_input_of(session, actor.firm_id, work)
+    plans = plans_of(session, actor.firm_id, request_id, offers_key(plan_input))
+    _note_prices_seen(session, actor, request_id)
+    first = (
+        [] if plans or not plan_input.lines else [build_greedy(plan_input, goal) for goal in goals_of(plan_input)[:1]]
+    )
+    return render(
+        "plans/compare.html", work=work, plans=_named(plans), first=first, goal_names=GOAL_NAMES,
+        best=_best_of(plans), version=firm_version(session, actor.firm_id),
+    )  # fmt: skip
+
+
+@room.get("/suchen/<request_id>/plaene/fertig")
+@page("plans.see")
+def ready(session: Session, actor: Actor, request_id: str) -> Response:
+    """Polled while plans are built: 204 until they are there, then the page loads itself again."""
+    work = own_request(session, actor.firm_id, request_id)
+    key = offers_key(plan_input_of(session, actor.firm_id, work))
+    if not plans_of(session, actor.firm_id, request_id, key):
+        return Response(status=204)
+    return Response(status=200, headers={"HX-Redirect": url_for("plans.compare", request_id=request_id)})
+
+
+@room.get("/plaene/<plan_id>")
+@page("plans.see")
+def detail(session: Session, actor: Actor, plan_id: str) -> Response:
+    """S23: who does what in which week, what it costs, what could go wrong."""
+    plan = plan_for(session, actor.firm_id, plan_id)
+    work = own_request(session, actor.firm_id, plan.request_id)
+    is_current = plan.offers_key == offers_key(plan_input_of(session, actor.firm_id, work))
+    _note_prices_seen(session, actor, work.id)
+    shares = _shares(plan, lines_of_plan(session, actor.firm_id, plan_id))
+    return render(
+        "plans/detail.html", plan=plan, work=work, goal_names=GOAL_NAMES, shares=shares, is_current=is_current,
+        missing_min=max(0, plan.need_min - plan.covered_min), holds=_delivery_holds(plan, work),
+        is_over_cap=plan.largest_share_permille > CAP_PERMILLE,
+    )  # fmt: skip
+
+
+def _named(plans: Sequence[Plan]) -> list[tuple[str, Plan]]:
+    """Plan A, B, C … in the order of their cost."""
+    return [(chr(ord("A") + number), plan) for number, plan in enumerate(plans)]
+
+
+def _best_of(plans: Sequence[Plan]) -> list[tuple[str, str]]:
+    """(letter, goal) for the sentence above the cards."""
+    return [(letter, goal) for letter, plan in _named(plans) for goal in plan.goals]
+
+
+def _delivery_holds(plan: Plan, work: WorkRequest) -> bool | None:
+    if work.delivery_week is None:
+        return None
+    return plan.covered_min >= plan.need_min and plan.last_week <= work.delivery_week
+
+
+def _shares(plan: Plan, lines: list[LineOfPlan]) -> list[Share]:
+    by_partner: dict[str, list[LineOfPlan]] = {}
+    for line in lines:
+        by_partner.setdefault(line.partner_id, []).append(line)
+    return [_share(plan, partner_id, tuple(found)) for partner_id, found in by_partner.items()]
+
+
+def _share(plan: Plan, partner_id: str, lines: tuple[LineOfPlan, ...]) -> Share:
+    minutes = sum(line.minutes for line in lines)
+    cost = sum(amount_cents(line.minutes, line.rate_cents_per_hour) for line in lines)
+    percent = round(100 * minutes / plan.need_min) if plan.need_min else 100
+    return Share(partner_id, lines[0].partner_name, minutes, percent, cost, lines)
+
+
+def _note_prices_seen(session: Session, actor: Actor, request_id: str) -> None:
+    views = [
+        (view.offer.partner_id, view.offer.id, view.offer.version)
+        for view in received_offers(session, actor.firm_id, request_id)
+    ]
+    note_views(world().database(), session, actor, "offer", views)
