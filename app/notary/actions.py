@@ -17,9 +17,11 @@ from app.notary.heads import sign_checkpoint as sign_checkpoint
 from app.notary.keys import log_signer, open_wrapped
 from app.notary.models import FirmKey, LedgerEntry, LedgerEvidence, LedgerHead, PartnerKeys
 from app.notary.rings import own_keys, partner_keys, verify_key_document
-from app.notary.signing import Signature, log_signature, recovery_signature, seal
+from app.notary.signing import Signature, log_signature, recovery_signature
 from app.notary.signing import check_signature as check_signature
 from app.notary.signing import passkey_approval as passkey_approval
+from app.notary.signing import recovery_approval as recovery_approval
+from app.notary.signing import seal as seal
 from ledger import checks, head, merkle, typed
 from ledger.checks import Parties
 from ledger.encoding import to_hex

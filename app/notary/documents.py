@@ -9,23 +9,16 @@ from typing import Any
 
 from app.core import clock
 from ledger import keys, typed
-from ledger.encoding import to_hex
-from ledger.evidence import Display, display_hash
+from ledger.encoding import to_hex as to_hex
+from ledger.evidence import Display as Display
+from ledger.evidence import display_hash, passkey_signature
 from ledger.firm_keys import PRACTICE_PREFIX
-from ledger.records import ZERO32, Genesis
-from ledger.signatures import passkey_point, seal_address
-from ledger.types import RECORD_TYPES, primary_type_of, record_type_of
-
-__all__ = [
-    "ZERO32",
-    "Display",
-    "LedgerDraft",
-    "draft_ledger",
-    "new_message",
-    "open_draft",
-    "origin_for",
-    "record_type_of",
-]
+from ledger.records import ZERO32 as ZERO32
+from ledger.records import Genesis
+from ledger.signatures import passkey_point as passkey_point
+from ledger.signatures import seal_address
+from ledger.types import RECORD_TYPES, primary_type_of
+from ledger.types import record_type_of as record_type_of
 
 GENESIS_TEMPLATE = "genesis.de.1"
 
@@ -123,6 +116,12 @@ def draft_ledger(
         for purpose, key in private.items()
     }
     return LedgerDraft(origin, text, message, wrapped)
+
+
+def founder_signature(draft: LedgerDraft, public_key: bytes, parts: dict[str, bytes]) -> dict[str, Any]:
+    """The first manager's approval of the genesis record, from the passkey's answer over its digest."""
+    place = (draft.origin, 0)
+    return passkey_signature("manager", draft.message["from"], passkey_kid(public_key), place, parts)
 
 
 def passkey_kid(public_key: bytes) -> bytes:

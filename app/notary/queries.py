@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 from app.core.errors import NotFound
 from app.firms.models import Firm
 from app.notary.documents import passkey_kid as passkey_kid
+from app.notary.documents import passkey_point as passkey_point
 from app.notary.keys import derived_secret as derived_secret
 from app.notary.keys import recovery_seed
 from app.notary.models import FirmKey, LedgerCheckpoint, LedgerEntry, LedgerEvidence, LedgerHead, PartnerKeys
-from app.notary.rings import key_entries, read_key_document, write_record
+from app.notary.rings import key_entries, own_keys, read_key_document, write_record
 from ledger import canonical, fsck, typed
 from ledger.encoding import from_b64, to_b64, to_hex
-from ledger.errors import VerificationError
+from ledger.errors import VerificationError as VerificationError
 from ledger.evidence import parse_evidence
 from ledger.evidence_file import Counterpart, EvidenceFile, Proved, build_file, counterpart, prove
 from ledger.keys import recovery_public_key, seed_from_words, words_from_seed
@@ -46,6 +47,12 @@ def address(session: Session, firm_id: str) -> str:
 def seal_address(session: Session, firm_id: str) -> str:
     """The 0x address of the firm's seal."""
     return session.get_one(FirmKey, (firm_id, "seal")).public_key
+
+
+def web_address(session: Session, firm_id: str) -> tuple[str, tuple[str, ...]]:
+    """(rpId, origins) at which the firm's passkeys sign, as its genesis record says."""
+    first = next(key for key in own_keys(session, firm_id).keys if key.purpose == "passkey")
+    return first.rp_id, tuple(sorted(first.origins))
 
 
 def genesis_digest(session: Session, firm_id: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.core import clock
+from app.core.errors import RuleBroken
 from app.notary.documents import passkey_kid
 from app.notary.keys import seal_key
 from app.notary.models import LedgerHead, PartnerKeys
@@ -41,6 +42,11 @@ def log_signature(party: str, log: str, digest: bytes, key: Signer) -> Signature
     return key_signature("log", party, _kid(key.verifier.public_key), (log, 0), sign_key_proof(digest, key.seed))
 
 
+def recovery_approval(session: Session, firm_id: str, digest: bytes, seed: bytes) -> Signature:
+    """A key record approved by the firm's printed recovery key."""
+    return recovery_signature(address(session, firm_id), origin(session, firm_id), 0, digest, seed)
+
+
 def recovery_signature(party: str, log: str, key_seq: int, digest: bytes, seed: bytes) -> Signature:
     """The recovery key's agreement to a key record."""
     kid = _kid(recovery_public_key(seed))
@@ -50,17 +56,23 @@ def recovery_signature(party: str, log: str, key_seq: int, digest: bytes, seed: 
 def check_signature(
     session: Session, firm_id: str, partner_id: str | None, digest: bytes, signature: Signature
 ) -> None:
-    """Raises VerificationError unless the signature holds now: of our own firm, or of that partner."""
+    """Raises RuleBroken unless the signature holds now: of our own firm, or of that partner."""
+    try:
+        keys, place = _ring(session, firm_id, partner_id)
+        _check_one(keys, place, digest, signature)
+    except (VerificationError, KeyError, TypeError) as error:
+        raise RuleBroken("Diese Unterschrift stimmt nicht. Es wurde nichts gespeichert.") from error
+
+
+def _ring(session: Session, firm_id: str, partner_id: str | None) -> tuple[FirmKeys, Position]:
+    now_s = int(clock.now().timestamp())
     if partner_id is None:
-        keys = own_keys(session, firm_id)
-        place = Position(session.get_one(LedgerHead, firm_id).size, int(clock.now().timestamp()))
-    else:
-        row = session.get(PartnerKeys, (firm_id, partner_id))
-        found = None if row is None else partner_keys(session, firm_id, row.address)
-        if found is None:
-            raise VerificationError("no keys of this partner")
-        keys, place = found, Position(None, int(clock.now().timestamp()))
-    _check_one(keys, place, digest, signature)
+        return own_keys(session, firm_id), Position(session.get_one(LedgerHead, firm_id).size, now_s)
+    row = session.get(PartnerKeys, (firm_id, partner_id))
+    keys = None if row is None else partner_keys(session, firm_id, row.address)
+    if keys is None:
+        raise VerificationError("no keys of this partner")
+    return keys, Position(None, now_s)
 
 
 def _check_one(keys: FirmKeys, place: Position, digest: bytes, signature: Signature) -> None:
@@ -72,9 +84,7 @@ def _check_one(keys: FirmKeys, place: Position, digest: bytes, signature: Signat
     if signature.get("kind") != "passkey" or signature["keyAt"]["log"] != keys.origin:
         raise VerificationError("not a signature of a person or seal of this firm")
     key = keys.passkey(signature["kid"], signature["keyAt"]["seq"], signature["role"], place)
-    if key.passkey is None:
-        raise VerificationError("not a passkey")
-    return verify_passkey(digest, signature, key.passkey, key.origins, key.rp_id)
+    return verify_passkey(digest, signature, key.public_key, key.origins, key.rp_id)
 
 
 def _kid(public_key: bytes) -> bytes:

@@ -20,10 +20,13 @@ class Passkey(FirmOwned, Base):
     """Base64url without padding."""
     public_key: Mapped[bytes]
     """COSE key as the authenticator gave it."""
+    user_handle: Mapped[str] = mapped_column(sa.String(64))
+    """Random, the same for all passkeys of a person; base64url."""
     name: Mapped[str] = mapped_column(sa.String(60))
     sign_count: Mapped[int] = mapped_column(default=0)
     is_backed_up: Mapped[bool] = mapped_column(default=False)
     registered_seq: Mapped[int | None]
+    revoked_seq: Mapped[int | None]
     last_used_at: Mapped[dt.datetime | None]
     revoked_at: Mapped[dt.datetime | None]
     suspicious_at: Mapped[dt.datetime | None]
@@ -53,10 +56,11 @@ class Challenge(Base):
 
     __tablename__ = "challenge"
 
-    challenge: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    """Base64url of the 32 bytes."""
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    challenge: Mapped[str] = mapped_column(sa.String(64), index=True)
+    """Base64url of the 32 bytes; two managers may be asked for the same digest at once."""
     purpose: Mapped[str] = mapped_column(sa.String(12))
-    """sign_in, register or approve"""
+    """sign_in, found, join, add, recover or approve"""
     browser_hash: Mapped[str] = mapped_column(sa.String(64), default="")
     """SHA-256 of the browser's anonymous or session secret that asked for it."""
     firm_id: Mapped[str | None] = mapped_column(sa.String(36))
@@ -101,3 +105,16 @@ class Approval(FirmOwned, Base):
     digest: Mapped[str] = mapped_column(sa.String(66))
     signature: Mapped[dict[str, Any]]
     """The ledger's signature object: kind, role, party, kid, keyAt, authenticatorData, clientDataJSON, signature."""
+
+
+class FoundingDraft(Base):
+    """A firm that is being set up in one browser: what was typed, its first passkey, its ledger before the approval."""
+
+    __tablename__ = "founding_draft"
+
+    browser_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    facts: Mapped[dict[str, Any]]
+    passkey: Mapped[dict[str, Any]]
+    ledger: Mapped[dict[str, Any]]
+    next_url: Mapped[str] = mapped_column(sa.String(200), default="")
+    expires_at: Mapped[dt.datetime]

@@ -1,0 +1,53 @@
+"""The other side's proof that the same record stands in its log: checked before we keep it beside ours."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound, RuleBroken
+from app.notary.models import LedgerEntry
+from app.notary.rings import verify_key_document
+from ledger import canonical, checkpoint, merkle
+from ledger import note as notes
+from ledger.encoding import from_b64, to_hex
+from ledger.errors import VerificationError
+from ledger.leaf import parse_leaf
+
+
+@dataclass(frozen=True, slots=True)
+class OtherEntry:
+    """What a proof document proves; hex values, `at` in UTC seconds as the other log claims it."""
+
+    address: str
+    origin: str
+    digest: str
+    evidence_sha256: str
+    at: int
+
+
+def read_proof(document: dict[str, Any]) -> OtherEntry:
+    """Return what the document proves: keys, checkpoint and inclusion verified. Raises RuleBroken for anything else."""
+    try:
+        keys = verify_key_document(document)
+        claim = checkpoint.parse(notes.parse(document["checkpoint"]).text)
+        data = canonical.dumps(document["leaf"])
+        leaf = parse_leaf(data)
+        path = [from_b64(one, length=32) for one in document["proof"]]
+        merkle.verify_inclusion(merkle.leaf_hash(data), leaf.seq, claim.size, path, claim.root)
+        if leaf.log != keys.origin:
+            raise VerificationError("the entry stands in another log")
+    except (VerificationError, KeyError, TypeError) as error:
+        raise RuleBroken("Der Nachweis des Partners stimmt nicht.") from error
+    return OtherEntry(keys.firm, keys.origin, to_hex(leaf.digest), leaf.evidence.hex(), leaf.at)
+
+
+def evidence_sha256(session: Session, firm_id: str, seq: int) -> str:
+    """Hex SHA-256 of the evidence of our own entry: both sides hold the same bytes."""
+    found = session.scalar(
+        sa.select(LedgerEntry.evidence_sha256).where(LedgerEntry.firm_id == firm_id, LedgerEntry.seq == seq)
+    )
+    if found is None:
+        raise NotFound
+    return found

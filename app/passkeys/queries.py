@@ -1,0 +1,210 @@
+"""Devices, passkeys and invitations, for those who may see them."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.core import clock
+from app.core.errors import NotFound
+from app.firms.access import Actor, Role, may
+from app.firms.models import Firm, Membership, Person
+from app.passkeys.models import JoinInvitation, Passkey, SignIn
+from app.passkeys.rules import CODE_LENGTH, cleaned_code, hash_of
+
+
+@dataclass(frozen=True)
+class Device:
+    """One sign-in in a list."""
+
+    id: str
+    person_id: str
+    person: str
+    name: str
+    since: dt.datetime
+    last_seen: dt.datetime
+    has_passkey: bool
+    is_this: bool
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    """One passkey in a list; `state` is ready, waiting (its record), revoked (record missing) or sign_in (signs nothing)."""
+
+    id: str
+    person_id: str
+    person: str
+    name: str
+    since: dt.datetime
+    last_used: dt.datetime | None
+    is_suspicious: bool
+    state: str
+
+
+@dataclass(frozen=True)
+class Invited:
+    """An open invitation with the names for its pages."""
+
+    id: str
+    firm_id: str
+    firm_name: str
+    kind: str
+    name: str
+    roles: tuple[str, ...]
+    person_id: str | None
+    language: str
+    waits_for_second: bool
+
+
+def devices(session: Session, actor: Actor) -> list[Device]:
+    """The actor's devices; those of the whole firm for managers and stewards."""
+    query = (
+        sa.select(SignIn, Person.name)
+        .join(Person, (Person.firm_id == SignIn.firm_id) & (Person.id == SignIn.person_id))
+        .where(SignIn.firm_id == actor.firm_id, SignIn.expires_at > clock.now())
+        .order_by(Person.name, SignIn.last_seen_at.desc())
+    )
+    if not may(actor, "devices.see"):
+        query = query.where(SignIn.person_id == actor.person_id)
+    return [
+        Device(
+            row.public_id, row.person_id, name, row.device, row.created_at, row.last_seen_at, row.has_passkey,
+            row.public_id == actor.session_id,
+        )
+        for row, name in session.execute(query)
+    ]  # fmt: skip
+
+
+def passkeys(session: Session, actor: Actor) -> list[KeyRow]:
+    """The actor's passkeys; those of the whole firm for managers and stewards. Settled revocations are left out."""
+    query = (
+        sa.select(Passkey, Person.name, _is_manager().label("is_manager"))
+        .join(Person, (Person.firm_id == Passkey.firm_id) & (Person.id == Passkey.person_id))
+        .where(Passkey.firm_id == actor.firm_id)
+        .where(Passkey.revoked_at.is_(None) | (Passkey.registered_seq.is_not(None) & Passkey.revoked_seq.is_(None)))
+        .order_by(Person.name, Passkey.created_at)
+    )
+    if not may(actor, "devices.see"):
+        query = query.where(Passkey.person_id == actor.person_id)
+    return [
+        KeyRow(
+            row.id, row.person_id, name, row.name, row.created_at, row.last_used_at, row.suspicious_at is not None,
+            _state(row, is_manager),
+        )
+        for row, name, is_manager in session.execute(query)
+    ]  # fmt: skip
+
+
+def waiting_key_count(session: Session, firm_id: str) -> int:
+    """How many passkeys of managers wait for their record in the ledger."""
+    query = sa.select(sa.func.count()).where(
+        Passkey.firm_id == firm_id, Passkey.revoked_at.is_(None), Passkey.registered_seq.is_(None), _is_manager()
+    )
+    return session.scalar(query) or 0
+
+
+def usable_passkeys(session: Session, firm_id: str, person_id: str) -> Sequence[Passkey]:
+    """The person's passkeys that were not revoked, oldest first."""
+    return session.scalars(
+        sa.select(Passkey)
+        .where(Passkey.firm_id == firm_id, Passkey.person_id == person_id, Passkey.revoked_at.is_(None))
+        .order_by(Passkey.created_at, Passkey.id)
+    ).all()
+
+
+def passkey_for(session: Session, firm_id: str, passkey_id: str) -> Passkey:
+    """One passkey of the firm; raises NotFound."""
+    found = session.get(Passkey, (firm_id, passkey_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def invitation_by(session: Session, token: str) -> Invited:
+    """The open invitation of a token or of a typed code; the same NotFound for unknown, used and expired ones."""
+    code = cleaned_code(token)
+    wanted = (
+        JoinInvitation.code_hash == hash_of(code)
+        if len(code) <= CODE_LENGTH
+        else JoinInvitation.token_hash == hash_of(token)
+    )
+    row = session.execute(
+        sa.select(JoinInvitation, Firm.name, Person.name, Person.language)
+        .join(Firm, Firm.id == JoinInvitation.firm_id)
+        .outerjoin(Person, (Person.firm_id == JoinInvitation.firm_id) & (Person.id == JoinInvitation.person_id))
+        .where(wanted, JoinInvitation.used_at.is_(None), JoinInvitation.expires_at > clock.now())
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("Diese Einladung gilt nicht mehr. Bitte um eine neue.")
+    return _invited(row[0], row[1], row[2] or "", row[3] or "")
+
+
+def invitation_of(session: Session, actor: Actor, invitation_id: str) -> JoinInvitation:
+    """An invitation that the actor made; raises NotFound."""
+    row = session.get(JoinInvitation, (actor.firm_id, invitation_id))
+    if row is None or row.invited_by != actor.person_id:
+        raise NotFound
+    return row
+
+
+def waiting_for_second(session: Session, actor: Actor) -> list[Invited]:
+    """New devices of colleagues that a first colleague vouched for and the actor may vouch for as the second."""
+    rows = session.execute(
+        sa.select(JoinInvitation, Firm.name, Person.name, Person.language)
+        .join(Firm, Firm.id == JoinInvitation.firm_id)
+        .join(Person, (Person.firm_id == JoinInvitation.firm_id) & (Person.id == JoinInvitation.person_id))
+        .where(
+            JoinInvitation.firm_id == actor.firm_id,
+            JoinInvitation.needs_second,
+            JoinInvitation.second_approver.is_(None),
+            JoinInvitation.used_at.is_(None),
+            JoinInvitation.expires_at > clock.now(),
+            JoinInvitation.invited_by != actor.person_id,
+            JoinInvitation.person_id != actor.person_id,
+        )
+        .order_by(JoinInvitation.created_at)
+    )
+    found = [_invited(row[0], row[1], row[2], row[3]) for row in rows]
+    needed = {one.id: "people.invite_manager" if Role.MANAGER in one.roles else "people.edit" for one in found}
+    return [one for one in found if may(actor, needed[one.id])]
+
+
+def managers(session: Session, firm_id: str) -> Sequence[Person]:
+    """The present managers, by name."""
+    return session.scalars(
+        sa.select(Person)
+        .where(Person.firm_id == firm_id, Person.left_at.is_(None), _holds_manager(Person.firm_id, Person.id))
+        .order_by(Person.name, Person.id)
+    ).all()
+
+
+def _invited(row: JoinInvitation, firm: str, person: str, language: str) -> Invited:
+    waits = row.needs_second and row.second_approver is None
+    name = person or row.name
+    return Invited(row.id, row.firm_id, firm, row.kind, name, tuple(row.roles), row.person_id, language, waits)
+
+
+def _state(row: Passkey, is_manager: bool) -> str:
+    if row.revoked_at is not None:
+        return "revoked"
+    if row.registered_seq is not None:
+        return "ready"
+    return "waiting" if is_manager else "sign_in"
+
+
+def _is_manager() -> sa.ColumnElement[bool]:
+    return _holds_manager(Passkey.firm_id, Passkey.person_id)
+
+
+def _holds_manager(
+    firm_id: InstrumentedAttribute[str], person_id: InstrumentedAttribute[str]
+) -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        Membership.firm_id == firm_id,
+        Membership.person_id == person_id,
+        Membership.role == Role.MANAGER,
+        Membership.ended_at.is_(None),
+    )

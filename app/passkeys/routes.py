@@ -1,0 +1,135 @@
+"""Signing in and out, changing the view, and approving documents (S07)."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Response, redirect, request, url_for
+from sqlalchemy.orm import Session
+
+from app.core.db import Database
+from app.core.errors import NotFound, RuleBroken
+from app.firms.access import Actor, Role
+from app.passkeys import approvals, routes_devices, routes_firm, routes_join, routes_recovery  # noqa: F401
+from app.passkeys.actions import sign_in, sign_out
+from app.passkeys.ceremony import WRONG, credential_id_in, request_options, verify_answer
+from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
+from app.passkeys.door import (
+    json_body,
+    next_answer,
+    options_answer,
+    posted_credential,
+    room,
+    this_browser,
+    this_device,
+    url_after,
+    url_home,
+)  # fmt: skip
+from app.passkeys.models import Passkey
+from app.passkeys.queries import invitation_by
+from app.passkeys.rules import cleaned_code
+from app.passkeys.sessions import change_view, clear_cookie, end_own_sign_in, set_cookie
+from app.web.forms import Form
+from app.web.limits import CODE, SIGN_IN, limiter
+from app.web.render import render
+from app.web.transaction import PUBLIC, ceremony, deed, page
+from app.web.world import config
+
+
+@room.get("/anmelden", endpoint="sign_in")
+@page(PUBLIC)
+def sign_in_page(_session: Session, actor: Actor | None) -> Response:
+    """S07: the passkey, or a code from the Meister."""
+    if actor is not None:
+        return redirect(url_after(request.args.get("weiter")))  # type: ignore[return-value]
+    return render(
+        "passkeys/sign_in.html", wanted=request.args.get("weiter", ""), firms_may_join=config().firms_may_join
+    )
+
+
+@room.post("/anmelden/optionen")
+@limiter.limit(SIGN_IN)
+@ceremony(PUBLIC)
+def begin_sign_in(database: Database, _actor: Actor | None) -> Response:
+    browser = this_browser()
+    with database.write() as session:
+        challenge = new_challenge(session, "sign_in", browser)
+    return options_answer(request_options(challenge), browser)
+
+
+@room.post("/anmelden/pruefen")
+@limiter.limit(SIGN_IN)
+@ceremony(PUBLIC)
+def finish_sign_in(database: Database, _actor: Actor | None) -> Response:
+    credential, wanted = posted_credential(), json_body().get("weiter")
+    challenge = challenge_in(credential)
+    with database.write() as session:
+        take_challenge(session, "sign_in", this_browser(), challenge)
+    with database.read() as session:
+        passkey = _passkey_by(session, credential)
+    answer = verify_answer(credential, challenge, passkey.public_key, passkey.user_handle, needs_handle=True)
+    with database.write() as session:
+        end_own_sign_in(session)
+        new = sign_in(session, passkey.firm_id, passkey.id, answer, this_device())
+    return next_answer(url_after(wanted), new.secret)
+
+
+@room.get("/anmelden/code")
+@page(PUBLIC)
+def enter_code(_session: Session, _actor: Actor | None) -> Response:
+    """The six characters that a freshly installed iPhone app asks for."""
+    return render("passkeys/code.html", form=Form())
+
+
+@room.post("/anmelden/code")
+@limiter.limit(CODE)
+@deed(PUBLIC)
+def check_code(session: Session, _actor: Actor | None) -> Response:
+    form = Form(request.form)
+    code = cleaned_code(form.text("code", "Gib den Code ein. Er hat 6 Zeichen."))
+    if form.is_good:
+        try:
+            invitation_by(session, code)
+            return redirect(url_for("passkeys.welcome", token=code), 303)  # type: ignore[return-value]
+        except NotFound:
+            form.add_error(RuleBroken("Dieser Code gilt nicht. Bitte um einen neuen.", "code"))
+    return render("passkeys/code.html", 422, form=form)
+
+
+@room.post("/abmelden", endpoint="sign_out")
+@deed("own.use")
+def sign_out_here(session: Session, actor: Actor) -> Response:
+    """Sign this device out and wipe what the pages stored on it."""
+    sign_out(session, actor, actor.session_id)
+    return clear_cookie(redirect(url_home(), 303))  # type: ignore[arg-type]
+
+
+@room.post("/rolle")
+@deed("own.use")
+def switch_role(session: Session, actor: Actor) -> Response:
+    """Go on in another of one's own roles, with a new secret in the cookie."""
+    wanted = request.form.get("role", "")
+    if wanted not in actor.roles:
+        raise RuleBroken("Diese Aufgabe hast du nicht.")
+    new = change_view(session, actor, Role(wanted))
+    return set_cookie(redirect(url_home(), 303), new.secret)  # type: ignore[arg-type]
+
+
+@room.post("/unterschrift/<kind>/<document_id>/optionen")
+@ceremony("own.use")
+def begin_approval(database: Database, actor: Actor, kind: str, document_id: str) -> Response:
+    browser = this_browser()
+    return options_answer(approvals.begin(database, actor, kind, document_id, browser), browser)
+
+
+@room.post("/unterschrift/<kind>/<document_id>")
+@ceremony("own.use")
+def finish_approval(database: Database, actor: Actor, kind: str, document_id: str) -> Response:
+    url = approvals.finish(database, actor, kind, document_id, this_browser(), posted_credential())
+    return next_answer(url)
+
+
+def _passkey_by(session: Session, credential: dict[str, Any]) -> Passkey:
+    found = session.scalar(sa.select(Passkey).where(Passkey.credential_id == credential_id_in(credential)))
+    if found is None or found.revoked_at is not None:
+        raise RuleBroken(WRONG)
+    return found

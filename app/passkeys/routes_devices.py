@@ -1,0 +1,218 @@
+"""Devices, passkeys and invitations of the firm (S46)."""
+
+import segno
+from flask import Response, redirect, request, url_for
+from sqlalchemy.orm import Session
+
+from app.core.db import Database
+from app.core.errors import NotFound, RuleBroken
+from app.firms.access import Actor, Role, may
+from app.firms.queries import people_with_roles, person_for
+from app.firms.routes import ROLE_NAMES
+from app.firms.rules import roles_to_invite
+from app.passkeys.actions import (
+    add_passkey,
+    approve_device,
+    invitation_code,
+    invitation_token,
+    invite_device,
+    invite_person,
+    revoke_passkey,
+    sign_out,
+    sign_out_person,
+)  # fmt: skip
+from app.passkeys.ceremony import creation_options, new_user_handle, verify_new_passkey
+from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
+from app.passkeys.door import next_answer, options_answer, posted_credential, room, this_browser, this_device, url_home
+from app.passkeys.key_records import register_record, revoke_record
+from app.passkeys.models import JoinInvitation
+from app.passkeys.queries import (
+    devices,
+    invitation_by,
+    invitation_of,
+    passkey_for,
+    passkeys,
+    usable_passkeys,
+    waiting_for_second,
+)  # fmt: skip
+from app.passkeys.sessions import clear_cookie
+from app.web.forms import Form
+from app.web.render import go_to, render
+from app.web.transaction import ceremony, deed, page
+from app.web.world import config
+
+DEVICES = "passkeys.devices"
+
+
+@room.get("/geraete", endpoint="devices")
+@page("own.use")
+def show_devices(session: Session, actor: Actor) -> Response:
+    """S46: every sign-in with its sign-out, every passkey with its lock, colleagues who wait for a second yes."""
+    keys = passkeys(session, actor)
+    own = [key for key in keys if key.person_id == actor.person_id and key.state != "revoked"]
+    return render(
+        "passkeys/devices.html",
+        devices=devices(session, actor),
+        keys=keys,
+        waiting=waiting_for_second(session, actor),
+        may_see_all=may(actor, "devices.see"),
+        may_approve=may(actor, "keys.edit"),
+        may_lock=may(actor, "people.edit"),
+        needs_second_key=Role.MANAGER in actor.roles and len(own) == 1,
+        colleagues=[
+            (one.id, one.name)
+            for one in people_with_roles(session, actor.firm_id)
+            if may(actor, "people.edit") and one.id != actor.person_id
+        ],
+    )
+
+
+@room.post("/geraete/<device_id>/abmelden")
+@deed("own.use")
+def sign_out_device(session: Session, actor: Actor, device_id: str) -> Response:
+    sign_out(session, actor, device_id)
+    if device_id == actor.session_id:
+        return clear_cookie(redirect(url_home(), 303))  # type: ignore[arg-type]
+    return go_to(url_for(DEVICES), receipt="Abgemeldet.")
+
+
+@room.post("/geraete/alle-abmelden")
+@deed("own.use")
+def sign_out_all(session: Session, actor: Actor) -> Response:
+    """All other devices of one's own."""
+    sign_out_person(session, actor.firm_id, actor.person_id, but=actor.session_id)
+    return go_to(url_for(DEVICES), receipt="Alle anderen Geräte sind abgemeldet.")
+
+
+@room.post("/geraete/schluessel/optionen")
+@ceremony("own.use")
+def begin_adding(database: Database, actor: Actor) -> Response:
+    """One more passkey for the person who is signed in with one."""
+    if not actor.has_passkey:
+        raise RuleBroken("Bitte deinen Meister um eine neue Einladung.")
+    browser = this_browser()
+    with database.write() as session:
+        known = usable_passkeys(session, actor.firm_id, actor.person_id)
+        handle = known[0].user_handle if known else new_user_handle()
+        challenge = new_challenge(
+            session, "add", browser, firm_id=actor.firm_id, person_id=actor.person_id, detail={"handle": handle}
+        )
+    return options_answer(
+        creation_options(challenge, handle, actor.name, [key.credential_id for key in known]), browser
+    )
+
+
+@room.post("/geraete/schluessel")
+@ceremony("own.use")
+def finish_adding(database: Database, actor: Actor) -> Response:
+    credential = posted_credential()
+    challenge = challenge_in(credential)
+    with database.write() as session:
+        detail = take_challenge(
+            session, "add", this_browser(), challenge, firm_id=actor.firm_id, person_id=actor.person_id
+        )
+    new = verify_new_passkey(credential, challenge, detail["handle"])
+    with database.write() as session:
+        passkey = add_passkey(session, actor.firm_id, actor.person_id, new, this_device())
+    if may(actor, "keys.edit"):
+        return next_answer(url_for("passkeys.approve_key", passkey_id=passkey.id))
+    return next_answer(url_for(DEVICES))
+
+
+@room.get("/geraete/schluessel/<passkey_id>")
+@page("keys.edit")
+def approve_key(session: Session, actor: Actor, passkey_id: str) -> Response:
+    """The text of a key record, to be approved with a passkey that may sign already."""
+    passkey = passkey_for(session, actor.firm_id, passkey_id)
+    if passkey.revoked_at is None and passkey.registered_seq is not None:
+        raise NotFound
+    record = revoke_record(session, passkey) if passkey.revoked_at else register_record(session, passkey)
+    person = person_for(session, actor.firm_id, passkey.person_id).name
+    return render(
+        "passkeys/approve_key.html", kind=record.type, passkey=passkey, text=record.display.text, person=person
+    )
+
+
+@room.post("/geraete/schluessel/<passkey_id>/sperren")
+@deed("own.use")
+def lock_key(session: Session, actor: Actor, passkey_id: str) -> Response:
+    passkey = revoke_passkey(session, actor, passkey_id)
+    if passkey.registered_seq is not None and may(actor, "keys.edit"):
+        return go_to(url_for("passkeys.approve_key", passkey_id=passkey.id), receipt="Gesperrt. Bestätige es noch.")
+    return go_to(url_for(DEVICES), receipt="Gesperrt. Alle Geräte dieser Person sind abgemeldet.")
+
+
+@room.post("/geraete/neu")
+@deed("own.use")
+def new_device(session: Session, actor: Actor) -> Response:
+    """A QR for another phone: one's own, or a colleague's."""
+    token = invite_device(session, actor, request.form.get("person_id") or actor.person_id)
+    return go_to(url_for("passkeys.show_invitation", invitation_id=invitation_by(session, token).id))
+
+
+@room.post("/geraete/einladung/<invitation_id>/zustimmen")
+@deed("people.edit")
+def approve_new_device(session: Session, actor: Actor, invitation_id: str) -> Response:
+    approve_device(session, actor, invitation_id)
+    return go_to(url_for(DEVICES), receipt="Danke. Das neue Handy kann sich jetzt anmelden.")
+
+
+@room.get("/betrieb/einladen", endpoint="invite")
+@page("people.invite_worker")
+def new_invitation(_session: Session, actor: Actor) -> Response:
+    """Name and roles of a new employee."""
+    return _invite_page(actor, Form({"roles": Role.WORKER}), 200)
+
+
+@room.post("/betrieb/einladen")
+@deed("people.invite_worker")
+def save_invitation(session: Session, actor: Actor) -> Response:
+    form = Form(request.form)
+    name = form.text("name", "Schreib den Namen.")
+    roles = [Role(role) for role in form.choices("roles", list(Role), "Wähle mindestens eine Aufgabe aus.")]
+    if form.is_good:
+        try:
+            token = invite_person(session, actor, name, roles)
+            return go_to(url_for("passkeys.show_invitation", invitation_id=invitation_by(session, token).id))
+        except RuleBroken as error:
+            form.add_error(error)
+    return _invite_page(actor, form, 422)
+
+
+@room.get("/betrieb/einladen/<invitation_id>")
+@page("own.use")
+def show_invitation(session: Session, actor: Actor, invitation_id: str) -> Response:
+    """The QR, until it is used."""
+    row = invitation_of(session, actor, invitation_id)
+    if row.used_at is not None:
+        return render("passkeys/invitation_used.html", name=row.name)
+    url = config().public_url + url_for("passkeys.welcome", token=invitation_token(session, row))
+    return render(
+        "passkeys/invitation.html",
+        name=row.name,
+        url=url,
+        code=invitation_code(session, row),
+        matrix=segno.make(url, error="m", micro=False).matrix,
+        expires_at=row.expires_at,
+        waits_for_second=row.needs_second and row.second_approver is None,
+        is_own=row.person_id == actor.person_id,
+    )
+
+
+@room.post("/betrieb/einladen/<invitation_id>/zurueck")
+@deed("own.use")
+def withdraw_invitation(session: Session, actor: Actor, invitation_id: str) -> Response:
+    """The QR was shown to the wrong person."""
+    row: JoinInvitation = invitation_of(session, actor, invitation_id)
+    if row.used_at is not None:
+        raise NotFound
+    session.delete(row)
+    return go_to(
+        url_for("passkeys.invite" if row.kind == "person" else DEVICES), receipt="Die Einladung gilt nicht mehr."
+    )
+
+
+def _invite_page(actor: Actor, form: Form, status: int) -> Response:
+    allowed = roles_to_invite(actor.roles)
+    options = [(role, ROLE_NAMES[role]) for role in Role if role in allowed]
+    return render("passkeys/invite.html", status, form=form, role_options=options)
