@@ -192,3 +192,10 @@ class PersonAlerted(Event):
     """A message for one person was written down; it may now leave by push or mail."""
 
     alert_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SignedOut(Event):
+    """A device was signed out, by itself or from afar: what belongs to it (its push subscription) goes too."""
+
+    sign_in_id: str
