@@ -9,6 +9,7 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.capacity.calendar import is_plannable
 from app.capacity.models import CapacityWindow, Hold, HoursChange
 from app.capacity.planning import insert_into, plan_windows
 from app.capacity.rules import STEP_MIN, check_window
@@ -56,7 +57,7 @@ def set_hours(
         .where(*_window(firm_id, machine_id, week))
         .with_for_update()
     ).one()
-    _write_actual(session, firm_id, machine_id, week, actual_min, person_id)
+    write_actual(session, firm_id, machine_id, week, actual_min, person_id)
     change = HoursChange(
         firm_id=firm_id,
         id=new_id(),
@@ -71,6 +72,30 @@ def set_hours(
     detail = {"week": week, "before_min": before.actual_min, "after_min": actual_min}
     note_event(session, firm_id, person_id, "hours_offered", "machine", machine_id, detail=detail)
     return change
+
+
+def write_actual(
+    session: Session, firm_id: str, machine_id: str, week: str, actual_min: int, person_id: str | None
+) -> None:
+    """Set the free minutes of a planned window; raises RuleBroken when they are less than promised or more than fits."""
+    done = session.execute(
+        sa.update(CapacityWindow)
+        .where(*_window(firm_id, machine_id, week))
+        .where(actual_min >= BOUND, CapacityWindow.maximum_min >= actual_min)
+        .values(actual_min=actual_min, confirmed_at=clock.now(), confirmed_by=person_id),
+        execution_options=QUIET,
+    )
+    if _count(done) == 1:
+        return
+    now = session.execute(
+        sa.select(CapacityWindow.maximum_min, CapacityWindow.held_min, CapacityWindow.agreed_min).where(
+            *_window(firm_id, machine_id, week)
+        )
+    ).one()
+    if now.maximum_min == 0:
+        raise RuleBroken("In %(week)s ist der Betrieb zu. Wähle eine andere Woche.", "week", week=week_short(week))
+    check_window(now.maximum_min, actual_min, now.held_min, now.agreed_min)
+    raise Conflict("Jemand war schneller. Versuch es noch einmal.")
 
 
 def undo_offer(session: Session, actor: Actor, change_id: str) -> HoursChange:
@@ -210,31 +235,10 @@ def _check_offer(week: str, actual_min: int) -> None:
     monday(week)
     if week < week_of(clock.today()):
         raise RuleBroken("Diese Woche ist schon vorbei. Wähle eine spätere.", "week")
+    if not is_plannable(week, clock.today()):
+        raise RuleBroken("So weit voraus geht es nicht. Wähle eine frühere Woche.", "week")
     if actual_min < 0 or actual_min % STEP_MIN:
         raise RuleBroken("Gib die Stunden in Viertelstunden ein, zum Beispiel 7,25 oder 7,5.", "hours")
-
-
-def _write_actual(
-    session: Session, firm_id: str, machine_id: str, week: str, actual_min: int, person_id: str | None
-) -> None:
-    done = session.execute(
-        sa.update(CapacityWindow)
-        .where(*_window(firm_id, machine_id, week))
-        .where(actual_min >= BOUND, CapacityWindow.maximum_min >= actual_min)
-        .values(actual_min=actual_min, confirmed_at=clock.now(), confirmed_by=person_id),
-        execution_options=QUIET,
-    )
-    if _count(done) == 1:
-        return
-    now = session.execute(
-        sa.select(CapacityWindow.maximum_min, CapacityWindow.held_min, CapacityWindow.agreed_min).where(
-            *_window(firm_id, machine_id, week)
-        )
-    ).one()
-    if now.maximum_min == 0:
-        raise RuleBroken("In %(week)s ist der Betrieb zu. Wähle eine andere Woche.", "week", week=week_short(week))
-    check_window(now.maximum_min, actual_min, now.held_min, now.agreed_min)
-    raise Conflict("Jemand war schneller. Versuch es noch einmal.")
 
 
 def _release(session: Session, firm_id: str, which: sa.ColumnElement[bool]) -> dict[tuple[str, str], int]:

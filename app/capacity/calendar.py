@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from app.capacity.holidays import holidays_between
 from app.capacity.rules import ShiftModel, maximum_min
-from app.core.errors import NotFound
-from app.core.units import week_of
+from app.core.errors import NotFound, RuleBroken
+from app.core.units import monday, week_of
 from app.firms.models import Closure, Site
 from app.machines.models import Machine
+
+MOST_AHEAD = dt.timedelta(weeks=104)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,15 @@ class SiteCalendar:
         holidays = holidays_between(week, week, self.corpus_christi)
         from_day = today + dt.timedelta(days=1) if week == current else None
         return maximum_min(self.shift, week, holidays, self.closures, self.extra_days, from_day)
+
+
+def is_plannable(week: str, today: dt.date) -> bool:
+    """Say whether the text is a real ISO week from this one on and at most two years ahead."""
+    try:
+        first = monday(week)
+    except RuleBroken:
+        return False
+    return week == week_of(first) and week_of(today) <= week <= week_of(today + MOST_AHEAD)
 
 
 def calendars(session: Session, firm_id: str) -> dict[str, SiteCalendar]:

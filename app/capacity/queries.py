@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -19,9 +20,8 @@ from app.machines.queries import machine_cards
 FREE = CapacityWindow.actual_min - CapacityWindow.held_min - CapacityWindow.agreed_min
 
 
-@dataclass(frozen=True, slots=True)
-class FreeWeek:
-    """Minutes of one machine in one week that nobody has yet."""
+class FreeWeek(NamedTuple):
+    """Minutes of one machine in one week that nobody has yet; a tuple, since matching reads thousands of them."""
 
     machine_id: str
     week: str
@@ -78,13 +78,8 @@ def free_for_matching(
         .where(CapacityWindow.machine_id.in_(_ready_machines(firm_id, process_key)))
         .order_by(CapacityWindow.machine_id, CapacityWindow.week)
     )
-    rows = session.execute(query).all()
-    limits = _left_this_week(session, firm_id) if first_week <= current else {}
-    found = [
-        FreeWeek(row[0], row[1], min(row[2], limits.get(row[0], row[2])) if row[1] == current else row[2])
-        for row in rows
-    ]
-    return [row for row in found if row.free_min >= least_min] if limits else found
+    found = list(map(FreeWeek._make, session.execute(query)))
+    return found if first_week > current else _without_past_days(session, firm_id, found, current, least_min)
 
 
 def own_free_by_week(session: Session, firm_id: str, process_key: str, first: str, last: str) -> dict[str, int]:
@@ -161,6 +156,17 @@ def _ready_machines(firm_id: str, process_key: str | None) -> sa.Select[str]:
     return query.join(
         Capability, (Capability.firm_id == Machine.firm_id) & (Capability.machine_id == Machine.id)
     ).where(Capability.process_key == process_key)
+
+
+def _without_past_days(
+    session: Session, firm_id: str, found: list[FreeWeek], current: str, least_min: int
+) -> list[FreeWeek]:
+    """Lower the current week to what its remaining days allow."""
+    left = _left_this_week(session, firm_id)
+    lowered = [
+        row._replace(free_min=min(row.free_min, left[row.machine_id])) if row.week == current else row for row in found
+    ]
+    return [row for row in lowered if row.free_min >= least_min]
 
 
 def _left_this_week(session: Session, firm_id: str) -> dict[str, int]:

@@ -64,8 +64,15 @@ def machine_cards(session: Session, firm_id: str, only_ready: bool = False) -> l
     if only_ready:
         query = query.where(Machine.state == "ready")
     rows = session.execute(query.order_by(Machine.state == "retired", Machine.number, Machine.id)).all()
-    processes = _process_keys(session, firm_id)
-    return [MachineCard(*row, process_keys=processes.get(row.id, ())) for row in rows]
+    abilities = abilities_by_machine(session, firm_id)
+    return [MachineCard(*row, tuple(one.process_key for one in abilities.get(row.id, ()))) for row in rows]
+
+
+def all_machines(session: Session, firm_id: str) -> Sequence[Machine]:
+    """Every machine of the firm, by number."""
+    return session.scalars(
+        sa.select(Machine).where(Machine.firm_id == firm_id).order_by(Machine.number, Machine.id)
+    ).all()
 
 
 def machine_count(session: Session, firm_id: str) -> int:
@@ -93,11 +100,31 @@ def machines_for_matching(session: Session, firm_id: str, process_key: str | Non
     )
     if process_key is not None:
         query = query.where(Machine.id.in_(_able_machines(firm_id, process_key)))
-    abilities = _abilities(session, firm_id, process_key)
+    abilities = abilities_by_machine(session, firm_id, process_key)
     return [
         _match_machine(machine, (lat, lon), abilities.get(machine.id, ()))
         for machine, lat, lon in session.execute(query)
     ]
+
+
+def abilities_by_machine(
+    session: Session, firm_id: str, process_key: str | None = None
+) -> dict[str, tuple[CapabilityFacts, ...]]:
+    """What the firm's machines can do, by machine id; one process only when it is given."""
+    query = sa.select(
+        Capability.machine_id,
+        Capability.process_key,
+        Capability.material_groups,
+        Capability.best_it,
+        Capability.best_ra_nm,
+    ).where(Capability.firm_id == firm_id)
+    if process_key is not None:
+        query = query.where(Capability.process_key == process_key)
+    found: dict[str, tuple[CapabilityFacts, ...]] = {}
+    for row in session.execute(query.order_by(Capability.created_at, Capability.id)):
+        facts = CapabilityFacts(row.process_key, tuple(row.material_groups), row.best_it, row.best_ra_nm)
+        found[row.machine_id] = (*found.get(row.machine_id, ()), facts)
+    return found
 
 
 def rate_on(session: Session, firm_id: str, machine_id: str, day: dt.date) -> RateCard | None:
@@ -180,27 +207,3 @@ def _match_machine(
 
 def _able_machines(firm_id: str, process_key: str) -> sa.Select[str]:
     return sa.select(Capability.machine_id).where(Capability.firm_id == firm_id, Capability.process_key == process_key)
-
-
-def _abilities(session: Session, firm_id: str, process_key: str | None) -> dict[str, tuple[CapabilityFacts, ...]]:
-    query = sa.select(
-        Capability.machine_id,
-        Capability.process_key,
-        Capability.material_groups,
-        Capability.best_it,
-        Capability.best_ra_nm,
-    ).where(Capability.firm_id == firm_id)
-    if process_key is not None:
-        query = query.where(Capability.process_key == process_key)
-    found: dict[str, tuple[CapabilityFacts, ...]] = {}
-    for row in session.execute(query.order_by(Capability.created_at, Capability.id)):
-        facts = CapabilityFacts(row.process_key, tuple(row.material_groups), row.best_it, row.best_ra_nm)
-        found[row.machine_id] = (*found.get(row.machine_id, ()), facts)
-    return found
-
-
-def _process_keys(session: Session, firm_id: str) -> dict[str, tuple[str, ...]]:
-    return {
-        machine_id: tuple(facts.process_key for facts in abilities)
-        for machine_id, abilities in _abilities(session, firm_id, None).items()
-    }
