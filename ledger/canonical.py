@@ -10,6 +10,9 @@ import rfc8785
 from ledger.errors import VerificationError
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 64
+# Strings and everything else that opens or closes nothing: what remains after removing them is the nesting.
+_NO_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^\[\]{}"]+', re.DOTALL)
 _MAX_SAFE_INT = 2**53 - 1
 # Names order by UTF-16 units; Python orders by code point. They agree for all text below U+D800,
 # that is where no byte of the UTF-8 form exceeds 0xEC.
@@ -41,6 +44,7 @@ def loads(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
     data = bytes(data)
     if len(data) > max_bytes:
         raise VerificationError(f"longer than {max_bytes} bytes")
+    check_depth(data)
     try:
         text = data.decode("utf-8")
         value = _DECODER.decode(text)
@@ -56,10 +60,22 @@ def parse_any(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
     """The value of JSON bytes written in any spelling; still refuses duplicate keys, floats and broken UTF-8."""
     if len(data) > max_bytes:
         raise VerificationError(f"longer than {max_bytes} bytes")
+    check_depth(data)
     try:
         return _CAREFUL_DECODER.decode(bytes(data).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise VerificationError(f"not JSON as it must be: {error}") from error
+
+
+def check_depth(data: bytes) -> None:
+    """Raises VerificationError for JSON nested deeper than 64; the interpreter's own reader may crash on it."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for bracket in _NO_BRACKETS.sub(b"", data):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise VerificationError(f"nested deeper than {MAX_DEPTH}")
 
 
 def encode_plain(value: object) -> bytes:

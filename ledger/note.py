@@ -188,7 +188,7 @@ def parse_line(line: str) -> SignatureLine:
 @lru_cache(maxsize=4096)
 def parse_vkey(vkey: str) -> Verifier:
     """A verifier key `name+id+base64`; strict in every character."""
-    parts = vkey.split("+", 2)
+    parts = vkey.split("+", 2) if isinstance(vkey, str) else []
     if len(parts) != 3:
         raise VerificationError("not a verifier key")
     name, key_id, body = parts
@@ -200,7 +200,7 @@ def parse_vkey(vkey: str) -> Verifier:
 
 def parse_skey(skey: str) -> Signer:
     """A signing key `PRIVATE+KEY+name+id+base64`; strict in every character."""
-    parts = skey.split("+", 4)
+    parts = skey.split("+", 4) if isinstance(skey, str) else []
     if len(parts) != 5 or parts[:2] != ["PRIVATE", "KEY"]:
         raise VerificationError("not a signing key")
     _, _, name, key_id, body = parts

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from eth_keys.backends import get_backend
 
+from ledger.canonical import check_depth
 from ledger.encoding import from_b64url, from_hex, to_b64url, to_hex
 from ledger.errors import VerificationError
 from ledger.keccak import keccak256
@@ -202,6 +203,7 @@ def _check_parsed_client_data(client_data: bytes, challenge: str, origins: Colle
 def _parse_client_data(client_data: bytes) -> dict[str, Any]:
     if len(client_data) > MAX_CLIENT_DATA_BYTES:
         raise VerificationError("clientDataJSON too long")
+    check_depth(client_data)
     try:
         data = json.loads(client_data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ledger import checkpoint, checks
 from ledger import note as notes
+from ledger.canonical import check_depth
 from ledger.checkpoint import Checkpoint
 from ledger.checks import Parties, Render
 from ledger.encoding import to_hex
@@ -296,6 +297,7 @@ def _run_step(number: int, check: Callable[[_Run], str], run: _Run) -> Step:
 def _check_usable(data: bytes) -> None:
     if not isinstance(data, bytes) or len(data) > MAX_BYTES:
         raise VerificationError(f"an evidence file has at most {MAX_BYTES} bytes")
+    check_depth(data)
     try:
         value = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:

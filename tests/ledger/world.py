@@ -73,7 +73,9 @@ class Firm:
         issued = {"from_": self.address, "to": to, "issued_at": NOW, "display_hash": display_hash(text)}
         return {**common, **issued, **more}
 
-    def sign_by_passkey(self, digest: bytes, role: str = "manager", passkey: SoftwarePasskey | None = None, at: int = 0) -> dict[str, Any]:
+    def sign_by_passkey(
+        self, digest: bytes, role: str = "manager", passkey: SoftwarePasskey | None = None, at: int = 0
+    ) -> dict[str, Any]:
         device = passkey or self.manager
         kid = bytes.fromhex(key_id(device.point)[2:])
         return passkey_signature(role, self.address, kid, (self.origin, at), device.sign(digest))
@@ -121,7 +123,9 @@ class Firm:
 
     def enter_noise(self, count: int) -> None:
         for number in range(count):
-            record = records.AgreementLapsed(**self.common(text=f"{number}"), agreement=records.ZERO32, reason="zu spät")
+            record = records.AgreementLapsed(
+                **self.common(text=f"{number}"), agreement=records.ZERO32, reason="zu spät"
+            )
             self.enter(record, lambda digest: [self.sign_by_seal(digest)], text=f"{number}")
 
     def note(self, *cosigners: "Firm") -> str:
@@ -181,7 +185,12 @@ def make_world(prefix: str = "werkring.example/", noise: int = 3) -> World:
 def make_agreement(requester: Firm, provider: Firm, **changes: Any) -> records.Agreement:
     lines = tuple(
         records.Line(
-            machine=machine, week=week, minutes=minutes, rate_cents_per_hour=rate, set_up_min=60, amount_cents=minutes * rate // 60
+            machine=machine,
+            week=week,
+            minutes=minutes,
+            rate_cents_per_hour=rate,
+            set_up_min=60,
+            amount_cents=minutes * rate // 60,
         )
         for machine, week, minutes, rate in (
             ("0193-dmu65", "2026-W40", 2400, 9200),

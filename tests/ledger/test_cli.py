@@ -1,0 +1,108 @@
+"""`python -m ledger` as a stranger runs it: exit codes, plain words, JSON."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ledger.fsck import export_log
+from ledger.report import PRACTICE_DE
+from tests.ledger.test_fsck import LINES
+from tests.ledger.world import make_world
+
+ROOT = Path(__file__).resolve().parents[2]
+WORLD = make_world(noise=1)
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ledger", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.json"
+    path.write_bytes(WORLD.file_bytes())
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.json"
+    path.write_bytes(WORLD.file_bytes().replace(b"40 Stunden", b"41 Stunden", 1))
+    return path
+
+
+def test_a_good_file_ends_in_zero_and_plain_german(good: Path) -> None:
+    answer = run("verify", good, "--plain")
+    assert answer.returncode == 0
+    assert "Alles stimmt." in answer.stdout
+    assert "Die Siegel der Betriebe stimmen." in answer.stdout
+    assert "entry" not in answer.stdout
+
+
+def test_a_good_file_in_english_and_json(good: Path) -> None:
+    assert "Everything holds." in run("verify", good, "--lang", "en").stdout
+    found = json.loads(run("verify", good, "--json").stdout)
+    assert found["holds"] is True
+    assert [step["number"] for step in found["steps"]] == list(range(1, 14))
+
+
+def test_a_changed_file_ends_in_one_and_names_the_steps(good: Path, bad: Path) -> None:
+    answer = run("verify", good, bad, "--plain")
+    assert answer.returncode == 1
+    assert "X  7. Der Text ist nicht der unterschriebene." in answer.stdout
+
+
+def test_unusable_input_ends_in_two(good: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("hello")
+    assert run("verify", tmp_path / "x.json").returncode == 2
+    assert run("verify", tmp_path / "missing.json", "--json").returncode == 2
+    assert run("verify", good, "--policy", tmp_path / "x.json").returncode == 2
+    assert run("verify").returncode == 2
+
+
+def test_a_policy_is_applied(good: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.txt"
+    policy.write_text(f"log {WORLD.requester.log_key.verifier.vkey}\nquorum none\n")
+    assert run("verify", good, "--policy", policy).returncode == 0
+    policy.write_text(f"log {WORLD.provider.log_key.verifier.vkey}\nquorum none\n")
+    assert run("verify", good, "--policy", policy).returncode == 1
+
+
+def test_a_practice_file_ends_in_one_unless_practice_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "practice.json"
+    path.write_bytes(make_world("practice/", noise=0).file_bytes())
+    refused, asked = run("verify", path), run("verify", path, "--practice")
+    assert (refused.returncode, asked.returncode) == (1, 0)
+    assert PRACTICE_DE in refused.stdout
+    assert PRACTICE_DE in asked.stdout
+
+
+def test_fsck_replays_a_log_and_names_the_first_bad_position(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b"".join(LINES))
+    answer = run("fsck", log)
+    assert answer.returncode == 0
+    assert "Alles stimmt." in answer.stdout
+    assert json.loads(run("fsck", log, "--json", "--fast").stdout)["entries"] == 6
+    log.write_bytes(b"".join(LINES).replace("zu spät".encode(), "zu früh".encode(), 1))
+    answer = run("fsck", log)
+    assert answer.returncode == 1
+    assert answer.stdout.startswith("Eintrag 1 ")
+    assert json.loads(run("fsck", log, "--json").stdout)["position"] == 1
+    log.write_bytes(b"no log")
+    assert run("fsck", log).returncode == 2
+    assert run("fsck", tmp_path / "missing").returncode == 2
+
+
+def test_fsck_of_a_practice_log_ends_in_one_unless_asked_for(tmp_path: Path) -> None:
+    world, log = make_world("practice/", noise=0), tmp_path / "log.jsonl"
+    keys = [(world.provider.prove(0), world.provider.note())]
+    log.write_bytes(b"".join(export_log(world.requester.origin, world.requester.entries(), (), keys)))
+    assert run("fsck", log).returncode == 1
+    answer = run("fsck", log, "--practice")
+    assert answer.returncode == 0
+    assert PRACTICE_DE in answer.stdout

@@ -1,0 +1,523 @@
+"""One evidence file: what holds, every flipped byte, and each fault found in the step that is meant for it."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from ledger import checkpoint, keys, records, typed
+from ledger.encoding import to_hex
+from ledger.errors import VerificationError
+from ledger.evidence import Display, Evidence, build_evidence
+from ledger.evidence_file import EvidenceFile, build_file, counterpart, prove
+from ledger.firm_keys import key_id
+from ledger.merkle import root
+from ledger.note import Signer
+from ledger.policy import Policy, parse_policy
+from ledger.report import PRACTICE_DE, Report
+from ledger.signatures import seal_address
+from ledger.verify import verify_bundle
+from tests.ledger.software_passkey import SoftwarePasskey
+from tests.ledger.world import CONTRACT_TEXT, NOW, Firm, World, enter_for_both, make_agreement, make_world
+
+WORLD = make_world()
+DATA = WORLD.file_bytes()
+
+
+def refused(data: bytes) -> bool:
+    try:
+        return not verify_bundle(data).holds
+    except VerificationError:
+        return True
+
+
+def failed_steps(file: EvidenceFile, policy: Policy | None = None) -> tuple[int, ...]:
+    return verify_bundle(build_file(file), policy).failed
+
+
+def test_the_agreement_holds_in_every_step() -> None:
+    report = verify_bundle(DATA)
+    assert report.holds
+    assert report.is_binding
+    assert [step.verdict for step in report.steps] == ["ok"] * 13
+    assert "not pinned" in report.step(3).detail
+    assert "Alles stimmt." in report.text("de")
+    assert "Everything holds." in report.text("en", is_plain=False)
+
+
+def test_the_agreements_evidence_stays_below_ten_kilobytes() -> None:
+    assert len(WORLD.requester.evidence[WORLD.seq] or b"") < 10_000
+    assert len(DATA) < 14_000
+
+
+def test_every_part_of_the_file_is_guarded_against_a_flipped_byte() -> None:
+    chance = random.Random(7)
+    start = chance.randrange(4)
+    for place in range(start, len(DATA), 4):
+        assert refused(DATA[:place] + bytes([DATA[place] ^ 1 << chance.randrange(8)]) + DATA[place + 1 :]), place
+
+
+@pytest.mark.long
+def test_no_byte_of_the_file_can_be_flipped_removed_or_doubled() -> None:
+    for place in range(len(DATA)):
+        assert refused(DATA[:place] + bytes([DATA[place] ^ 1]) + DATA[place + 1 :]), place
+        assert refused(DATA[:place] + DATA[place + 1 :]), place
+        assert refused(DATA[: place + 1] + DATA[place:]), place
+
+
+def test_the_flipping_harness_finds_an_unguarded_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted fault: a verifier that does not look at the counterpart lets a changed one through."""
+    monkeypatch.setitem(__import__("ledger.verify").verify._STEPS, 12, lambda _: "")
+    value = json.loads(DATA)
+    first = value["counterpart"]["proof"][0]
+    changed = DATA.replace(first.encode(), first.translate(str.maketrans("ABab", "BAba")).encode(), 1)
+    assert changed != DATA
+    assert not refused(changed)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b"null", b"[" * 5000, b'{"leaf":1}', b"x" * 1_000_001])
+def test_what_is_no_evidence_file_is_unusable(data: bytes) -> None:
+    with pytest.raises(VerificationError):
+        verify_bundle(data)
+
+
+@pytest.mark.parametrize("change", [b" ", b"\n", b"\x00"])
+def test_bytes_around_the_file_are_refused(change: bytes) -> None:
+    assert refused(DATA + change)
+    assert refused(change + DATA)
+
+
+def test_a_duplicate_key_and_other_spellings_fail_in_step_one() -> None:
+    spaced = json.dumps(json.loads(DATA), ensure_ascii=False, sort_keys=True).encode()
+    doubled = DATA[:-1] + b',"v":1}'
+    for data in (spaced, doubled):
+        assert verify_bundle(data).failed == (1,)
+
+
+@pytest.mark.parametrize("path", ["leaf", "checkpoint", "keys", "counterpart", "witnesses", "proof", "v"])
+@pytest.mark.parametrize("value", [None, 5, [], {}, "x", [[]], [5], True])
+def test_parts_of_the_wrong_kind_never_end_in_anything_but_a_refusal(path: str, value: Any) -> None:
+    whole = json.loads(DATA)
+    if whole[path] == value:
+        return
+    whole[path] = value
+    data = json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    if (path, value) == ("counterpart", None):
+        assert verify_bundle(data).failed == (3, 8, 9)  # the other firm's keys and cosignature are unknown
+    else:
+        assert refused(data)
+
+
+# Step 2
+
+
+def test_a_proof_that_is_too_long_short_or_of_another_entry_fails() -> None:
+    record = WORLD.file().record
+    for proof in ([*record.proof, bytes(32)], record.proof[:-1], WORLD.requester.prove(1).proof):
+        assert 2 in failed_steps(WORLD.file(record=replace(record, proof=tuple(proof))))
+
+
+# Step 3
+
+
+def sign_with(world: World, signer: Signer) -> str:
+    claim = checkpoint.Checkpoint(world.requester.origin, world.requester.head.size, world.requester.head.root)
+    return checkpoint.sign(claim, signer)
+
+
+def test_a_checkpoint_by_another_key_or_with_an_unknown_line_fails() -> None:
+    stranger = keys.generate_log_key(WORLD.requester.origin)
+    assert 3 in failed_steps(WORLD.file(checkpoint=sign_with(WORLD, stranger)))
+    witness = keys.generate_cosigner_key("other.example/w")
+    note = checkpoint.add_cosignature(WORLD.requester.note(), checkpoint.cosign(WORLD.requester.note(), witness, 5))
+    assert failed_steps(WORLD.file(checkpoint=note)) == (3,)
+    assert failed_steps(WORLD.file(checkpoint=note, witnesses=(witness.verifier.vkey,))) == ()
+    assert failed_steps(WORLD.file(witnesses=(witness.verifier.vkey,))) == (3,)
+
+
+def test_a_policy_pins_the_log_key_and_asks_for_its_quorum() -> None:
+    lines = [f"log {WORLD.requester.log_key.verifier.vkey}", f"witness s {WORLD.provider.cosign_key.verifier.vkey}"]
+    good = parse_policy("\n".join([*lines, "quorum s"]))
+    report = verify_bundle(DATA, good)
+    assert report.holds
+    assert "pinned by the policy" in report.step(3).detail
+    other_log = parse_policy(f"log {keys.generate_log_key(WORLD.requester.origin).verifier.vkey}\nquorum none")
+    other_witness = keys.generate_cosigner_key("other.example/w").verifier.vkey
+    unmet = parse_policy("\n".join([*lines, f"witness o {other_witness}", "group g all s o", "quorum g"]))
+    assert verify_bundle(DATA, other_log).failed == (3,)
+    assert verify_bundle(DATA, unmet).failed == (3,)
+
+
+def test_a_log_rewritten_with_its_own_key_is_refused_by_who_pinned_a_witness() -> None:
+    """The node's operator drops an entry and signs again: only the partner's cosignature is missing."""
+    firm = WORLD.requester
+    claim = checkpoint.Checkpoint(firm.origin, WORLD.seq + 1, root(firm.hashes[: WORLD.seq + 1]))
+    record = prove(firm.leaves[WORLD.seq], firm.hashes[: WORLD.seq + 1], firm.evidence[WORLD.seq])
+    genesis = prove(firm.leaves[0], firm.hashes[: WORLD.seq + 1], firm.evidence[0])
+    file = WORLD.file(record=record, checkpoint=checkpoint.sign(claim, firm.log_key))
+    file = replace(file, keys=(genesis, WORLD.provider.prove(0)))
+    policy = f"log {firm.log_key.verifier.vkey}\nwitness s {WORLD.provider.cosign_key.verifier.vkey}\nquorum s"
+    assert failed_steps(file) == ()
+    assert failed_steps(file, parse_policy(policy)) == (3,)
+
+
+# Steps 4 to 11: records entered as they should not be
+
+
+def enter_badly(change: Callable[[records.Agreement, World], dict[str, Any]]) -> Report:
+    """An agreement in which one thing is wrong, properly signed and entered by both firms."""
+    world = make_world(noise=0)
+    agreement = make_agreement(world.requester, world.provider, id=to_hex(sha256(b"bad").digest()))
+    bad = replace(agreement, **change(agreement, world))
+    text = CONTRACT_TEXT
+    seq, other = enter_for_both(world.requester, world.provider, bad, text)
+    return verify_bundle(replace_record(world, seq, other))
+
+
+def replace_record(world: World, seq: int, other: int, **changes: Any) -> bytes:
+    return replace(world, seq=seq, provider_seq=other).file_bytes(**changes)
+
+
+@pytest.mark.parametrize(
+    ("step", "change"),
+    [
+        (7, lambda agreement, world: {"display_hash": to_hex(bytes(32))}),
+        (7, lambda agreement, world: {"locale": "en"}),
+        (11, lambda agreement, world: {"expires_at": NOW - 1}),
+        (11, lambda agreement, world: {"issued_at": NOW + 100_000}),
+        (11, lambda agreement, world: {"log_to": agreement.log_from}),
+        (11, lambda agreement, world: {"log_to": "other.example/log"}),
+        (11, lambda agreement, world: {"log_from": "other.example/log"}),
+        (11, lambda agreement, world: {"supersedes": to_hex(bytes([1] * 32))}),
+    ],
+    ids=["text", "locale", "expired", "from-the-future", "one-log", "other-log-to", "other-log-from", "chain-missing"],
+)
+def test_a_record_with_one_fault_fails_in_its_step(step: int, change: Any) -> None:
+    assert enter_badly(change).failed == (step,)
+
+
+def sign_differently(signatures: Callable[[World, bytes], list[dict[str, Any]]]) -> tuple[int, ...]:
+    world = make_world(noise=0)
+    record = make_agreement(world.requester, world.provider, id=to_hex(sha256(b"bad").digest()))
+    seq = world.requester.enter(record, lambda digest: signatures(world, digest), CONTRACT_TEXT)
+    evidence = world.requester.evidence[seq]
+    assert evidence is not None
+    other = world.provider.append(evidence, "Agreement", typed.digest("Agreement", record.message()))
+    return verify_bundle(replace_record(world, seq, other)).failed
+
+
+def both(world: World, digest: bytes) -> list[dict[str, Any]]:
+    return [
+        sign(digest) for firm in (world.requester, world.provider) for sign in (firm.sign_by_passkey, firm.sign_by_seal)
+    ]
+
+
+STRANGER = Firm("fremd@other.example", "other.example/0193-fremd")
+
+
+def swap(place: int, new: Callable[[World, bytes], dict[str, Any]]) -> Callable[[World, bytes], list[dict[str, Any]]]:
+    def signatures(world: World, digest: bytes) -> list[dict[str, Any]]:
+        made = both(world, digest)
+        made[place] = new(world, digest)
+        return made
+
+    return signatures
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "signatures"),
+    [
+        ("all-is-well", (), both),
+        ("seal-missing", (10,), lambda world, digest: both(world, digest)[:3]),
+        ("passkey-missing", (10,), lambda world, digest: both(world, digest)[1:]),
+        ("one-side-only", (10,), lambda world, digest: both(world, digest)[:2]),
+        ("nobody", (10,), lambda world, digest: []),
+        ("twice", (10,), lambda world, digest: [*both(world, digest), world.requester.sign_by_seal(digest)]),
+        ("stranger", (9, 10), lambda world, digest: [*both(world, digest), STRANGER.sign_by_seal(digest)]),
+        ("passkey-of-another-digest", (8,), swap(0, lambda world, digest: world.requester.sign_by_passkey(bytes(32)))),
+        ("seal-of-another-digest", (9,), swap(1, lambda world, digest: world.requester.sign_by_seal(bytes(32)))),
+        (
+            "passkey-never-registered",
+            (8,),
+            swap(0, lambda world, digest: world.requester.sign_by_passkey(digest, passkey=SoftwarePasskey())),
+        ),
+        ("passkey-at-wrong-place", (8,), swap(0, lambda world, digest: world.requester.sign_by_passkey(digest, at=3))),
+        (
+            "unverified-person",
+            (8,),
+            swap(0, lambda world, digest: sign_unverified(world.requester, digest)),
+        ),
+        (
+            "foremans-role",
+            (10,),
+            swap(0, lambda world, digest: world.requester.sign_by_passkey(digest, role="foreman")),
+        ),
+        (
+            "same-key-as-second-manager",
+            (10,),
+            lambda world, digest: [*both(world, digest), world.requester.sign_by_passkey(digest, role="second")],
+        ),
+        (
+            "others-seal-in-own-name",
+            (9,),
+            swap(1, lambda world, digest: {**world.provider.sign_by_seal(digest), "party": world.requester.address}),
+        ),
+    ],
+)
+def test_signatures_that_are_not_as_they_must_be_fail_in_their_step(
+    name: str, steps: tuple[int, ...], signatures: Callable[[World, bytes], list[dict[str, Any]]]
+) -> None:
+    assert sign_differently(signatures) == steps
+
+
+def sign_unverified(firm: Firm, digest: bytes) -> dict[str, Any]:
+    firm.manager.flags = 0x01
+    try:
+        return firm.sign_by_passkey(digest)
+    finally:
+        firm.manager.flags = 0x05
+
+
+def test_evidence_of_another_type_than_the_leaf_fails() -> None:
+    world = make_world(noise=0)
+    record = make_agreement(world.requester, world.provider, id=to_hex(sha256(b"bad").digest()))
+    digest = typed.digest("Agreement", record.message())
+    evidence = build_evidence(
+        Evidence("Agreement", record.message(), Display("t", "de", CONTRACT_TEXT), tuple(both(world, digest)))
+    )
+    seq = world.requester.append(evidence, "Change", digest)
+    other = world.provider.append(evidence, "Change", digest)
+    assert verify_bundle(replace_record(world, seq, other)).failed == (5, 6)
+
+
+@pytest.mark.parametrize("change", [{"totalCents": "1"}, {"extra": 1}, {"totalCents": -1}])
+def test_a_message_outside_its_type_fails(change: dict[str, Any]) -> None:
+    world = make_world(noise=0)
+    record = make_agreement(world.requester, world.provider)
+    message = {**record.message(), **change}
+    evidence = build_evidence(Evidence("Agreement", message, Display("t", "de", CONTRACT_TEXT), ()))
+    digest = typed.digest("Agreement", record.message())
+    seq, other = [firm.append(evidence, "Agreement", digest) for firm in (world.requester, world.provider)]
+    assert 5 in verify_bundle(replace_record(world, seq, other)).failed
+
+
+def test_a_renderer_that_gives_another_text_fails_step_seven() -> None:
+    assert verify_bundle(DATA, render=lambda template, message: CONTRACT_TEXT).step(7).verdict == "ok"
+    assert verify_bundle(DATA, render=lambda template, message: "anderer Text").failed == (7,)
+
+
+# Step 12
+
+
+def test_without_the_counterparts_entry_step_twelve_does_not_apply() -> None:
+    report = verify_bundle(WORLD.file_bytes(counterpart=counterpart(WORLD.provider.note())))
+    assert report.holds
+    assert report.step(12).verdict == "not applicable"
+
+
+def test_a_counterpart_that_entered_something_else_fails() -> None:
+    provider = WORLD.provider
+    wrong = counterpart(provider.note(), provider.leaves[1], provider.prove(1).proof)
+    assert failed_steps(WORLD.file(counterpart=wrong)) == (12,)
+    own = counterpart(provider.note(), WORLD.requester.leaves[WORLD.seq], WORLD.requester.prove(WORLD.seq).proof)
+    assert 12 in failed_steps(WORLD.file(counterpart=own))
+    forged = checkpoint.sign(
+        checkpoint.Checkpoint(provider.origin, provider.head.size, provider.head.root),
+        keys.generate_log_key(provider.origin),
+    )
+    claimed = counterpart(forged, provider.leaves[WORLD.provider_seq], provider.prove(WORLD.provider_seq).proof)
+    assert failed_steps(WORLD.file(counterpart=claimed)) == (12,)
+
+
+# Keys
+
+
+def register_passkey(firm: Firm, passkey: SoftwarePasskey, by: str = "manager", role: str = "manager") -> int:
+    record = records.KeyRegister(
+        **firm.common(text=f"key {role}"),
+        purpose="passkey",
+        kid=key_id(passkey.point),
+        public_key=to_hex(passkey.point),
+        role=role,
+        limit_cents=0,
+        valid_from=NOW,
+        rp_id=passkey.rp_id,
+        origins=(passkey.origin,),
+    )
+    sign = firm.sign_by_passkey if by == "manager" else firm.sign_by_recovery
+    return firm.enter(record, lambda digest: [sign(digest), firm.sign_by_seal(digest)], f"key {role}")
+
+
+def revoke_passkey(firm: Firm, passkey: SoftwarePasskey) -> int:
+    record = records.KeyRevoke(
+        **firm.common(text="lost"), purpose="passkey", kid=key_id(passkey.point), reason="Handy verloren"
+    )
+    return firm.enter(record, lambda digest: [firm.sign_by_recovery(digest), firm.sign_by_seal(digest)], "lost")
+
+
+def agree_with(world: World, passkey: SoftwarePasskey, at: int, name: str) -> tuple[int, int]:
+    record = make_agreement(world.requester, world.provider, id=to_hex(sha256(name.encode()).digest()))
+
+    def signatures(digest: bytes) -> list[dict[str, Any]]:
+        return [world.requester.sign_by_passkey(digest, passkey=passkey, at=at), *both(world, digest)[1:]]
+
+    seq = world.requester.enter(record, signatures, CONTRACT_TEXT)
+    evidence = world.requester.evidence[seq]
+    assert evidence is not None
+    return seq, world.provider.append(evidence, "Agreement", typed.digest("Agreement", record.message()))
+
+
+@pytest.mark.parametrize("by", ["manager", "recovery"])
+def test_a_second_passkey_signs_once_registered_and_no_more_once_revoked(by: str) -> None:
+    world, second = make_world(noise=1), SoftwarePasskey()
+    registered = register_passkey(world.requester, second, by)
+    before = agree_with(world, second, registered, "before")
+    revoked = revoke_passkey(world.requester, second)
+    after = agree_with(world, second, registered, "after")
+    own, other = world.requester, world.provider
+    all_keys = (own.prove(0), own.prove(registered), own.prove(revoked), other.prove(0))
+    assert verify_bundle(replace_record(world, *before, keys=all_keys)).holds
+    assert verify_bundle(replace_record(world, *after, keys=all_keys)).failed == (8,)
+    without = (own.prove(0), other.prove(0))
+    assert verify_bundle(replace_record(world, *before, keys=without)).failed == (8,)
+
+
+def test_a_foremans_passkey_does_not_bind_the_firm() -> None:
+    world, foreman = make_world(noise=0), SoftwarePasskey()
+    registered = register_passkey(world.requester, foreman, role="foreman")
+    entered = agree_with(world, foreman, registered, "foreman")
+    key_records = (world.requester.prove(0), world.requester.prove(registered), world.provider.prove(0))
+    assert verify_bundle(replace_record(world, *entered, keys=key_records)).failed == (8,)
+
+
+def test_a_key_record_signed_by_nobody_who_may_spoils_the_file() -> None:
+    world, thief = make_world(noise=0), SoftwarePasskey()
+    honest, world.requester.manager = world.requester.manager, thief
+    registered = register_passkey(world.requester, SoftwarePasskey())
+    world.requester.manager = honest
+    key_records = (world.requester.prove(0), world.requester.prove(registered), world.provider.prove(0))
+    assert {3, 8} <= set(failed_steps(world.file(keys=key_records)))
+
+
+def test_a_rotated_seal_replaces_the_old_one() -> None:
+    world = make_world(noise=0)
+    firm, old = world.requester, world.requester.seal
+    new = keys.generate_seal_key()
+    address, old_address = seal_address(new), seal_address(old)
+    record = records.KeyRotate(
+        **firm.common(text="rotate"),
+        purpose="seal",
+        old_kid=key_id(bytes.fromhex(old_address[2:])),
+        kid=key_id(bytes.fromhex(address[2:])),
+        public_key=address,
+        role="",
+        limit_cents=0,
+        valid_from=NOW,
+        rp_id="",
+        origins=(),
+    )
+    rotated = firm.enter(record, lambda digest: [firm.sign_by_passkey(digest), firm.sign_by_seal(digest)], "rotate")
+    with_old = agree_with(world, firm.manager, 0, "old seal")
+    firm.seal = new
+    with_new = agree_with(world, firm.manager, 0, "new seal")
+    key_records = (firm.prove(0), firm.prove(rotated), world.provider.prove(0))
+    assert verify_bundle(replace_record(world, *with_old, keys=key_records)).failed == (9,)
+    assert verify_bundle(replace_record(world, *with_new, keys=key_records)).holds
+
+
+def test_a_rotated_log_key_signs_from_its_record_on() -> None:
+    world = make_world(noise=0)
+    firm, new = world.requester, keys.generate_log_key(world.requester.origin)
+    record = records.KeyRotate(
+        **firm.common(text="rotate"),
+        purpose="log",
+        old_kid=key_id(firm.log_key.verifier.public_key),
+        kid=key_id(new.verifier.public_key),
+        public_key=to_hex(new.verifier.public_key),
+        role="",
+        limit_cents=0,
+        valid_from=NOW,
+        rp_id="",
+        origins=(),
+    )
+    rotated = firm.enter(record, lambda digest: [firm.sign_by_passkey(digest), firm.sign_by_seal(digest)], "rotate")
+    key_records = (firm.prove(0), firm.prove(rotated), world.provider.prove(0))
+    assert 3 in failed_steps(world.file(keys=key_records))
+    firm.log_key = new
+    assert failed_steps(world.file(keys=key_records)) == ()
+
+
+# Changes, erasure, practice
+
+
+def test_a_change_resolves_to_the_agreement_it_replaces() -> None:
+    world = make_world(noise=0)
+    own, other = world.requester, world.provider
+    digest = to_hex(typed.digest("Agreement", world.agreement.message()))
+    change = records.Change(
+        **own.common(to=other.address, text="Änderung", supersedes=digest),
+        agreement=digest,
+        basis="mutual",
+        log_from=own.origin,
+        log_to=other.origin,
+        currency="EUR",
+        total_cents=5,
+        transport_cents=0,
+        fee_cents=0,
+        lines=world.agreement.lines,
+    )
+    seq, other_seq = enter_for_both(own, other, change, "Änderung")
+    chain = (own.prove(world.seq),)
+    assert verify_bundle(replace_record(world, seq, other_seq, chain=chain)).holds
+    assert verify_bundle(replace_record(world, seq, other_seq)).failed == (11,)
+    assert verify_bundle(replace_record(world, seq, other_seq, chain=chain * 2)).failed == (11,)
+    assert verify_bundle(replace_record(world, seq, other_seq, chain=(own.prove(seq),))).failed == (11,)
+
+
+@pytest.mark.parametrize(("basis", "holds"), [("§ 7", True), ("mutual", False)])
+def test_a_cancellation_by_right_of_a_clause_needs_one_side_only(basis: str, holds: bool) -> None:
+    world = make_world(noise=0)
+    own = world.requester
+    digest = to_hex(typed.digest("Agreement", world.agreement.message()))
+    record = records.Cancellation(
+        **own.common(to=world.provider.address, text="Storno", supersedes=digest),
+        agreement=digest,
+        basis=basis,
+        line_numbers=(),
+        currency="EUR",
+        fee_cents=100,
+        reason="Auftrag entfallen",
+    )
+    seq = own.enter(record, lambda one: [own.sign_by_passkey(one), own.sign_by_seal(one)], "Storno")
+    file = world.file(record=own.prove(seq), chain=(own.prove(world.seq),))
+    report = verify_bundle(build_file(replace(file, counterpart=counterpart(world.provider.note()))))
+    assert report.failed == (() if holds else (10,))
+
+
+def test_erased_content_leaves_the_proof_of_existence() -> None:
+    world = make_world(noise=0)
+    own = world.requester
+    digest = to_hex(typed.digest("Agreement", world.agreement.message()))
+    record = records.Erasure(**own.common(text="Löschung"), erased=(digest,), legal_basis="Art. 17 DSGVO")
+    seq = own.enter(record, lambda one: [own.sign_by_passkey(one), own.sign_by_seal(one)], "Löschung")
+    gone = replace(own.prove(world.seq), evidence=None, evidence_bytes=None)
+    report = verify_bundle(world.file_bytes(record=gone, erasure=own.prove(seq)))
+    assert report.holds
+    assert "gelöscht" in report.text("de")
+    assert failed_steps(world.file(record=gone)) == (4,)
+    assert failed_steps(world.file(record=gone, erasure=own.prove(world.seq))) == (4,)
+    assert failed_steps(world.file(erasure=own.prove(seq))) == (4,)
+
+
+def test_a_record_of_the_practice_world_binds_nobody() -> None:
+    data = make_world("practice/").file_bytes()
+    report = verify_bundle(data)
+    assert (report.holds, report.is_binding, report.failed) == (False, False, (13,))
+    assert PRACTICE_DE in report.text("de")
+    allowed = verify_bundle(data, is_practice_allowed=True)
+    assert (allowed.holds, allowed.is_binding) == (True, False)
+    assert PRACTICE_DE in allowed.text("de")
