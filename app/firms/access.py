@@ -29,6 +29,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "calendar.edit": frozenset({F, M, S}),
     "machines.see": frozenset({F, M, S}),
     "machines.edit": frozenset({F, M, S}),
+    "certificates.verify": frozenset({M}),
     "rates.see": frozenset({M}),
     "rates.edit": frozenset({M}),
     "plans.see": frozenset({M}),
