@@ -1,5 +1,7 @@
 """A partner's request meets our machines in our own house; what comes of it stays here."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -13,12 +15,13 @@ from app.firms.actions import bump_version
 from app.firms.models import Firm, Person
 from app.firms.queries import people
 from app.matching.models import MatchProposal, MatchVerdict
-from app.matching.queries import Judgement, judge_request, stored_lines
+from app.matching.queries import Judgement, RatedLine, judge_request, stored_lines
 from app.matching.rules import Verdict
 from app.partners.queries import partnership_with
 from app.push.actions import alert_people
 from app.requests.models import WorkRequest
-from app.requests.queries import ANSWERABLE, partner_request, process_label, receipt_of
+from app.requests.photos import is_photo
+from app.requests.queries import ANSWERABLE, files_of, partner_request, process_label, receipt_of
 
 
 def match_request(session: Session, event: RequestReceived) -> None:
@@ -40,8 +43,7 @@ def announce_match(session: Session, event: RequestMatched) -> None:
     if request is None:
         return
     lines = stored_lines(session, event.firm_id, request.id)
-    has_rates = bool(lines) and all(line.rate_cents_per_hour is not None for line in lines)
-    needs_manager = bool(lines) and not has_rates
+    needs_manager = any(line.rate_cents_per_hour is None for line in lines)
     alert_people(
         session,
         event.firm_id,
@@ -49,7 +51,7 @@ def announce_match(session: Session, event: RequestMatched) -> None:
         "know_how" if request.kind == "know_how" else "request",
         request.id,
         f"/anfragen/{request.id}",
-        _values(session, request, sum(line.minutes for line in lines), has_rates),
+        _values(session, request, lines),
         f"request:{request.id}:{request.version}",
     )
     receipt = receipt_of(session, event.firm_id, request.id)
@@ -115,18 +117,24 @@ def _receivers(session: Session, firm_id: str, needs_manager: bool) -> list[Pers
     return foremen or list(people(session, firm_id, Role.MANAGER))
 
 
-def _values(session: Session, request: WorkRequest, offered_min: int, has_rates: bool) -> dict[str, object]:
-    """Fill the message: never a price, a drawing or a person."""
+def _values(session: Session, request: WorkRequest, lines: Sequence[RatedLine]) -> dict[str, object]:
+    """Fill the message: never a price, a drawing or a person. `version` binds its answer to this version of the request."""
     partner = partnership_with(session, request.firm_id, request.partner_id or "")
     firm = session.get_one(Firm, request.firm_id)
+    weeks = sorted(line.week for line in lines) or [request.first_week, request.last_week]
     return {
         "name": partner.short_name if firm.name_in_push else "",
-        "minutes": offered_min,
-        "process": process_label(request.process_key, request.pack, is_chip=True),
-        "process_key": request.process_key or "",
-        "first_week": request.first_week,
-        "last_week": request.last_week,
+        "minutes": sum(line.minutes for line in lines),
+        "free_min": sum(line.minutes for line in lines),
+        "process": {
+            language: process_label(request.process_key, request.pack, language, is_chip=True)
+            for language in ("de", "en")
+        },
+        "first_week": weeks[0],
+        "last_week": weeks[-1],
         "count": request.part_count or 0,
+        "has_photo": any(is_photo(file.media_type) for file in files_of(session, request.firm_id, request.id)),
+        "reply_by": request.reply_by.isoformat() if request.reply_by else "",
         "version": request.version,
-        "has_answer": has_rates and request.kind == "hours",
+        "can_say_yes": bool(lines) and all(line.rate_cents_per_hour is not None for line in lines),
     }

@@ -33,6 +33,7 @@ class OwnRow:
     title: str
     process_key: str | None
     need_min: int
+    part_count: int | None
     first_week: str
     last_week: str
     reply_by: dt.datetime | None

@@ -1,0 +1,345 @@
+"""S13 what waits for an answer, S14 answering with one tap, S15 a part, and why our machines fit or not."""
+
+import datetime as dt
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, url_for
+from flask import request as http
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.errors import Conflict, RuleBroken
+from app.core.units import hours_text
+from app.firms.access import Actor, may
+from app.firms.queries import person_for
+from app.matching.queries import Judgement, judge_request
+from app.offers.actions import answer_no, answer_part, answer_yes, make_offer, mark_seen, undo_answer, withdraw_offer
+from app.offers.parsing import TOTAL, free_slots, part_fields, read_lines, read_rate, stepped
+from app.offers.queries import InboxRow, OfferView, asked_of, inbox, own_offer, waiting_count
+from app.offers.rules import UNDO, Asked, LineDraft, check_answerable
+from app.push.actions import use_answer_token
+from app.push.models import Alert
+from app.requests.models import Receipt, WorkRequest
+from app.requests.queries import ANSWERABLE, files_of, partner_request, receipt_of, thread
+from app.requests.words import asked_text, job_facts, pieces_text, process_text, reason_text, weeks_text, when_text
+from app.web.forms import Form
+from app.web.render import go_to, render
+from app.web.transaction import PUBLIC, deed, page
+from app.web.world import world
+
+room = Blueprint("offers", __name__)
+SHOWN_FOR = dt.timedelta(days=7)
+"""How long an answered request stays in the list after its deadline."""
+YES = "Danke. %(name)s weiß Bescheid. Dein Ja ist noch kein Vertrag."
+NO = "Alles klar. Ein Nein hat keine Nachteile für euch."
+
+
+@room.record_once
+def count_what_waits(state: Any) -> None:
+    """The number on the tab Anfragen."""
+    counts = state.app.extensions.setdefault("tab_counts", {})
+    counts["offers"] = lambda session, actor: waiting_count(session, actor.firm_id, clock.now())
+
+
+@room.get("/anfragen")
+@page("requests.answer")
+def index(session: Session, actor: Actor) -> Response:
+    """S13: sorted by deadline; what waits first, then what was answered, then what does not fit us."""
+    rows = inbox(session, actor.firm_id, clock.now() - SHOWN_FOR)
+    waiting = [row for row in rows if _is_waiting(row) and row.fits]
+    return render(
+        "offers/index.html",
+        waiting=[_card(row) for row in waiting],
+        answered=[_card(row) for row in rows if row.answer],
+        others=[_card(row) for row in rows if _is_waiting(row) and not row.fits],
+        may_offer=may(actor, "capacity.offer"),
+    )
+
+
+@room.get("/anfragen/<request_id>")
+@page("requests.answer")
+def show(session: Session, actor: Actor, request_id: str) -> Response:
+    """S14: what Keller asks from us, what a yes offers, until when."""
+    request = partner_request(session, actor.firm_id, request_id)
+    response = _answer_page(session, actor, request, Form())
+    mark_seen(world().database(), actor, request_id)
+    return response
+
+
+@room.post("/anfragen/<request_id>")
+@deed("requests.answer")
+def answer(session: Session, actor: Actor, request_id: str) -> Response:
+    """The three buttons of S14."""
+    request = partner_request(session, actor.firm_id, request_id)
+    asked, form = asked_of(session, request), Form(http.form)
+    said = form.value("answer")
+    if said == "part":
+        return go_to(url_for("offers.part", request_id=request_id))
+    if said == "no":
+        answer_no(session, actor.firm_id, actor.person_id, request_id)
+        return go_to(url_for("offers.index"), receipt=NO, undo_url=url_for("offers.undo", request_id=request_id))
+    try:
+        with session.begin_nested():
+            _say_yes(session, actor, request, form)
+    except (RuleBroken, Conflict) as error:
+        form.add_error(RuleBroken(error.text, error.field, **error.values))
+        return _answer_page(session, actor, partner_request(session, actor.firm_id, request_id), form, error.status)
+    undo_url = url_for("offers.undo", request_id=request_id)
+    return go_to(url_for("offers.show", request_id=request_id), receipt=YES, undo_url=undo_url, name=asked.partner_name)
+
+
+@room.get("/anfragen/<request_id>/teil")
+@page("requests.answer")
+def part(session: Session, actor: Actor, request_id: str) -> Response:
+    """S15: other hours, other weeks, another machine; for know-how the hours that the yes still needs."""
+    request = partner_request(session, actor.firm_id, request_id)
+    check_answerable(asked_of(session, request), clock.now())
+    judgement = judge_request(session, actor.firm_id, request)
+    offer = own_offer(session, actor.firm_id, request_id)
+    return _part_page(session, actor, request, Form(part_fields(request, judgement, offer)))
+
+
+@room.post("/anfragen/<request_id>/teil")
+@deed("requests.answer")
+def offer_part(session: Session, actor: Actor, request_id: str) -> Response:
+    request = partner_request(session, actor.firm_id, request_id)
+    asked = asked_of(session, request)
+    form = stepped(Form(http.form))
+    if form.value(TOTAL + "_step"):
+        return _part_page(session, actor, request, form, 422)
+    judgement = judge_request(session, actor.firm_id, request)
+    held = own_offer(session, actor.firm_id, request_id)
+    lines = read_lines(form, judgement, held, may(actor, "rates.see"))
+    if form.is_good:
+        try:
+            with session.begin_nested():
+                answer_part(session, actor, request_id, lines, form.long_text("note", most=300))
+        except RuleBroken as error:
+            form.add_error(error)
+    if not form.is_good:
+        return _part_page(session, actor, partner_request(session, actor.firm_id, request_id), form, 422)
+    undo_url = url_for("offers.undo", request_id=request_id)
+    return go_to(url_for("offers.show", request_id=request_id), receipt=YES, undo_url=undo_url, name=asked.partner_name)
+
+
+@room.get("/anfragen/<request_id>/warum")
+@page("requests.answer")
+def why(session: Session, actor: Actor, request_id: str) -> Response:
+    """Why each of our machines fits or not; only our own people see it."""
+    request = partner_request(session, actor.firm_id, request_id)
+    judgement = judge_request(session, actor.firm_id, request)
+    machines = [
+        {
+            "name": judgement.machines[verdict.machine_id].name,
+            "answer": verdict.answer,
+            "total_min": verdict.total_min,
+            "reasons": verdict.reasons,
+        }
+        for verdict in judgement.verdict.machines
+    ]
+    return render(
+        "offers/why.html",
+        request=request,
+        partner_name=asked_of(session, request).partner_name,
+        process=process_text(request.process_key, request.pack),
+        machines=machines,
+    )
+
+
+@room.post("/anfragen/<request_id>/zuruecknehmen")
+@deed("requests.answer")
+def undo(session: Session, actor: Actor, request_id: str) -> Response:
+    """Undo within ten minutes."""
+    undo_answer(session, actor, request_id)
+    return go_to(url_for("offers.show", request_id=request_id), receipt="Zurückgenommen. Die Anfrage wartet wieder.")
+
+
+@room.post("/angebote/<offer_id>/zurueckziehen")
+@deed("requests.answer")
+def withdraw(session: Session, actor: Actor, offer_id: str) -> Response:
+    """Take a yes back before it was chosen."""
+    withdraw_offer(session, actor, offer_id)
+    return go_to(url_for("offers.index"), receipt="Zurückgenommen. Die Stunden sind wieder frei.")
+
+
+@room.post("/antwort")
+@deed(PUBLIC)
+def answer_by_token(session: Session, actor: Actor | None) -> Response:
+    """The answer from the lock screen: one token, one non-binding answer, once."""
+    body = http.get_json(silent=True)
+    token = body.get("token") if isinstance(body, dict) else None
+    said = body.get("answer") if isinstance(body, dict) else None
+    if not isinstance(token, str) or len(token) > 200 or said not in ("yes", "no"):
+        raise RuleBroken("Das hat nicht geklappt. Öffne die Anfrage.")
+    used = use_answer_token(session, token, actor.session_id if actor else None)
+    request = partner_request(session, used.firm_id, used.request_id)
+    asked = asked_of(session, request)
+    if said == "yes":
+        version = _told_version(session, used.firm_id, used.alert_id)
+        answer_yes(session, used.firm_id, used.person_id, used.request_id, by_token=True, version=version)
+        title, text = (
+            gettext("Danke. %(name)s weiß Bescheid.", name=asked.partner_name),
+            "Dein Ja ist noch kein Vertrag.",
+        )
+    else:
+        answer_no(session, used.firm_id, used.person_id, used.request_id)
+        title, text = gettext("Alles klar."), "Ein Nein hat keine Nachteile für euch."
+    person_for(session, used.firm_id, used.person_id)
+    return jsonify(title=title, body=gettext(text), undo_url=url_for("offers.undo", request_id=used.request_id))
+
+
+def _say_yes(session: Session, actor: Actor, request: WorkRequest, form: Form) -> None:
+    """A plain yes; where a manager had to type the rate, the shown lines with that rate."""
+    rate = read_rate(form) if form.value("rate") and may(actor, "rates.see") else None
+    if not form.is_good:
+        raise form.errors[0]
+    if rate is None:
+        version = form.whole("version", 1, 1000)
+        answer_yes(
+            session, actor.firm_id, actor.person_id, request.id, shown=form.value("shown") or None, version=version
+        )
+        return
+    judgement = judge_request(session, actor.firm_id, request)
+    lines = [
+        LineDraft(line.machine_id, line.week, line.minutes, line.rate_cents_per_hour or rate)
+        for line in judgement.lines
+    ]
+    make_offer(session, actor, request.id, lines)
+
+
+def _answer_page(session: Session, actor: Actor, request: WorkRequest, form: Form, status: int = 200) -> Response:
+    asked = asked_of(session, request)
+    judgement = judge_request(session, actor.firm_id, request)
+    offer = own_offer(session, actor.firm_id, request.id)
+    receipt = receipt_of(session, actor.firm_id, request.id)
+    return render(
+        "offers/show.html",
+        status,
+        form=form,
+        request=request,
+        partner_name=asked.partner_name,
+        ended=_ended_text(asked),
+        process=process_text(request.process_key, request.pack),
+        asked=asked_text(request.kind, request.need_min, request.part_count),
+        reply_by=when_text(request.reply_by) if request.reply_by else "",
+        weeks=weeks_text(request.first_week, request.last_week),
+        judgement=judgement,
+        span=weeks_text(judgement.lines[0].week, judgement.lines[-1].week) if judgement.lines else "",
+        lines=_by_week(judgement),
+        facts=_facts(request, judgement),
+        files=files_of(session, actor.firm_id, request.id),
+        offer=offer if offer and offer.offer.state not in ("withdrawn", "expired", "superseded") else None,
+        receipt=receipt,
+        can_undo=_can_undo(receipt),
+        may_rate=may(actor, "rates.see"),
+        line_count=len(thread(session, actor.firm_id, request.id, request.partner_id or "")),
+        valid_until=_valid_text(offer),
+    )
+
+
+def _part_page(session: Session, actor: Actor, request: WorkRequest, form: Form, status: int = 200) -> Response:
+    asked = asked_of(session, request)
+    judgement = judge_request(session, actor.firm_id, request)
+    offer = own_offer(session, actor.firm_id, request.id)
+    free = free_slots(judgement, offer)
+    machines = [(machine_id, judgement.machines[machine_id].name) for machine_id in sorted({key[0] for key in free})]
+    return render(
+        "offers/part.html",
+        status,
+        form=form,
+        request=request,
+        partner_name=asked.partner_name,
+        process=process_text(request.process_key, request.pack),
+        asked=asked_text(request.kind, request.need_min, request.part_count),
+        machines=machines,
+        weeks=[{"week": week, "free_min": minutes} for week, minutes in _free_by_week(free)],
+        slots=[
+            {
+                "name": f"line.{machine_id}.{week}",
+                "machine": judgement.machines[machine_id].name,
+                "week": week,
+                "free_min": minutes,
+            }
+            for (machine_id, week), minutes in sorted(free.items(), key=lambda item: (item[0][1], item[0][0]))
+        ],
+        needs_rate=any(judgement.machines[machine_id].rate_cents_per_hour is None for machine_id, _name in machines),
+        may_rate=may(actor, "rates.see"),
+    )
+
+
+def _facts(request: WorkRequest, judgement: Judgement) -> list[tuple[str, str]]:
+    rows = job_facts(request)
+    if request.kind == "hours":
+        rows.append((gettext("Frei bei dir"), gettext("%(hours)s Stunden", hours=hours_text(judgement.total_free_min))))
+        rows.append((gettext("Gesucht insgesamt"), asked_text(request.kind, request.need_min, None)))
+    if request.shortage_reason:
+        rows.append((gettext("Grund"), reason_text(request.shortage_reason)))
+    return rows
+
+
+def _by_week(judgement: Judgement) -> list[dict[str, Any]]:
+    """Lines of a plain yes, the earliest week first."""
+    return [
+        {"week": line.week, "minutes": line.minutes, "machine": line.machine_name}
+        for line in sorted(judgement.lines, key=lambda line: (line.week, line.machine_name))
+    ]
+
+
+def _free_by_week(free: dict[tuple[str, str], int]) -> list[tuple[str, int]]:
+    total: dict[str, int] = {}
+    for (_machine_id, week), minutes in free.items():
+        total[week] = total.get(week, 0) + minutes
+    return sorted(total.items())
+
+
+def _card(row: InboxRow) -> dict[str, Any]:
+    is_hours = row.kind == "hours"
+    number = row.proposed_min if is_hours else 0
+    return {
+        "id": row.id,
+        "title": gettext(
+            "%(process)s für %(name)s", process=process_text(row.process_key, row.pack), name=row.partner_name
+        ),
+        "minutes": number or (row.need_min if is_hours else 0),
+        "pieces": "" if is_hours else pieces_text(row.part_count),
+        "part": row.title,
+        "weeks": weeks_text(row.first_week, row.last_week),
+        "reply_by": when_text(row.reply_by),
+        "mark": _mark(row),
+        "unread": row.unread_count,
+    }
+
+
+def _mark(row: InboxRow) -> str:
+    if row.state in ("cancelled", "expired"):
+        return {"cancelled": "zurueckgezogen", "expired": "abgelaufen"}[row.state]
+    return {"yes": "zugesagt", "part": "teil", "no": "nein"}.get(row.answer, "")
+
+
+def _is_waiting(row: InboxRow) -> bool:
+    return not row.answer and row.state in ANSWERABLE and row.reply_by > clock.now()
+
+
+def _ended_text(asked: Asked) -> str:
+    """Why the request can no longer be answered, '' while it can."""
+    try:
+        check_answerable(asked, clock.now())
+    except Conflict as error:
+        return str(gettext(error.text, **error.values))
+    return ""
+
+
+def _can_undo(receipt: Receipt | None) -> bool:
+    return bool(receipt and receipt.answer and receipt.answered_at and clock.now() <= receipt.answered_at + UNDO)
+
+
+def _valid_text(offer: OfferView | None) -> str:
+    return when_text(offer.offer.valid_until) if offer else ""
+
+
+def _told_version(session: Session, firm_id: str, alert_id: str) -> int | None:
+    """Which version of the request the message was about."""
+    alert = session.get(Alert, (firm_id, alert_id))
+    version = alert.values.get("version") if alert else None
+    return version if isinstance(version, int) else None
