@@ -18,16 +18,6 @@ _FIXED_BYTES = re.compile(r"bytes([1-9][0-9]*)")
 _MAX_CACHED_TEXT = 200
 
 
-def digest(primary_type: str, message: Mapping[str, Any]) -> bytes:
-    """The 32 bytes that are signed for a Werkring record: keccak-256(0x1901 || domain || struct).
-
-    `primary_type` is a name of `ledger.types`. Raises VerificationError for every departure from the type.
-    """
-    from ledger.types import SCHEME
-
-    return SCHEME.digest(primary_type, message)
-
-
 def digest_typed_data(data: Mapping[str, Any]) -> bytes:
     """The digest of a full EIP-712 document with members types, primaryType, domain and message."""
     if not isinstance(data, Mapping) or set(data) != {"types", "primaryType", "domain", "message"}:

@@ -123,10 +123,14 @@ NOT_APPLICABLE = {
     12: Sentence("Der andere Betrieb kommt in der Datei nicht vor.", "The file does not tell of another firm's entry."),
     PRACTICE_STEP: Sentence(f"{PRACTICE_DE}.", f"{PRACTICE_EN}."),
 }
+NOT_PINNED = Sentence("Den Schlüssel nennt nur diese Datei.", "Only this file vouches for the key.")
 NOT_CHECKED = Sentence("Nicht geprüft.", "Not checked.")
 
 
-def make_step(number: int, verdict: Verdict, detail: str = "") -> Step:
-    """The step with its sentence."""
+def make_step(number: int, verdict: Verdict, detail: str = "", *, is_pinned: bool = True) -> Step:
+    """The step with its sentence; where no policy pins the key, a second sentence says so."""
     texts = {"ok": OK, "failed": FAILED, "not applicable": NOT_APPLICABLE}[verdict]
-    return Step(number, verdict, texts.get(number, NOT_CHECKED), detail)
+    sentence = texts.get(number, NOT_CHECKED)
+    if verdict == "ok" and not is_pinned:
+        sentence = Sentence(f"{sentence.german} {NOT_PINNED.german}", f"{sentence.english} {NOT_PINNED.english}")
+    return Step(number, verdict, sentence, detail)

@@ -5,8 +5,8 @@ from hashlib import sha256
 from typing import Any, get_type_hints
 
 from ledger import records
+from ledger.eip712 import Fields, Scheme
 from ledger.errors import VerificationError
-from ledger.typed import Fields, Scheme
 
 DOMAIN = {"name": "Werkring", "version": "1"}
 

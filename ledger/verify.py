@@ -60,6 +60,7 @@ class _Run:
     render: Render | None
     firms: dict[str, FirmKeys] = field(default_factory=dict)
     key_errors: dict[str, str] = field(default_factory=dict)
+    unpinned: set[int] = field(default_factory=set)
     own: Checkpoint | None = None
     other: Checkpoint | None = None
 
@@ -143,6 +144,7 @@ def _check_checkpoint(run: _Run) -> str:
 
 def _check_policy(run: _Run, signers: set[tuple[str, bytes]]) -> str:
     if run.policy is None:
+        run.unpinned.add(3)
         return "log key taken from the genesis record in the file, not pinned by a policy"
     if not any((log.name, log.key_id) in signers for log in run.policy.logs):
         raise VerificationError("not signed by a log of the policy")
@@ -261,6 +263,9 @@ def _check_counterpart(run: _Run) -> str:
     if other is None:
         raise NotApplicableError("no counterpart in the file")
     opened = _open_checkpoint(run, other.checkpoint, run.other)
+    pinned = {(log.name, log.key_id) for log in (run.policy.logs if run.policy is not None else ())}
+    if not any((line.name, line.key_id) in pinned for line in opened.verified):
+        run.unpinned.add(12)
     if other.leaf is None or other.leaf_bytes is None or run.other is None:
         raise NotApplicableError("the other firm's keys are proved, its entry is not in the file yet")
     leaf, own = other.leaf, run.leaf
@@ -287,7 +292,8 @@ def _practice_step(run: _Run, is_allowed: bool) -> Step:
 
 def _run_step(number: int, check: Callable[[_Run], str], run: _Run) -> Step:
     try:
-        return make_step(number, "ok", check(run))
+        detail = check(run)
+        return make_step(number, "ok", detail, is_pinned=number not in run.unpinned)
     except NotApplicableError as reason:
         return make_step(number, "not applicable", str(reason))
     except VerificationError as error:

@@ -45,6 +45,7 @@ def test_the_agreement_holds_in_every_step() -> None:
     assert report.is_binding
     assert [step.verdict for step in report.steps] == ["ok"] * 13
     assert "not pinned" in report.step(3).detail
+    assert report.text("de").count("Den Schlüssel nennt nur diese Datei.") == 2
     assert "Alles stimmt." in report.text("de")
     assert "Everything holds." in report.text("en", is_plain=False)
 
@@ -145,6 +146,10 @@ def test_a_policy_pins_the_log_key_and_asks_for_its_quorum() -> None:
     report = verify_bundle(DATA, good)
     assert report.holds
     assert "pinned by the policy" in report.step(3).detail
+    assert "nur diese Datei" not in report.step(3).sentence.german
+    assert "nur diese Datei" in report.step(12).sentence.german
+    other = f"log {WORLD.provider.log_key.verifier.vkey}"
+    assert "nur diese Datei" not in verify_bundle(DATA, parse_policy("\n".join([*lines, other, "quorum s"]))).text("de")
     other_log = parse_policy(f"log {keys.generate_log_key(WORLD.requester.origin).verifier.vkey}\nquorum none")
     other_witness = keys.generate_cosigner_key("other.example/w").verifier.vkey
     unmet = parse_policy("\n".join([*lines, f"witness o {other_witness}", "group g all s o", "quorum g"]))
