@@ -65,6 +65,15 @@ class Agreement(FirmOwned, Base):
     counterpart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
     """Leaf, proof and checkpoint of the same evidence in the partner's log."""
     contact_phone: Mapped[str] = mapped_column(sa.String(40), default="")
+    """The partner's, told with its signature; outside the signed text."""
+    sealed_at: Mapped[dt.datetime | None]
+    """When the record entered our own log."""
+    effective_digest: Mapped[str] = mapped_column(sa.String(66), default="")
+    """Of the record `bundle.effective`, at the requester's side"""
+    note: Mapped[str] = mapped_column(sa.String(200), default="")
+    """Why somebody declined, in own words."""
+    signers: Mapped[list[str]] = mapped_column(default=list)
+    """Our own people who signed, so that nobody signs twice."""
 
 
 class AgreementLine(FirmOwned, Base):
@@ -94,7 +103,7 @@ class Amendment(FirmOwned, Base):
     """change or cancellation"""
     by_us: Mapped[bool]
     facts: Mapped[dict[str, Any]]
-    """per booking line: old and new minutes, week; the fee"""
+    """kind, the facts its text is rendered from, and per booking line its number, old and new minutes"""
     text: Mapped[str] = mapped_column(sa.Text)
     message: Mapped[dict[str, Any]]
     digest: Mapped[str] = mapped_column(sa.String(66))
@@ -105,3 +114,8 @@ class Amendment(FirmOwned, Base):
     state: Mapped[str] = mapped_column(sa.String(12))
     """frozen, signed_one, in_force, declined, lapsed"""
     entry_seq: Mapped[int | None]
+    signers: Mapped[list[str]] = mapped_column(default=list)
+    counterpart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    in_force_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    end_reason: Mapped[str] = mapped_column(sa.String(40), default="")

@@ -1,0 +1,35 @@
+"""What this room does, under the names by which pages, reactions, inbox and deadlines find it."""
+
+from app.agreements.approving import approve_agreement, signable_digest
+from app.agreements.bundles import receive_effective, send_effective
+from app.agreements.drafting import draft_agreements
+from app.agreements.ending import decline_agreement, lapse_agreements, receive_declined, receive_lapsed
+from app.agreements.receiving import receive_draft
+from app.agreements.sealing import receive_signatures, seal_agreement
+from app.agreements.sending import (
+    announce_agreement,
+    send_declined,
+    send_draft,
+    send_lapsed,
+    send_signatures,
+)
+
+__all__ = [
+    "announce_agreement",
+    "approve_agreement",
+    "decline_agreement",
+    "draft_agreements",
+    "lapse_agreements",
+    "receive_declined",
+    "receive_draft",
+    "receive_effective",
+    "receive_lapsed",
+    "receive_signatures",
+    "seal_agreement",
+    "send_declined",
+    "send_draft",
+    "send_effective",
+    "send_lapsed",
+    "send_signatures",
+    "signable_digest",
+]

@@ -1,0 +1,180 @@
+"""Agreements that do not come about: declined, expired, hours gone, plan not complete. Each frees and tells everybody."""
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.agreements.models import Agreement
+from app.agreements.notices import LAPSED_TEMPLATE, lapsed_text
+from app.agreements.queries import (
+    agreements_of_bundle,
+    agreements_of_request,
+    bundle_of,
+    locked_agreement,
+    partner_of,
+)
+from app.agreements.rules import GRACE, OPEN, check_step
+from app.agreements.telling import tell_foremen, tell_managers
+from app.agreements.wire import read_ended
+from app.bookings.actions import release_bookings
+from app.core import clock
+from app.core.errors import Conflict
+from app.core.events import AgreementDeclined, AgreementLapsed
+from app.core.outbox import emit
+from app.federation.rules import Incoming
+from app.firms.access import Actor
+from app.firms.actions import bump_version, note_event
+from app.notary.actions import append_entry, seal
+from app.notary.documents import Display, new_message
+from app.notary.queries import address, digest
+from app.offers.actions import decline_offer, release_selection
+from app.offers.models import Offer
+from app.offers.queries import live_offers
+from app.requests.actions import close_request
+from app.requests.queries import own_request
+
+CHOSEN = ("selected", "partly_selected")
+
+
+def decline_agreement(session: Session, actor: Actor, agreement_id: str, note: str = "") -> None:
+    """A manager says no before the own signature; the hours come free and the partner learns it. Twice says it once."""
+    agreement = locked_agreement(session, actor.firm_id, agreement_id)
+    if agreement.state == "declined":
+        return
+    is_unsigned = agreement.state == ("frozen" if agreement.side == "ours" else "signed_one")
+    if not is_unsigned:
+        raise Conflict("Das geht nicht mehr. Diese Vereinbarung ist schon unterschrieben.")
+    agreement.note = note
+    note_event(session, actor.firm_id, actor.person_id, "declined", "agreement", agreement.id, agreement.partner_id)
+    _end(session, agreement, "declined", "declined")
+    emit(session, AgreementDeclined(agreement.firm_id, agreement.id))
+
+
+def lapse_agreement(session: Session, agreement: Agreement, reason: str) -> None:
+    """End an agreement that cannot come about any more, and tell the partner. One that ended already stays as it is."""
+    if agreement.state not in OPEN:
+        return
+    _end(session, agreement, "lapsed", reason)
+    emit(session, AgreementLapsed(agreement.firm_id, agreement.id))
+
+
+def lapse_agreements(session: Session, now: dt.datetime) -> None:
+    """End what was not signed in time, at both sides.
+
+    Who sent signatures away waits an hour longer: a partner's signature given in time may still be on its way.
+    """
+    late = session.execute(
+        sa.select(Agreement.firm_id, Agreement.id)
+        .where(Agreement.state.in_(OPEN), Agreement.expires_at < now)
+        .order_by(Agreement.firm_id, Agreement.id)
+    ).all()
+    for firm_id, agreement_id in late:
+        agreement = locked_agreement(session, firm_id, agreement_id)
+        if agreement.state in OPEN and (not _may_still_arrive(agreement) or agreement.expires_at + GRACE < now):
+            lapse_agreement(session, agreement, "expired")
+
+
+def receive_declined(session: Session, incoming: Incoming) -> None:
+    """The partner's manager said no."""
+    _receive_end(session, incoming, "declined")
+
+
+def receive_lapsed(session: Session, incoming: Incoming) -> None:
+    """The partner says that an agreement did not come about; for one that never arrived here its hours come free."""
+    _receive_end(session, incoming, "lapsed")
+
+
+def finish_request(session: Session, firm_id: str, request_id: str) -> None:
+    """Close the request when no agreement of it is open: with one in force it is contracted, else its offers count again."""
+    request = own_request(session, firm_id, request_id)
+    if request.state != "contracting":
+        return
+    states = [agreement.state for agreement in agreements_of_request(session, firm_id, request_id)]
+    if any(state in OPEN for state in states):
+        return
+    if "in_force" not in states:
+        # Nothing came about: what is still offered may be planned anew. (No arrow of the request's own life leads here.)
+        request.state = "quoted"
+        bump_version(session, firm_id)
+        return
+    for offer in live_offers(session, firm_id, request_id, "theirs"):
+        decline_offer(session, firm_id, offer.id)
+    close_request(session, firm_id, request_id)
+
+
+def _receive_end(session: Session, incoming: Incoming, state: str) -> None:
+    ended = read_ended(incoming.body)
+    agreement = session.get(Agreement, (incoming.firm_id, ended.agreement_id))
+    if agreement is None:
+        return _release_offer(session, incoming, ended.offer_id)
+    agreement = locked_agreement(session, incoming.firm_id, ended.agreement_id)
+    if agreement.partner_id != incoming.from_id or agreement.digest != ended.digest or agreement.state not in OPEN:
+        return None
+    agreement.note = ended.note
+    return _end(session, agreement, state, ended.reason)
+
+
+def _release_offer(session: Session, incoming: Incoming, offer_id: str) -> None:
+    """The partner gave up before its agreement reached us: we keep nothing for it any more."""
+    offer = session.get(Offer, (incoming.firm_id, offer_id))
+    if offer is None or (offer.side, offer.partner_id) != ("ours", incoming.from_id) or offer.state not in CHOSEN:
+        return
+    release_selection(session, incoming.firm_id, offer_id)
+
+
+def _end(session: Session, agreement: Agreement, state: str, reason: str) -> None:
+    """Free what is held, record the end where the other side knows the text, tell people, and end the rest of the plan."""
+    check_step(agreement.state, state)
+    was_shared = agreement.state != "frozen"
+    agreement.state, agreement.end_reason, agreement.ended_at = state, reason, clock.now()
+    offer = session.get_one(Offer, (agreement.firm_id, agreement.offer_id))
+    if offer.state in CHOSEN:
+        release_selection(session, agreement.firm_id, offer.id)
+    release_bookings(session, agreement.firm_id, agreement.id)
+    if was_shared:
+        _record_lapse(session, agreement, reason)
+    tell_managers(session, agreement, "agreement_ended")
+    tell_foremen(session, agreement, "hours_free")
+    note_event(session, agreement.firm_id, None, "lapsed", "agreement", agreement.id, agreement.partner_id)
+    bump_version(session, agreement.firm_id)
+    session.flush()
+    if agreement.side == "ours":
+        _end_rest(session, agreement)
+        finish_request(session, agreement.firm_id, agreement.request_id)
+
+
+def _end_rest(session: Session, agreement: Agreement) -> None:
+    """All or none: with one agreement the whole bundle ends."""
+    bundle = bundle_of(session, agreement)
+    if bundle is None or bundle.state == "lapsed":
+        return
+    bundle.state = "lapsed"
+    for other in agreements_of_bundle(session, agreement.firm_id, bundle.id):
+        if other.id != agreement.id:
+            lapse_agreement(session, other, "bundle")
+
+
+def _record_lapse(session: Session, agreement: Agreement, reason: str) -> None:
+    """Our own log says that this did not come about, under our seal alone."""
+    text = lapsed_text(agreement.digest, reason)
+    own, partner = address(session, agreement.firm_id), partner_of(session, agreement).address
+    message = new_message("agreement.lapsed", own, partner, text, agreement=agreement.digest, reason=reason)
+    signatures = [seal(session, agreement.firm_id, digest("AgreementLapsed", message))]
+    append_entry(
+        session,
+        agreement.firm_id,
+        "agreement.lapsed",
+        "AgreementLapsed",
+        message,
+        Display(LAPSED_TEMPLATE, "de", text),
+        signatures,
+        subject_id=agreement.id,
+    )
+
+
+def _may_still_arrive(agreement: Agreement) -> bool:
+    """We signed, and the other side's word that it did too may be on its way: its signatures, or that the plan stands."""
+    if agreement.side == "ours":
+        return agreement.state == "signed_one" and not agreement.is_bundled
+    return agreement.state == "waiting_bundle"

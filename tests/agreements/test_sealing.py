@@ -1,0 +1,146 @@
+"""From draft to sealed bookings: both sides hold the same proof, and hours are agreed once."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.bookings.models import Booking
+from app.core.db import Database
+from app.federation.models import Message
+from app.notary.models import LedgerEntry, LedgerEvidence
+from app.offers.models import Offer
+from app.requests.models import WorkRequest
+from tests.agreements.world import (
+    at, drafted, evidence_inside, evidence_of, make_deal, minutes_of, sign, signed_by_both, states, verified,
+)  # fmt: skip
+
+
+def test_two_managers_sign_and_the_hours_are_booked_at_both_sides(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    assert at(database, deal, "keller", agreement_id).state == "frozen"
+    sign(database, deal, "keller", agreement_id)
+    assert states(database, deal, agreement_id) == ("signed_one", "signed_one")
+    assert minutes_of(database, deal, "yilmaz") == (2400, 0)
+    sign(database, deal, "yilmaz", agreement_id)
+    assert states(database, deal, agreement_id) == ("in_force", "in_force")
+    assert minutes_of(database, deal, "yilmaz") == (0, 2400)
+    with database.read() as session:
+        booked = session.execute(
+            sa.select(Booking.firm_id, Booking.side, Booking.state, sa.func.sum(Booking.agreed_min)).group_by(
+                Booking.firm_id, Booking.side, Booking.state
+            )
+        ).all()
+    keller, yilmaz = deal.firms["keller"].id, deal.firms["yilmaz"].id
+    assert {tuple(row) for row in booked} == {
+        (keller, "theirs", "confirmed", 2400),
+        (yilmaz, "ours", "confirmed", 2400),
+    }
+
+
+def test_both_logs_hold_the_same_evidence_and_anybody_can_verify_it(database: Database, tmp_path: Path) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    signed_by_both(database, deal, [agreement_id])
+    files = [evidence_of(database, deal, key, agreement_id) for key in ("keller", "yilmaz")]
+    assert evidence_inside(files[0]) == evidence_inside(files[1])
+    with database.read() as session:
+        bodies = session.scalars(
+            sa.select(LedgerEvidence.body)
+            .join(
+                LedgerEntry,
+                (LedgerEntry.firm_id == LedgerEvidence.firm_id)
+                & (LedgerEntry.evidence_sha256 == LedgerEvidence.sha256),
+            )
+            .where(LedgerEntry.type == "agreement")
+        ).all()
+    assert len(bodies) == 2 and bodies[0] == bodies[1]
+    for file in files:
+        assert verified(file, tmp_path) == 0
+        assert b'"counterpart":null' not in file.replace(b" ", b"")
+
+
+def test_a_flipped_byte_anywhere_is_found(sqlite_database: Database, tmp_path: Path) -> None:
+    deal = make_deal(sqlite_database)
+    (agreement_id,) = drafted(sqlite_database, deal)
+    signed_by_both(sqlite_database, deal, [agreement_id])
+    body = evidence_of(sqlite_database, deal, "yilmaz", agreement_id)
+    for place in range(40, len(body), len(body) // 12):
+        changed = bytearray(body)
+        changed[place] ^= 1
+        assert verified(bytes(changed), tmp_path) != 0, place
+
+
+def test_offers_that_were_not_chosen_are_declined_once_everything_is_signed(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    assert minutes_of(database, deal, "nowak") == (2760, 0)
+    signed_by_both(database, deal, [agreement_id])
+    with database.read() as session:
+        found = {(one.firm_id, one.side): one.state for one in session.scalars(sa.select(Offer)).all()}
+        request = session.get_one(WorkRequest, (deal.firms["keller"].id, deal.request_id))
+        assert request.state == "contracted"
+    assert found[deal.firms["nowak"].id, "ours"] == "declined"
+    assert found[deal.firms["yilmaz"].id, "ours"] == "accepted"
+    assert minutes_of(database, deal, "nowak") == (0, 0)
+
+
+def test_a_bundle_is_booked_only_when_every_partner_has_signed(database: Database, tmp_path: Path) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    assert len(ids) == 2
+    signed_by_both(database, deal, ids[:1])
+    first = "yilmaz" if at(database, deal, "keller", ids[0]).partner_id == deal.firms["yilmaz"].id else "brandt"
+    second = {"yilmaz": "brandt", "brandt": "yilmaz"}[first]
+    assert states(database, deal, ids[0], first) == ("waiting_bundle", "waiting_bundle")
+    assert minutes_of(database, deal, first) == (2400, 0)
+    signed_by_both(database, deal, ids[1:])
+    for agreement_id, key in ((ids[0], first), (ids[1], second)):
+        assert states(database, deal, agreement_id, key) == ("in_force", "in_force")
+        assert minutes_of(database, deal, key) == (0, 2400)
+        assert verified(evidence_of(database, deal, key, agreement_id), tmp_path) == 0
+    with database.read() as session:
+        assert set(session.scalars(sa.select(Booking.state))) == {"confirmed"}
+        assert set(session.scalars(sa.select(Message.state))) <= {"delivered", "done"}
+
+
+def test_partners_of_one_plan_cannot_recognise_each_other(database: Database) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids)
+    blinded = {at(database, deal, "keller", one).message["bundle"] for one in ids}
+    assert len(blinded) == 2
+    with database.read() as session:
+        seen_by_yilmaz = session.scalars(
+            sa.select(Message.body).where(Message.firm_id == deal.firms["yilmaz"].id, Message.direction == "in")
+        ).all()
+    other = deal.firms["brandt"]
+    assert all(word not in repr(seen_by_yilmaz) for word in (other.id, other.name, "brandt", "Geheimkunde"))
+
+
+@pytest.mark.parametrize("times", [2])
+def test_messages_that_arrive_twice_change_nothing(database: Database, times: int) -> None:
+    from app.federation.rules import Incoming
+    from app.reactions import INBOX
+
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids)
+    with database.read() as session:
+        arrived = session.scalars(sa.select(Message).where(Message.direction == "in").order_by(Message.id)).all()
+        before = session.scalar(sa.select(sa.func.count()).select_from(LedgerEntry))
+        session.expunge_all()
+    for message in arrived * (times - 1):
+        if message.kind.startswith("agreement."):
+            with database.write() as session:
+                INBOX.get(message.kind)(
+                    session,
+                    Incoming(
+                        message.firm_id, message.peer_id, message.id, message.kind, message.body, message.created_at
+                    ),
+                )
+    with database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(LedgerEntry)) == before
+        assert session.scalar(sa.select(sa.func.count()).select_from(Booking)) == 16
+    assert minutes_of(database, deal, "yilmaz") == (0, 2400)
