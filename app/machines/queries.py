@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
+from app.federation.models import StoredFile
 from app.firms.models import Site
 from app.machines.models import Capability, Certificate, ImportRun, Machine, RateCard
 from app.machines.rules import CapabilityFacts, CertificateFacts, restore_values
@@ -127,6 +128,12 @@ def abilities_by_machine(
     return found
 
 
+def has_clean_photo(session: Session, firm_id: str, machine: Machine) -> bool:
+    """Say whether the machine's photo may be shown: the worker has stripped it of what the camera added."""
+    query = sa.select(StoredFile.is_clean).where(StoredFile.firm_id == firm_id, StoredFile.id == machine.photo_id)
+    return bool(machine.photo_id and session.scalar(query))
+
+
 def rate_on(session: Session, firm_id: str, machine_id: str, day: dt.date) -> RateCard | None:
     """The rate card that counts on the day, or None: then the manager is asked."""
     return session.scalars(
@@ -179,9 +186,9 @@ def certificate_facts(session: Session, firm_id: str) -> tuple[CertificateFacts,
 
 
 def import_run_for(session: Session, firm_id: str, run_id: str, kind: str) -> ImportRun:
-    """An uploaded table of the firm; raises NotFound."""
+    """An uploaded table of the firm that waits for a yes; raises NotFound."""
     run = session.get(ImportRun, (firm_id, run_id))
-    if run is None or run.kind != kind:
+    if run is None or run.kind != kind or run.applied_at is not None:
         raise NotFound
     return run
 
