@@ -19,7 +19,7 @@ from app.passkeys.ceremony import WRONG, Assertion, credential_id_in, request_op
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
 from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
 from app.passkeys.models import Approval, Passkey
-from app.passkeys.queries import usable_passkeys
+from app.passkeys.queries import known_key, usable_passkeys
 
 CHANGED = "Der Text hat sich geändert. Bitte prüfe ihn neu."
 
@@ -54,7 +54,7 @@ def finish(
         )  # fmt: skip
     # 2. curve arithmetic without a lock
     with database.read() as session:
-        passkey = _own_key(session, actor, credential_id_in(credential))
+        passkey = known_key(_own_key(session, actor, credential_id_in(credential)))
     answer = verify_answer(credential, digest, passkey.public_key, passkey.user_handle, needs_handle=False)
     # 3. everything is asked again, because time has passed
     with database.write() as session:

@@ -16,7 +16,7 @@ from app.firms.rules import handle_for
 from app.notary.actions import forget_recovery_key, open_ledger
 from app.notary.documents import LedgerDraft, draft_ledger, founder_signature, origin_for
 from app.passkeys.actions import add_passkey
-from app.passkeys.ceremony import NewPasskey
+from app.passkeys.ceremony import NewPasskey, open_passkey
 from app.passkeys.models import FoundingDraft, Passkey
 from app.passkeys.rules import DRAFT_LIFE, hash_of
 
@@ -86,6 +86,15 @@ def plan_ledger(session: Session, config: Config, facts: FirmFacts, passkey: New
         "und der gedruckte Notfallschlüssel gelten ab jetzt.\n"
     )
     return draft_ledger(config.node_key, address, origin, text, passkey.public_key, config.rp_id, (config.origin,))
+
+
+def renew_ledger_if_taken(session: Session, config: Config, draft: FoundingDraft) -> bool:
+    """Plan the ledger anew when another firm took the address meanwhile; True when the text changed by that."""
+    taken = sa.select(Firm.id).where(Firm.address == draft.ledger["message"]["from"])
+    if session.scalar(taken) is None:
+        return False
+    draft.ledger = plan_ledger(session, config, facts_of(draft), open_passkey(draft.passkey)).to_body()
+    return True
 
 
 def found_firm(

@@ -44,6 +44,17 @@ class KeyRow:
 
 
 @dataclass(frozen=True)
+class KnownKey:
+    """What checking an answer needs of a passkey, beyond the transaction that read it."""
+
+    firm_id: str
+    id: str
+    credential_id: str
+    public_key: bytes
+    user_handle: str
+
+
+@dataclass(frozen=True)
 class Invited:
     """An open invitation with the names for its pages."""
 
@@ -120,6 +131,16 @@ def passkey_for(session: Session, firm_id: str, passkey_id: str) -> Passkey:
     if found is None:
         raise NotFound
     return found
+
+
+def known_key(passkey: Passkey) -> KnownKey:
+    return KnownKey(passkey.firm_id, passkey.id, passkey.credential_id, passkey.public_key, passkey.user_handle)
+
+
+def key_by_credential(session: Session, credential_id: str) -> KnownKey | None:
+    """The passkey that a phone names, of whatever firm, if it was not revoked."""
+    found = session.scalar(sa.select(Passkey).where(Passkey.credential_id == credential_id))
+    return None if found is None or found.revoked_at is not None else known_key(found)
 
 
 def invitation_by(session: Session, token: str) -> Invited:

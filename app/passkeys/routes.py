@@ -1,8 +1,5 @@
 """Signing in and out, changing the view, and approving documents (S07)."""
 
-from typing import Any
-
-import sqlalchemy as sa
 from flask import Response, redirect, request, url_for
 from sqlalchemy.orm import Session
 
@@ -10,7 +7,7 @@ from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Actor, Role
 from app.passkeys import approvals, routes_devices, routes_firm, routes_join, routes_recovery  # noqa: F401
-from app.passkeys.actions import sign_in, sign_out
+from app.passkeys.actions import end_access, sign_in, sign_out
 from app.passkeys.ceremony import WRONG, credential_id_in, request_options, verify_answer
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
 from app.passkeys.door import (
@@ -24,8 +21,7 @@ from app.passkeys.door import (
     url_after,
     url_home,
 )  # fmt: skip
-from app.passkeys.models import Passkey
-from app.passkeys.queries import invitation_by
+from app.passkeys.queries import invitation_by, key_by_credential
 from app.passkeys.rules import cleaned_code
 from app.passkeys.sessions import change_view, clear_cookie, end_own_sign_in, set_cookie
 from app.web.forms import Form
@@ -65,7 +61,9 @@ def finish_sign_in(database: Database, _actor: Actor | None) -> Response:
     with database.write() as session:
         take_challenge(session, "sign_in", this_browser(), challenge)
     with database.read() as session:
-        passkey = _passkey_by(session, credential)
+        passkey = key_by_credential(session, credential_id_in(credential))
+    if passkey is None:
+        raise RuleBroken(WRONG)
     answer = verify_answer(credential, challenge, passkey.public_key, passkey.user_handle, needs_handle=True)
     with database.write() as session:
         end_own_sign_in(session)
@@ -128,8 +126,9 @@ def finish_approval(database: Database, actor: Actor, kind: str, document_id: st
     return next_answer(url)
 
 
-def _passkey_by(session: Session, credential: dict[str, Any]) -> Passkey:
-    found = session.scalar(sa.select(Passkey).where(Passkey.credential_id == credential_id_in(credential)))
-    if found is None or found.revoked_at is not None:
-        raise RuleBroken(WRONG)
-    return found
+def _end_devices(session: Session, actor: Actor, person_id: str) -> None:
+    end_access(session, actor.firm_id, person_id)
+
+
+# the room below lets people leave; what becomes of their devices is decided here
+room.record(lambda setup: setup.app.extensions.update(end_devices=_end_devices))

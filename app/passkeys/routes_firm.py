@@ -37,6 +37,7 @@ from app.passkeys.founding import (
     found_firm,
     founder_of,
     plan_ledger,
+    renew_ledger_if_taken,
     save_draft,
 )  # fmt: skip
 from app.passkeys.rules import is_local_path
@@ -155,10 +156,11 @@ def finish_founding(database: Database, _actor: Actor | None) -> Response:
     with database.write() as session:
         take_challenge(session, "genesis", browser, digest)
         draft = draft_for(session, browser)
+        is_renewed = renew_ledger_if_taken(session, config(), draft)
     passkey, ledger = open_passkey(draft.passkey), open_draft(draft.ledger)
     answer = verify_answer(credential, digest, passkey.public_key, passkey.user_handle, needs_handle=False)
-    if ledger.digest != digest:
-        raise RuleBroken("Der Text hat sich geändert. Bitte prüfe ihn neu.")
+    if is_renewed or ledger.digest != digest:
+        raise RuleBroken("Der Text hat sich geändert. Lade die Seite neu.")
     with database.write() as session:
         end_own_sign_in(session)
         founded = found_firm(

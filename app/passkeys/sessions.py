@@ -149,10 +149,10 @@ def _actor_of(secret: str) -> Actor | None:
         row = session.get(SignIn, hash_of(secret))
         if row is None or row.expires_at <= now or row.last_seen_at + SIGN_IN_REST <= now:
             return None
-        actor = actor_for(session, row)
-    if actor is not None and row.last_seen_at + SEEN_STEP <= now:
+        actor, is_due = actor_for(session, row), row.last_seen_at + SEEN_STEP <= now
+    if actor is not None and is_due:
         with database.write() as session:
-            session.execute(sa.update(SignIn).where(SignIn.id_hash == row.id_hash).values(last_seen_at=now))
+            session.execute(sa.update(SignIn).where(SignIn.id_hash == hash_of(secret)).values(last_seen_at=now))
     return actor
 
 
