@@ -1,0 +1,296 @@
+"""Devices and keys: what was taken away is gone at once, and who may sign stands in the ledger."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.core.db import Database
+from app.core.errors import RuleBroken
+from app.firms.access import Actor, Role
+from app.firms.models import Firm, Person
+from app.notary.models import LedgerHead
+from app.notary.queries import entries_about, evidence_file, export_log
+from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
+from app.passkeys.models import Approval, Passkey, SignIn
+from tests.passkeys.test_routes_join import invite
+from tests.passkeys.world import Browser, Node, start_node
+
+DIGEST = bytes(range(32))
+
+
+@pytest.fixture
+def node(database: Database, tmp_path: Path) -> Node:
+    return start_node(database, tmp_path)
+
+
+@pytest.fixture
+def petra(node: Node) -> Browser:
+    browser = node.browser()
+    browser.found_firm()
+    noise = node.browser()
+    noise.found_firm(name="Nowak GmbH", short_name="Nowak")
+    return browser
+
+
+def key_ids(node: Node, name: str) -> list[str]:
+    with node.database.read() as session:
+        keys = sa.select(Passkey.id).join(Person, Person.id == Passkey.person_id).where(Person.name == name)
+        return list(session.scalars(keys.order_by(Passkey.created_at, Passkey.id)))
+
+
+def second_key(petra: Browser, node: Node) -> str:
+    """Petra registers a passkey on another device and approves it with her first one."""
+    first = petra.passkey
+    petra.passkey = type(first)()
+    known = set(key_ids(node, "Petra Keller"))
+    petra.register("/geraete/schluessel/optionen", "/geraete/schluessel")
+    (new,) = set(key_ids(node, "Petra Keller")) - known
+    second, petra.passkey = petra.passkey, first
+    petra.approve("key.register", new)
+    petra.passkey = second
+    return new
+
+
+def test_a_second_passkey_may_sign_after_the_first_one_approved_it(petra: Browser, node: Node, tmp_path: Path) -> None:
+    new = second_key(petra, node)
+    with node.database.read() as session:
+        passkey = session.scalars(sa.select(Passkey).where(Passkey.id == new)).one()
+        assert passkey.registered_seq == 1
+        assert entries_about(session, passkey.firm_id, new) == [(1, "key.register")]
+        assert verified(evidence_file(session, passkey.firm_id, 1), tmp_path)
+    petra.sign_in()
+
+
+def test_a_new_managers_passkey_waits_for_a_colleagues_approval(petra: Browser, node: Node) -> None:
+    jonas = node.browser()
+    jonas.join(invite(petra, "Jonas", "manager"))
+    (key,) = key_ids(node, "Jonas")
+    assert "wartet auf Freigabe" in petra.get("/geraete").get_data(as_text=True)
+    assert "noch nicht freigegeben" in jonas.send(f"/unterschrift/key.register/{key}/optionen", status=422)["error"]
+    petra.get(f"/geraete/schluessel/{key}")
+    petra.approve("key.register", key)
+    petra.post("/notfall/schluessel/gedruckt")
+    with signable(node):
+        assert jonas.approve("test", "doc-1") == {"next": "/done"}
+        assert petra.approve("test", "doc-1") == {"next": "/done"}
+    with node.database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).where(Approval.document_kind == "test")) == 2
+
+
+def test_an_approval_needs_the_printed_recovery_key(petra: Browser, node: Node) -> None:
+    with signable(node):
+        answer = petra.send("/unterschrift/test/doc-1/optionen", status=422)
+        assert "Drucke zuerst den Notfallschlüssel" in answer["error"]
+
+
+def test_an_approval_serves_once_for_one_document_one_person_one_browser(petra: Browser, node: Node) -> None:
+    petra.post("/notfall/schluessel/gedruckt")
+    with signable(node) as finished:
+        options = petra.send("/unterschrift/test/doc-1/optionen")
+        credential = petra.passkey.get(options)
+        petra.send("/unterschrift/test/doc-2", {"credential": credential}, 422)
+        petra.send("/anmelden/pruefen", {"credential": credential}, 422)
+        petra.send("/unterschrift/test/doc-1", {"credential": credential})
+        petra.send("/unterschrift/test/doc-1", {"credential": credential}, 422)
+        assert finished == ["doc-1"]
+
+
+def test_a_sign_in_answer_is_no_approval(petra: Browser, node: Node) -> None:
+    petra.post("/notfall/schluessel/gedruckt")
+    with signable(node):
+        credential = petra.passkey.get(petra.send("/anmelden/optionen"))
+        petra.send("/unterschrift/test/doc-1/optionen")
+        petra.send("/unterschrift/test/doc-1", {"credential": credential}, 422)
+
+
+def test_another_persons_challenge_is_refused(petra: Browser, node: Node) -> None:
+    petra.post("/notfall/schluessel/gedruckt")
+    jonas = node.browser()
+    jonas.join(invite(petra, "Jonas", "manager"))
+    petra.approve("key.register", key_ids(node, "Jonas")[0])
+    with signable(node):
+        petra.send("/unterschrift/test/doc-1/optionen")
+        jonas.send("/unterschrift/test/doc-2/optionen")
+        credential = jonas.passkey.assertion("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
+        answer = jonas.passkey._credential(**credential)
+        jonas.send("/unterschrift/test/doc-1", {"credential": answer}, 422)
+        petra.passkey = jonas.passkey
+        petra.approve("test", "doc-1", 422)
+
+
+def test_a_text_that_changed_meanwhile_is_not_signed(petra: Browser, node: Node) -> None:
+    petra.post("/notfall/schluessel/gedruckt")
+    with signable(node) as finished:
+        credential = petra.passkey.get(petra.send("/unterschrift/test/doc-1/optionen"))
+    with signable(node, bytes(32)):
+        answer = petra.send("/unterschrift/test/doc-1", {"credential": credential}, 422)
+    assert answer["error"] == "Der Text hat sich geändert. Bitte prüfe ihn neu."
+    assert finished == []
+
+
+def test_a_worker_cannot_begin_an_approval(petra: Browser, node: Node) -> None:
+    petra.post("/notfall/schluessel/gedruckt")
+    ayse = node.browser()
+    ayse.join(invite(petra, "Ayşe", "worker"))
+    with signable(node):
+        ayse.send("/unterschrift/test/doc-1/optionen", status=403)
+        ayse.send("/unterschrift/unknown/doc-1/optionen", status=404)
+
+
+def test_a_locked_key_signs_out_every_device_of_its_person_at_once(petra: Browser, node: Node, tmp_path: Path) -> None:
+    jonas = node.browser()
+    jonas.join(invite(petra, "Jonas", "manager"))
+    (key,) = key_ids(node, "Jonas")
+    petra.approve("key.register", key)
+    where = petra.post(f"/geraete/schluessel/{key}/sperren").headers["Location"]
+    assert not jonas.is_signed_in
+    jonas.sign_in(422)
+    assert "Schlüssel sperren" in petra.get(where).get_data(as_text=True)
+    petra.approve("key.revoke", key)
+    with node.database.read() as session:
+        passkey = session.scalars(sa.select(Passkey).where(Passkey.id == key)).one()
+        assert entries_about(session, passkey.firm_id, key) == [(1, "key.register"), (2, "key.revoke")]
+        (tmp_path / "log.jsonl").write_bytes(b"".join(export_log(session, passkey.firm_id)))
+    command = [sys.executable, "-m", "ledger", "fsck", str(tmp_path / "log.jsonl")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_a_key_locked_between_challenge_and_answer_signs_nothing(petra: Browser, node: Node) -> None:
+    second_key(petra, node)
+    petra.post("/notfall/schluessel/gedruckt")
+    locked = key_ids(node, "Petra Keller")
+    with signable(node) as finished:
+        credential = petra.passkey.get(petra.send("/unterschrift/test/doc-1/optionen"))
+        petra.post(f"/geraete/schluessel/{locked[-1]}/sperren")
+        petra.send("/unterschrift/test/doc-1", {"credential": credential}, 422)
+        assert finished == []
+
+
+def test_the_last_signing_key_of_a_firm_cannot_be_locked(petra: Browser, node: Node) -> None:
+    (key,) = key_ids(node, "Petra Keller")
+    petra.post(f"/geraete/schluessel/{key}/sperren", 422)
+    second_key(petra, node)
+    petra.post(f"/geraete/schluessel/{key}/sperren")
+    assert petra.is_signed_in
+
+
+def test_one_device_is_signed_out_from_another(petra: Browser, node: Node) -> None:
+    phone = node.browser()
+    phone.passkey = petra.passkey
+    phone.sign_in()
+    with node.database.read() as session:
+        firm_id = session.scalars(sa.select(Firm.id).where(Firm.name.startswith("Keller"))).one()
+        ids = session.scalars(sa.select(SignIn.public_id).where(SignIn.firm_id == firm_id)).all()
+        own = session.scalars(sa.select(SignIn.public_id).order_by(SignIn.created_at)).first()
+    assert len(ids) == 2
+    assert own is not None
+    petra.post("/geraete/alle-abmelden")
+    assert not phone.is_signed_in
+    assert petra.is_signed_in
+
+
+def test_nobody_signs_out_a_device_of_another_person_or_firm(petra: Browser, node: Node) -> None:
+    ayse = node.browser()
+    ayse.join(invite(petra, "Ayşe", "worker"))
+    with node.database.read() as session:
+        rows = session.execute(
+            sa.select(SignIn.public_id, Person.name).join(Person, Person.id == SignIn.person_id)
+        ).all()
+    for device_id, name in rows:
+        if name != "Ayşe":
+            ayse.client.post(f"/geraete/{device_id}/abmelden", base_url="http://localhost:8000")
+    nowak = next(device_id for device_id, name in rows if name == "Petra Keller")
+    ayse.post(f"/geraete/{nowak}/abmelden", int(ayse_status(node, nowak)))
+    assert petra.is_signed_in
+
+
+def ayse_status(node: Node, device_id: str) -> int:
+    """404 for a device of another firm, 403 for a colleague's."""
+    with node.database.read() as session:
+        firm = session.scalars(
+            sa.select(Firm.name).join(SignIn, SignIn.firm_id == Firm.id).where(SignIn.public_id == device_id)
+        ).one()
+    return 404 if firm.startswith("Nowak") else 403
+
+
+def test_devices_show_ones_own_to_workers_and_all_to_managers(petra: Browser, node: Node) -> None:
+    ayse = node.browser()
+    ayse.join(invite(petra, "Ayşe", "worker"))
+    assert "Petra Keller" not in ayse.get("/geraete").get_data(as_text=True)
+    page = petra.get("/geraete").get_data(as_text=True)
+    assert "Ayşe" in page
+    assert "Du hast nur einen Schlüssel" in page
+    assert "Nowak" not in page
+
+
+def test_the_recovery_key_replaces_a_lost_phone_with_records_of_its_own(
+    petra: Browser, node: Node, tmp_path: Path
+) -> None:
+    page = petra.get("/notfall/schluessel").get_data(as_text=True)
+    words = " ".join(re.findall(r'<li lang="en"><b>([a-z]+)</b>', page))
+    petra.post("/notfall/schluessel/gedruckt")
+    stranger = node.browser()
+    assert "Diese Wörter stimmen nicht" in stranger.post("/notfall", 422, words=words + " x").get_data(as_text=True)
+    new = node.browser()
+    page = new.post("/notfall", 200, words=f"  {words.upper()} ").get_data(as_text=True)
+    assert "Petra Keller" in page
+    person_id = re.search(r'name="person_id" value="([\w-]+)"', page)[1]  # type: ignore[index]
+    assert new.register("/notfall/optionen", "/notfall/pruefen", words=words, person_id=person_id) == {"next": "/"}
+    assert new.is_signed_in
+    assert not petra.is_signed_in
+    petra.sign_in(422)
+    with node.database.read() as session:
+        firm_id = session.scalars(sa.select(Firm.id).where(Firm.name.startswith("Keller"))).one()
+        assert session.get_one(LedgerHead, firm_id).size == 3
+        assert all(verified(evidence_file(session, firm_id, seq), tmp_path) for seq in range(3))
+    with signable(node):
+        new.approve("test", "doc-1")
+
+
+def test_the_words_of_one_firm_open_no_other(petra: Browser, node: Node) -> None:
+    page = petra.get("/notfall/schluessel").get_data(as_text=True)
+    words = " ".join(re.findall(r'<li lang="en"><b>([a-z]+)</b>', page))
+    with node.database.read() as session:
+        other = session.scalars(
+            sa.select(Person.id).join(Firm, Firm.id == Person.firm_id).where(Firm.name == "Nowak GmbH")
+        ).one()
+    node.browser().send("/notfall/optionen", {"words": words, "person_id": other}, 404)
+    node.browser().send("/notfall/optionen", {"words": "zoo " * 24, "person_id": other}, 422)
+
+
+def verified(body: bytes, folder: Path) -> bool:
+    (folder / "beweis.json").write_bytes(body)
+    command = [sys.executable, "-m", "ledger", "verify", "--json", str(folder / "beweis.json")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, json.dumps(result.stdout)
+    return True
+
+
+class signable:  # noqa: N801 - reads as a verb in the tests
+    """While it is open, a room of its own has documents to sign; remembers what was finished."""
+
+    def __init__(self, node: Node, digest: bytes = DIGEST) -> None:
+        self.digest, self.finished = digest, list[str]()
+
+    def __enter__(self) -> list[str]:
+        DOCUMENTS["test"] = Signable(self._load, self._finish)
+        return self.finished
+
+    def __exit__(self, *_: object) -> None:
+        del DOCUMENTS["test"]
+
+    def _load(self, _session: object, actor: Actor, document_id: str) -> SignableDocument:
+        if not document_id.startswith("doc"):
+            raise RuleBroken("Das gibt es nicht.")
+        assert Role.WORKER not in actor.roles or True
+        return SignableDocument(self.digest, "Prüfblatt", "/done", "agreements.sign")
+
+    def _finish(self, _session: object, _actor: Actor, document_id: str, signature: dict[str, object]) -> str:
+        assert signature["kind"] == "passkey"
+        self.finished.append(document_id)
+        return "/done"
