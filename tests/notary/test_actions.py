@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from app.core import clock
 from app.core.db import Database
 from app.core.errors import RuleBroken
 from app.notary import actions, heads
@@ -16,11 +17,18 @@ from app.notary.actions import append_entry, remember_partner_keys, resume_check
 from app.notary.documents import Display, new_message
 from app.notary.models import LedgerCheckpoint, LedgerEntry, LedgerEvidence, LedgerHead
 from app.notary.queries import (
-    digest, evidence_file, export_log, fingerprint_words, genesis_digest, key_document, origin, proof_document, seal_address,
+    digest,
+    evidence_file,
+    export_log,
+    fingerprint_words,
+    genesis_digest,
+    key_document,
+    origin,
+    proof_document,
+    seal_address,
 )  # fmt: skip
 from ledger.errors import VerificationError
 from tests.notary.world import EXPIRY, House, append_lapse, approve, found_house, two_houses
-from app.core import clock
 
 
 def test_a_new_firm_has_a_log_of_one_entry_with_a_signed_checkpoint(database: Database) -> None:
@@ -89,9 +97,10 @@ def test_the_same_record_twice_gives_the_same_position(database: Database) -> No
 def test_a_record_without_the_managers_signature_is_refused_and_nothing_stays(database: Database) -> None:
     keller, yilmaz = two_houses(database)
     exchange_keys(database, keller, yilmaz)
-    with pytest.raises(RuleBroken), database.write() as session:
+    with database.write() as session:
         message, text = link_message(session)
         sealed = [seal(session, firm, digest("LinkPartner", message)) for firm in ("keller", "yilmaz")]
+    with pytest.raises(RuleBroken), database.write() as session:
         append_entry(session, "keller", "link.partner", "LinkPartner", message, Display("t", "de", text), sealed)
     with database.read() as session:
         assert session.get_one(LedgerHead, "keller").size == 1
@@ -169,9 +178,8 @@ def test_many_writers_of_one_log_get_one_position_each(database: Database, tmp_p
 def test_a_rolled_back_entry_leaves_no_gap(database: Database, tmp_path: Path) -> None:
     with database.write() as session:
         house = found_house(session, "keller")
-    with pytest.raises(RuntimeError), database.write() as session:
-        append_lapse(session, house, 1)
-        raise RuntimeError
+    with pytest.raises(RuntimeError, match="afterwards"):
+        append_and_fail(database, house)
     with database.write() as session:
         assert append_lapse(session, house, 2) == 1
     assert fsck(database, tmp_path).returncode == 0
@@ -217,6 +225,12 @@ def test_six_words_stand_for_a_genesis(database: Database) -> None:
         found_house(session, "keller")
         words = fingerprint_words(genesis_digest(session, "keller"))
     assert len(words.split()) == 6
+
+
+def append_and_fail(database: Database, house: House) -> None:
+    with database.write() as session:
+        append_lapse(session, house, 1)
+        raise RuntimeError("afterwards")
 
 
 def exchange_keys(database: Database, one: House, other: House) -> None:

@@ -9,12 +9,11 @@ from app.core import clock
 from app.core.db import Database
 from app.firms.models import Firm
 from app.notary.actions import append_entry, open_ledger, passkey_approval, seal
-from app.notary.documents import Display, draft_ledger, new_message, origin_for
+from app.notary.documents import Display, draft_ledger, new_message, origin_for, passkey_kid
 from app.notary.keys import use_node_key
 from app.notary.queries import digest
 from ledger.encoding import to_b64url
 from ledger.evidence import passkey_signature
-from app.notary.documents import passkey_kid
 from tests.passkeys.software import SoftwarePasskey
 
 NODE_KEY = bytes(range(32))
