@@ -7,12 +7,13 @@ from typing import Any
 
 import structlog
 from huey import PostgresHuey, RedisHuey, SqliteHuey, crontab
+from sqlalchemy.exc import OperationalError
 
 from app.config import Config, ConfigError, load_config
 from app.core import clock, outbox
 from app.core.db import Database
 from app.core.events import event_from
-from app.federation.actions import deliver_message, put_off, waiting_messages
+from app.federation.actions import deliver_message, following_message, put_off, waiting_messages
 from app.firms.models import NodeSetting
 from app.reactions import INBOX, deadlines, errands, reactions_to
 
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 MOST_ROUNDS = 200
 HEARTBEAT = "worker_heartbeat"
 MOST_WAITING = 4
+MOST_IN_A_ROW = 50
 
 
 def run_until_quiet(database: Database) -> None:
@@ -43,7 +45,7 @@ def deliver_messages(database: Database) -> int:
     with database.read() as session:
         waiting = waiting_messages(session, clock.now())
     for firm_id, message_id in waiting:
-        _deliver(database, firm_id, message_id)
+        _deliver_lane(database, firm_id, message_id)
     return len(waiting)
 
 
@@ -75,16 +77,38 @@ def _note_failure(database: Database, event_id: str, error: Exception) -> None:
         row.parked_at = None if next_try else clock.now()
 
 
-def _deliver(database: Database, firm_id: str, message_id: str) -> None:
-    try:
-        with database.write() as session:
-            session.info["is_inside_worker"] = True
-            deliver_message(session, firm_id, message_id, INBOX)
-    except Exception as error:
-        log.exception("delivery failed", message_id=message_id)
-        with database.write() as session:
-            next_try = clock.now() + dt.timedelta(minutes=1)
-            put_off(session, firm_id, message_id, type(error).__name__, next_try)
+def _deliver_lane(database: Database, firm_id: str, message_id: str) -> None:
+    """Deliver what waits for one partner, in order; not all at once, so that the others get their turn."""
+    following: str | None = message_id
+    for _ in range(MOST_IN_A_ROW):
+        if following is None or not _deliver(database, firm_id, following):
+            return
+        with database.read() as session:
+            following = following_message(session, firm_id, following, clock.now())
+
+
+def _deliver(database: Database, firm_id: str, message_id: str) -> bool:
+    """Deliver one message in a transaction of its own; False when it has to be tried again later."""
+    for is_last in (False, False, True):
+        try:
+            with database.write() as session:
+                session.info["is_inside_worker"] = True
+                deliver_message(session, firm_id, message_id, INBOX)
+            return True
+        except OperationalError as error:
+            # two transactions waited for each other and the database ended this one: it may go again at once
+            if is_last:
+                _put_off(database, firm_id, message_id, error)
+        except Exception as error:
+            _put_off(database, firm_id, message_id, error)
+            break
+    return False
+
+
+def _put_off(database: Database, firm_id: str, message_id: str, error: Exception) -> None:
+    log.error("delivery failed", message_id=message_id, exc_info=error)
+    with database.write() as session:
+        put_off(session, firm_id, message_id, type(error).__name__)
 
 
 def end_what_is_due(database: Database) -> None:

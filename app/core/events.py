@@ -25,11 +25,48 @@ def event_from(kind: str, body: dict[str, Any]) -> Event:
 
 @dataclasses.dataclass(frozen=True)
 class PartnershipProposed(Event):
+    """We used a partner's invitation: it gets to know us."""
+
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PartnershipRequested(Event):
+    """A firm used our invitation; our manager reads the framework agreement next."""
+
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameworkApproved(Event):
+    """Our manager signed the framework agreement first."""
+
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameworkArrived(Event):
+    """The partner signed the framework agreement; our manager reads and signs next."""
+
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameworkSealed(Event):
+    """Our manager signed as the second one: the partner gets our signatures."""
+
     partner_id: str
 
 
 @dataclasses.dataclass(frozen=True)
 class PartnershipBegun(Event):
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PartnershipDeclined(Event):
+    """We said no before both had signed."""
+
     partner_id: str
 
 
@@ -50,6 +87,26 @@ class PartnershipScoped(Event):
 
 @dataclasses.dataclass(frozen=True)
 class PartnershipEnded(Event):
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PartnershipBroken(Event):
+    """The partner ended the partnership, or said no."""
+
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AbilitiesChanged(Event):
+    """What our machines can do, or our certificates, changed: partners get the new profile."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MessageParked(Event):
+    """A message did not reach a partner for seven days; a person has to look."""
+
+    message_id: str
     partner_id: str
 
 

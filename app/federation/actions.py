@@ -1,7 +1,6 @@
-"""Sending and delivering messages, and files beside them. Consent is asked on leaving and on entering."""
+"""Sending and delivering messages between firms. Consent is asked on leaving, once more on the way, and on entering."""
 
 import datetime as dt
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,27 +9,39 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken, WerkringError
+from app.core.events import MessageParked
 from app.core.ids import new_id
-from app.federation.models import FileOpening, Message, StoredFile
-from app.federation.rules import Incoming
+from app.core.outbox import emit
+from app.federation.files import MOST_FILE_BYTES as MOST_FILE_BYTES
+from app.federation.files import fetch_file as fetch_file
+from app.federation.files import grant_files
+from app.federation.files import note_opening as note_opening
+from app.federation.files import store_file as store_file
+from app.federation.models import Message
+from app.federation.rules import Incoming, check_body, next_try
+from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
 from app.partners.queries import may_receive, may_send
-from app.partners.rules import WITHOUT_CONSENT
 
 Inbox = Mapping[str, Callable[[Session, Incoming], None]]
-MOST_FILE_BYTES = 25 * 1024 * 1024
 
 
 def send_message(
     session: Session, from_firm_id: str, to_firm_id: str, kind: str, body: dict[str, Any], subject_id: str = ""
 ) -> str:
-    """Write a message to a partner into our outbox; returns its id. Raises RuleBroken without consent."""
-    if kind not in WITHOUT_CONSENT and not may_send(session, from_firm_id, to_firm_id, kind):
+    """Write a message to a partner into our outbox; returns its id. The partner may fetch the files it names.
+
+    Raises RuleBroken without consent, or for a body that is no plain JSON of at most 256 kB.
+    """
+    if not _may_leave(session, from_firm_id, to_firm_id, kind):
         raise RuleBroken("Mit diesem Betrieb besteht gerade keine Partnerschaft.")
+    check_body(body)
+    now = clock.now()
+    grant_files(session, from_firm_id, to_firm_id, body)
     message = Message(
         firm_id=from_firm_id,
         id=new_id(),
-        created_at=clock.now(),
+        created_at=now,
         direction="out",
         peer_id=to_firm_id,
         kind=kind,
@@ -38,30 +49,30 @@ def send_message(
         body=body,
         subject_id=subject_id,
         state="waiting",
-        next_try_at=clock.now(),
+        next_try_at=now,
     )
     session.add(message)
     session.flush()
-    session.info.setdefault("events", [])
     session.info["has_messages"] = True
     return message.id
 
 
-def cancel_waiting(session: Session, from_firm_id: str, to_firm_id: str, keep: frozenset[str] = frozenset()) -> None:
-    """Stop what still waits for a partner, except these kinds: the partnership ended."""
-    session.execute(
+def cancel_waiting(session: Session, from_firm_id: str, to_firm_id: str, keep: frozenset[str] = frozenset()) -> int:
+    """Stop what still waits for a partner, except these kinds: the partnership ended. Returns how many that were."""
+    cancelled = session.execute(
         sa.update(Message)
         .where(Message.firm_id == from_firm_id, Message.peer_id == to_firm_id, Message.direction == "out")
         .where(Message.state == "waiting", Message.kind.not_in(keep))
         .values(state="cancelled")
     )
+    return int(cancelled.rowcount)  # type: ignore[attr-defined]
 
 
 def waiting_messages(session: Session, now: dt.datetime) -> Sequence[tuple[str, str]]:
     """(firm_id, id) of messages whose time has come: for each pair of firms only the oldest one."""
     first = (
         sa.select(Message.firm_id, Message.peer_id, sa.func.min(Message.seq).label("seq"))
-        .where(Message.direction == "out", Message.state == "waiting")
+        .where(sa.text("direction = 'out' AND state = 'waiting'"))
         .group_by(Message.firm_id, Message.peer_id)
         .subquery()
     )
@@ -77,77 +88,60 @@ def waiting_messages(session: Session, now: dt.datetime) -> Sequence[tuple[str, 
     return [(row.firm_id, row.id) for row in found]
 
 
+def following_message(session: Session, firm_id: str, message_id: str, now: dt.datetime) -> str | None:
+    """The next message of the same pair, if the given one is out of the way and the next one's time has come."""
+    done = session.get(Message, (firm_id, message_id))
+    if done is None or done.state == "waiting":
+        return None
+    following = _first_waiting(session, firm_id, done.peer_id)
+    return None if following is None or following.next_try_at > now else str(following.id)
+
+
 def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbox) -> None:
-    """Hand one message to its receiver on this node: effect, receiver's row and sender's row in one transaction."""
-    message = session.get(Message, (firm_id, message_id))
-    if message is None or message.state != "waiting":
+    """Hand one message to its receiver on this node: effect, receiver's row and sender's row in one transaction.
+
+    A second worker waits for the row, finds it done and does nothing. A message never overtakes an older one.
+    """
+    message = session.get(Message, (firm_id, message_id), with_for_update=True, populate_existing=True)
+    if message is None or message.state != "waiting" or message.direction != "out":
+        return
+    first = _first_waiting(session, firm_id, message.peer_id)
+    if first is None or first.id != message.id:
+        return
+    if not _may_leave(session, firm_id, message.peer_id, message.kind):
+        message.state = "cancelled"
         return
     try:
         with session.begin_nested():
-            state = _receive(session, message, inbox)
+            _receive(session, message, inbox)
     except WerkringError as refusal:
         message.state, message.error = "refused", refusal.text[:300] or type(refusal).__name__
+        _note_refusal(session, message)
+    else:
+        message.state, message.delivered_at = "delivered", clock.now()
+    bump_version(session, firm_id)
+
+
+def put_off(session: Session, firm_id: str, message_id: str, error: str) -> None:
+    """Note a failed delivery: tried again after 1 minute … 6 hours; after 7 days parked where a person sees it."""
+    message = session.get(Message, (firm_id, message_id), with_for_update=True, populate_existing=True)
+    if message is None or message.state != "waiting":
         return
-    message.state, message.delivered_at = state, clock.now()
+    message.attempts += 1
+    message.error = error[:300]
+    following = next_try(message.created_at, message.attempts, clock.now())
+    if following is not None:
+        message.next_try_at = following
+        return
+    message.state = "parked"
+    detail = {"kind": message.kind}
+    note_event(session, firm_id, None, "message_parked", "message", message.id, message.peer_id, detail)
+    bump_version(session, firm_id)
+    emit(session, MessageParked(firm_id, message.id, message.peer_id))
 
 
-def put_off(session: Session, firm_id: str, message_id: str, error: str, next_try_at: dt.datetime | None) -> None:
-    """Note a failed delivery; without a next try the message is parked where a person sees it."""
-    message = session.get(Message, (firm_id, message_id))
-    if message is not None and message.state == "waiting":
-        message.attempts += 1
-        message.error = error[:300]
-        message.next_try_at = next_try_at or message.next_try_at
-        message.state = "waiting" if next_try_at else "parked"
-
-
-def store_file(
-    session: Session,
-    firm_id: str,
-    name: str,
-    media_type: str,
-    body: bytes,
-    from_firm_id: str | None = None,
-    is_clean: bool = True,
-) -> str:
-    """Keep the bytes of a file under a random id of the firm; returns the id. Type and size were checked by the caller."""
-    if len(body) > MOST_FILE_BYTES:
-        raise RuleBroken("Die Datei ist zu groß. Höchstens 25 MB sind möglich.", "file")
-    file = StoredFile(
-        firm_id=firm_id,
-        id=new_id(),
-        created_at=clock.now(),
-        sha256=hashlib.sha256(body).hexdigest(),
-        name=name[-120:],
-        media_type=media_type,
-        size=len(body),
-        body=body,
-        from_firm_id=from_firm_id,
-        is_clean=is_clean,
-    )
-    session.add(file)
-    session.flush()
-    return file.id
-
-
-def fetch_file(session: Session, firm_id: str, from_firm_id: str, file_id: str, sha256: str) -> str:
-    """Copy a partner's file that a message named into our house; returns our id. Raises RuleBroken when it is not there."""
-    theirs = session.scalar(
-        sa.select(StoredFile).where(
-            StoredFile.firm_id == from_firm_id, StoredFile.id == file_id, StoredFile.sha256 == sha256
-        )
-    )
-    if theirs is None:
-        raise RuleBroken("Die Datei des Partners ist nicht da.")
-    return store_file(session, firm_id, theirs.name, theirs.media_type, theirs.body, from_firm_id, theirs.is_clean)
-
-
-def note_opening(session: Session, file_owner_id: str, file_id: str, by_firm_id: str, by_person_id: str) -> None:
-    """Write down for the owner that a firm opened the file: once per person and day."""
-    today = clock.today()
-    key = {"firm_id": file_owner_id, "file_id": file_id, "by_firm_id": by_firm_id, "by_person_id": by_person_id}
-    if session.scalar(sa.select(FileOpening.id).filter_by(**key, day=today)) is None:
-        session.add(FileOpening(id=new_id(), created_at=clock.now(), day=today, **key))
+def _may_leave(session: Session, firm_id: str, to_firm_id: str, kind: str) -> bool:
+    return may_send(session, firm_id, to_firm_id, kind)
 
 
 def _next_seq(session: Session, firm_id: str, peer_id: str) -> int:
@@ -161,12 +155,28 @@ def _next_seq(session: Session, firm_id: str, peer_id: str) -> int:
     return (last or 0) + 1
 
 
-def _receive(session: Session, message: Message, inbox: Inbox) -> str:
+def _first_waiting(session: Session, firm_id: str, peer_id: str) -> Any:
+    return session.execute(
+        sa.select(Message.id, Message.next_try_at)
+        .where(Message.firm_id == firm_id, Message.peer_id == peer_id)
+        .where(sa.text("direction = 'out' AND state = 'waiting'"))
+        .order_by(Message.seq)
+        .limit(1)
+    ).one_or_none()
+
+
+def _receive(session: Session, message: Message, inbox: Inbox) -> None:
+    """What the receiving house checks before anything takes effect: in this order."""
+    # 1. size and form
+    check_body(message.body)
+    # 2. audience
     if session.get(Firm, message.peer_id) is None:
         raise NotFound
+    # 3. unseen: what arrived before is done
     if session.get(Message, (message.peer_id, message.id)) is not None:
-        return "delivered"
-    if message.kind not in WITHOUT_CONSENT and not may_receive(session, message.peer_id, message.firm_id, message.kind):
+        return
+    # 4. consent and scope of the receiver; only the messages that make a partnership bring their own right
+    if not may_receive(session, message.peer_id, message.firm_id, message.kind):
         raise NotFound
     action = inbox.get(message.kind)
     _note_arrival(session, message, "done" if action else "unknown")
@@ -175,7 +185,6 @@ def _receive(session: Session, message: Message, inbox: Inbox) -> str:
             session,
             Incoming(message.peer_id, message.firm_id, message.id, message.kind, message.body, message.created_at),
         )
-    return "delivered"
 
 
 def _note_arrival(session: Session, message: Message, state: str) -> None:
@@ -195,3 +204,12 @@ def _note_arrival(session: Session, message: Message, state: str) -> None:
         )
     )
     session.flush()
+
+
+def _note_refusal(session: Session, message: Message) -> None:
+    """One line in the Protokoll of the house that refused; a message to nobody leaves none."""
+    if session.get(Firm, message.peer_id) is not None:
+        note_event(
+            session, message.peer_id, None, "message_refused", "message", message.id, message.firm_id,
+            {"kind": message.kind}, f"refused:{message.id}",
+        )  # fmt: skip

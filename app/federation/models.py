@@ -1,4 +1,4 @@
-"""Messages between firms: each side keeps its own row."""
+"""Messages between firms, and files beside them: each side keeps its own row."""
 
 import datetime as dt
 from typing import Any
@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.db import Base, FirmOwned
 
+WAITING = sa.text("direction = 'out' AND state = 'waiting'")
+
 
 class Message(FirmOwned, Base):
     """A message that left (`direction` out) or arrived (in). Order and once-only are kept per pair of firms."""
@@ -15,7 +17,9 @@ class Message(FirmOwned, Base):
     __tablename__ = "message"
     __table_args__ = (
         sa.UniqueConstraint("firm_id", "direction", "peer_id", "seq"),
-        sa.Index("ix_message_waiting", "state", "next_try_at"),
+        # only what waits: the sweep stays fast however long the history grows
+        sa.Index("ix_message_lane", "firm_id", "peer_id", "seq", sqlite_where=WAITING, postgresql_where=WAITING),
+        sa.Index("ix_message_subject", "firm_id", "subject_id"),
     )
 
     direction: Mapped[str] = mapped_column(sa.String(3))
@@ -26,7 +30,7 @@ class Message(FirmOwned, Base):
     subject_id: Mapped[str] = mapped_column(sa.String(36), default="")
     """The request, offer, agreement … that the message is about."""
     state: Mapped[str] = mapped_column(sa.String(10))
-    """out: waiting, delivered, refused, parked, cancelled; in: done, refused, unknown"""
+    """out: waiting, delivered, refused, parked, cancelled; in: done, unknown"""
     attempts: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[dt.datetime | None]
     delivered_at: Mapped[dt.datetime | None]
@@ -37,24 +41,44 @@ class StoredFile(FirmOwned, Base):
     """Bytes of a drawing, photo or PDF that a firm owns or received, under a random id."""
 
     __tablename__ = "stored_file"
+    __table_args__ = (
+        sa.Index(
+            "ix_stored_file_unclean",
+            "id",
+            sqlite_where=sa.text("NOT is_clean"),
+            postgresql_where=sa.text("NOT is_clean"),
+        ),
+    )
 
     sha256: Mapped[str] = mapped_column(sa.String(64))
     name: Mapped[str] = mapped_column(sa.String(120))
     media_type: Mapped[str] = mapped_column(sa.String(80))
     size: Mapped[int]
-    body: Mapped[bytes]
+    body: Mapped[bytes] = mapped_column(deferred=True)
     from_firm_id: Mapped[str | None] = mapped_column(sa.String(36))
+    origin_id: Mapped[str] = mapped_column(sa.String(36), default="")
+    """The file's id in the house that it came from."""
     is_clean: Mapped[bool] = mapped_column(default=True)
     """A photo waits here until the worker has stripped and re-encoded it."""
 
 
+class FileGrant(Base):
+    """A message to that firm named this file: the firm may fetch it, nobody else."""
+
+    __tablename__ = "file_grant"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    file_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    to_firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    created_at: Mapped[dt.datetime]
+
+
 class FileOpening(FirmOwned, Base):
-    """Who has opened what: the owner sees it. One row per file, person and day."""
+    """Which firm opened a file of ours: the owner sees it. One row per file, firm and day; the person stays there."""
 
     __tablename__ = "file_opening"
-    __table_args__ = (sa.UniqueConstraint("firm_id", "file_id", "by_firm_id", "by_person_id", "day"),)
+    __table_args__ = (sa.UniqueConstraint("firm_id", "file_id", "by_firm_id", "day"),)
 
     file_id: Mapped[str] = mapped_column(sa.String(36))
     by_firm_id: Mapped[str] = mapped_column(sa.String(36))
-    by_person_id: Mapped[str] = mapped_column(sa.String(36), default="")
     day: Mapped[dt.date]

@@ -1,12 +1,38 @@
 """Messages and files of the acting firm."""
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.core.errors import NotFound
 from app.federation.models import FileOpening, Message, StoredFile
+
+FEWEST_FACTS = 3
+"""Below this many requests nothing is said about a partner's answers: one case is no habit."""
+FACTS_AGE = dt.timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class AnswerFacts:
+    """How a partner answered our own requests in the last year; nobody else sees it."""
+
+    asked: int
+    answered: int
+    median_min: int | None
+    """Minutes from arrival to offer, half of the answers were faster; None without answers"""
+
+
+@dataclass(frozen=True)
+class StuckMessage:
+    """A message that did not reach a partner: its kind, state (refused, parked) and when it was written."""
+
+    kind: str
+    state: str
+    at: dt.datetime
 
 
 def file_for(session: Session, firm_id: str, file_id: str) -> StoredFile:
@@ -28,7 +54,30 @@ def arrivals(session: Session, firm_id: str, subject_id: str, kind: str) -> dict
     return {row.peer_id: row.state for row in found}
 
 
-def openings(session: Session, firm_id: str, file_ids: list[str]) -> list[tuple[str, str, dt.date]]:
+def stuck_messages(session: Session, firm_id: str, partner_id: str, since: dt.datetime) -> list[StuckMessage]:
+    """What did not reach a partner since then, newest first, at most ten."""
+    found = session.execute(
+        sa.select(Message.kind, Message.state, Message.created_at)
+        .where(Message.firm_id == firm_id, Message.direction == "out", Message.peer_id == partner_id)
+        .where(Message.state.in_(("refused", "parked")), Message.created_at >= since)
+        .order_by(Message.seq.desc())
+        .limit(10)
+    )
+    return [StuckMessage(row.kind, row.state, row.created_at) for row in found]
+
+
+def answer_facts(session: Session, firm_id: str, partner_id: str, now: dt.datetime) -> AnswerFacts | None:
+    """How a partner answered our requests; None below three of them."""
+    asked = _asked(session, firm_id, partner_id, now - FACTS_AGE)
+    if len(asked) < FEWEST_FACTS:
+        return None
+    answered = _answered(session, firm_id, partner_id, now - FACTS_AGE)
+    spans = [answered[one] - at for one, at in asked.items() if one in answered]
+    minutes = int(median(span.total_seconds() for span in spans) // 60) if spans else None
+    return AnswerFacts(len(asked), len(spans), minutes)
+
+
+def openings(session: Session, firm_id: str, file_ids: Sequence[str]) -> list[tuple[str, str, dt.date]]:
     """Who opened the firm's files: (file_id, by_firm_id, day), newest first."""
     found = session.execute(
         sa.select(FileOpening.file_id, FileOpening.by_firm_id, FileOpening.day)
@@ -36,3 +85,29 @@ def openings(session: Session, firm_id: str, file_ids: list[str]) -> list[tuple[
         .order_by(FileOpening.day.desc(), FileOpening.id)
     )
     return [(row.file_id, row.by_firm_id, row.day) for row in found]
+
+
+def _asked(session: Session, firm_id: str, partner_id: str, since: dt.datetime) -> dict[str, dt.datetime]:
+    """When each request reached the partner, by request."""
+    rows = session.execute(
+        sa.select(Message.subject_id, Message.delivered_at)
+        .where(Message.firm_id == firm_id, Message.direction == "out", Message.peer_id == partner_id)
+        .where(Message.kind == "request.published", Message.state == "delivered", Message.delivered_at >= since)
+    )
+    return {row.subject_id: row.delivered_at for row in rows}
+
+
+def _answered(session: Session, firm_id: str, partner_id: str, since: dt.datetime) -> dict[str, dt.datetime]:
+    """When the first offer for each request came; an offer names its request."""
+    offer = aliased(Message)
+    rows = session.execute(
+        sa.select(offer.body["request_id"].as_string().label("request_id"), sa.func.min(offer.delivered_at).label("at"))
+        .where(offer.firm_id == firm_id, offer.direction == "in", offer.peer_id == partner_id)
+        .where(offer.kind == "offer.made", offer.delivered_at >= since)
+        .group_by(sa.text("1"))
+    )
+    return {row.request_id: _as_time(row.at) for row in rows}
+
+
+def _as_time(value: dt.datetime) -> dt.datetime:
+    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)

@@ -39,6 +39,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "bookings.see": frozenset({F, M}),
     "partners.see": frozenset({F, M}),
     "partners.edit": frozenset({M}),
+    "files.open": frozenset({W, F, M, S}),
     "firm.see": frozenset({F, M, S}),
     "firm.edit": frozenset({M, S}),
     "people.invite_worker": frozenset({F, M, S}),
@@ -50,7 +51,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "log.see": frozenset({M}),
 }
 
-WITHOUT_PASSKEY = frozenset({"own.use", "work.see"})
+WITHOUT_PASSKEY = frozenset({"own.use", "work.see", "files.open"})
 """A device-bound session of a phone without screen lock has worker rights and nothing else."""
 
 

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.core.errors import NotFound
-from app.partners.models import Partnership
-from app.partners.rules import lets_through
+from app.firms.models import Firm
+from app.notary.queries import fingerprint_words, genesis_digest
+from app.partners.models import BlockedFirm, Framework, PartnerInvitation, Partnership
+from app.partners.rules import LINKED, OPEN, WITHOUT_CONSENT, hash_of, lets_through
 
 
 def find_partnership(session: Session, firm_id: str, partner_id: str) -> Partnership | None:
@@ -24,23 +27,132 @@ def partnership_with(session: Session, firm_id: str, partner_id: str) -> Partner
     return found
 
 
+def shown_partnership(session: Session, firm_id: str, partner_id: str) -> Partnership:
+    """The partnership for its page: a firm that we blocked is hidden from us too; raises NotFound."""
+    found = partnership_with(session, firm_id, partner_id)
+    if is_blocked(session, firm_id, found.address):
+        raise NotFound
+    return found
+
+
+def locked_partnership(session: Session, firm_id: str, partner_id: str) -> Partnership:
+    """The same for writing: two managers, or a manager and a message, come one after the other."""
+    found = session.scalar(
+        sa.select(Partnership)
+        .where(Partnership.firm_id == firm_id, Partnership.partner_id == partner_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
 def active_partners(session: Session, firm_id: str, scope: str = "requests") -> Sequence[Partnership]:
     """Partners that let us send messages of this scope now, by name."""
     found = session.scalars(
         sa.select(Partnership)
-        .where(Partnership.firm_id == firm_id, Partnership.state == "active")
+        .where(Partnership.firm_id == firm_id, Partnership.state == "active", ~_blocked(firm_id))
         .order_by(Partnership.name, Partnership.partner_id)
     )
     return [partner for partner in found if scope in partner.partner_scope]
 
 
+def partners_in(session: Session, firm_id: str, states: Sequence[str]) -> Sequence[Partnership]:
+    """Partners in these states by name, without blocked ones."""
+    return session.scalars(
+        sa.select(Partnership)
+        .where(Partnership.firm_id == firm_id, Partnership.state.in_(states), ~_blocked(firm_id))
+        .order_by(Partnership.name, Partnership.partner_id)
+    ).all()
+
+
+def partner_count(session: Session, firm_id: str) -> int:
+    """How many partnerships both sides have signed."""
+    return _count(session, firm_id, LINKED)
+
+
+def waiting_count(session: Session, firm_id: str) -> int:
+    """How many partnerships wait for a signature, and invitations that nobody has used yet."""
+    open_invitations = session.scalar(
+        sa.select(sa.func.count())
+        .select_from(PartnerInvitation)
+        .where(PartnerInvitation.firm_id == firm_id, PartnerInvitation.used_at.is_(None))
+        .where(PartnerInvitation.expires_at > clock.now())
+    )
+    return _count(session, firm_id, OPEN) + (open_invitations or 0)
+
+
+def framework_for(session: Session, firm_id: str, framework_id: str) -> Framework:
+    """A framework agreement of the firm, draft or signed; raises NotFound."""
+    found = session.get(Framework, (firm_id, framework_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def framework_with(session: Session, partnership: Partnership) -> Framework:
+    """The framework agreement that a partnership stands on, or will; raises NotFound before there is one."""
+    return framework_for(session, partnership.firm_id, partnership.framework_id or "")
+
+
+def open_invitation(session: Session, token: str) -> PartnerInvitation:
+    """The invitation that a token opens; unknown, used and expired ones are the same NotFound."""
+    found = session.scalar(sa.select(PartnerInvitation).where(PartnerInvitation.token_hash == hash_of(token)))
+    if found is None or found.used_at is not None or found.expires_at <= clock.now():
+        raise NotFound("Diese Einladung gilt nicht mehr. Bitte um eine neue.")
+    return found
+
+
+def is_blocked(session: Session, firm_id: str, address: str) -> bool:
+    """Say whether the firm has blocked that address."""
+    query = sa.select(BlockedFirm.id).where(BlockedFirm.firm_id == firm_id, BlockedFirm.address == address)
+    return session.scalar(query) is not None
+
+
+def blocked_firms(session: Session, firm_id: str) -> Sequence[BlockedFirm]:
+    """The firm's own block list, by name."""
+    return session.scalars(
+        sa.select(BlockedFirm).where(BlockedFirm.firm_id == firm_id).order_by(BlockedFirm.name, BlockedFirm.address)
+    ).all()
+
+
+def own_words(session: Session, firm_id: str) -> str:
+    """The words that both managers compare: they follow from the first record of the firm's log."""
+    return fingerprint_words(genesis_digest(session, firm_id))
+
+
 def may_send(session: Session, firm_id: str, to_firm_id: str, kind: str) -> bool:
     """Say whether our side of the consent lets a message of this kind leave for that firm."""
     partner = find_partnership(session, firm_id, to_firm_id)
-    return partner is not None and lets_through(partner.state, partner.partner_scope, kind)
+    if partner is None or is_blocked(session, firm_id, partner.address):
+        return False
+    return lets_through(partner.state, partner.partner_scope, kind)
 
 
 def may_receive(session: Session, firm_id: str, from_firm_id: str, kind: str) -> bool:
-    """Say whether our side of the consent lets a message of this kind in from that firm."""
+    """Say whether our side of the consent lets a message of this kind in from that firm.
+
+    The two kinds that make a partnership come in without one: their actions check token or step.
+    """
     partner = find_partnership(session, firm_id, from_firm_id)
+    address = partner.address if partner else session.scalar(sa.select(Firm.address).where(Firm.id == from_firm_id))
+    if address is None or is_blocked(session, firm_id, address):
+        return False
+    if kind in WITHOUT_CONSENT:
+        return True
     return partner is not None and lets_through(partner.state, partner.scope, kind)
+
+
+def _count(session: Session, firm_id: str, states: frozenset[str]) -> int:
+    query = sa.select(sa.func.count()).select_from(Partnership)
+    query = query.where(Partnership.firm_id == firm_id, Partnership.state.in_(sorted(states)), ~_blocked(firm_id))
+    return session.scalar(query) or 0
+
+
+def _blocked(firm_id: str) -> sa.ColumnElement[bool]:
+    return (
+        sa.select(sa.literal(1))
+        .where(BlockedFirm.firm_id == firm_id, BlockedFirm.address == Partnership.address)
+        .exists()
+    )

@@ -1,8 +1,14 @@
-"""Consent: its states, its scopes, and which message needs which scope."""
+"""Consent: its states, its scopes, which message needs which scope, and how long an invitation lasts."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Iterable
 
 from app.core.errors import RuleBroken
 
 SCOPES = ("requests", "know_how", "training", "purchasing", "data", "introductions")
+OFFERED_SCOPES = ("requests", "know_how")
+"""What this installation has screens for."""
 STEPS: dict[str, frozenset[str]] = {
     "invited": frozenset({"half", "declined", "lapsed", "ended"}),
     "half": frozenset({"active", "declined", "lapsed", "ended"}),
@@ -12,10 +18,22 @@ STEPS: dict[str, frozenset[str]] = {
     "declined": frozenset({"invited"}),
     "lapsed": frozenset({"invited"}),
 }
+OPEN = frozenset({"invited", "half"})
+LINKED = frozenset({"active", "paused"})
+OVER = frozenset({"ended", "declined", "lapsed"})
 WITHOUT_CONSENT = frozenset({"partner.invite", "partner.accept"})
+"""They make a partnership: their right is the single-use token, or the step before."""
 WHILE_PAUSED = frozenset({"partner", "agreement", "booking", "checkpoint", "firm", "key"})
 """What both already owe each other goes on while a partnership rests; nothing new begins."""
-SCOPE_OF = {"request": "requests", "offer": "requests", "board": "know_how", "share": "data", "introduction": "introductions"}
+SCOPE_OF = {
+    "request": "requests",
+    "offer": "requests",
+    "board": "know_how",
+    "share": "data",
+    "introduction": "introductions",
+}
+INVITATION_LIFE = dt.timedelta(hours=48)
+APPROVAL_LIFE = dt.timedelta(hours=48)
 
 
 def check_step(now: str, then: str) -> None:
@@ -29,13 +47,37 @@ def scope_of(kind: str) -> str | None:
     return SCOPE_OF.get(kind.split(".")[0])
 
 
-def lets_through(state: str, scope: list[str], kind: str) -> bool:
+def lets_through(state: str, scope: Collection[str], kind: str) -> bool:
     """Say whether a partnership in this state, with the receiver's scope, lets a message kind through."""
     if kind in WITHOUT_CONSENT:
-        return state not in ("ended", "declined", "lapsed")
+        return state not in OVER
     if kind.startswith("partner."):
-        return state in ("half", "invited", "active", "paused", "ended")
+        return state in ("half", "invited", "active", "paused", "ended", "declined")
     if state == "paused":
         return kind.split(".")[0] in WHILE_PAUSED
     needed = scope_of(kind)
     return state == "active" and (needed is None or needed in scope)
+
+
+def check_scope(wanted: Iterable[str], signed: Collection[str]) -> list[str]:
+    """Return the scopes in their order; raises RuleBroken for one that the framework agreement does not hold."""
+    chosen = set(wanted)
+    if not chosen <= set(signed):
+        raise RuleBroken("Das steht nicht in eurem Rahmenvertrag.", "scope")
+    return [scope for scope in SCOPES if scope in chosen]
+
+
+def paused_after(paused_by: str, side: str) -> str:
+    """Who rests once this side ('us' or 'them') has paused: us, them or both."""
+    return side if paused_by in ("", side) else "both"
+
+
+def resumed_after(paused_by: str, side: str) -> str:
+    """Who still rests once this side has resumed; '' when nobody does."""
+    other = "them" if side == "us" else "us"
+    return other if paused_by in ("both", other) else ""
+
+
+def hash_of(token: str) -> str:
+    """What is stored of an invitation's token."""
+    return hashlib.sha256(token.encode()).hexdigest()

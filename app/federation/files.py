@@ -1,0 +1,100 @@
+"""Files beside messages: kept per firm, fetched only where a message named them, every opening told to the owner."""
+
+import hashlib
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.errors import Conflict, RuleBroken
+from app.core.ids import new_id
+from app.federation.models import FileGrant, FileOpening, StoredFile
+from app.federation.rules import MOST_FILE_BYTES as MOST_FILE_BYTES
+from app.federation.rules import named_files
+
+MISSING = "Die Datei des Partners ist nicht da."
+
+
+def store_file(
+    session: Session,
+    firm_id: str,
+    name: str,
+    media_type: str,
+    body: bytes,
+    from_firm_id: str | None = None,
+    is_clean: bool = True,
+    origin_id: str = "",
+) -> str:
+    """Keep the bytes of a file under a random id of the firm; returns the id. Type and size were checked by the caller."""
+    if len(body) > MOST_FILE_BYTES:
+        raise RuleBroken("Die Datei ist zu groß. Höchstens 25 MB sind möglich.", "file")
+    file = StoredFile(
+        firm_id=firm_id,
+        id=new_id(),
+        created_at=clock.now(),
+        sha256=hashlib.sha256(body).hexdigest(),
+        name=name[-120:],
+        media_type=media_type,
+        size=len(body),
+        body=body,
+        from_firm_id=from_firm_id,
+        origin_id=origin_id,
+        is_clean=is_clean,
+    )
+    session.add(file)
+    session.flush()
+    return file.id
+
+
+def grant_files(session: Session, firm_id: str, to_firm_id: str, body: dict[str, Any]) -> None:
+    """Let a partner fetch the files that a message to it names.
+
+    Raises Conflict while a named photo still waits for its cleaning: it leaves the house without its metadata or not at all.
+    """
+    wanted = named_files(body)
+    if not wanted:
+        return
+    files = session.execute(
+        sa.select(StoredFile.id, StoredFile.is_clean).where(StoredFile.firm_id == firm_id, StoredFile.id.in_(wanted))
+    ).all()
+    if not all(file.is_clean for file in files):
+        raise Conflict("Ein Foto wird noch geprüft. Versuch es gleich noch einmal.")
+    for file in files:
+        if session.get(FileGrant, (firm_id, file.id, to_firm_id)) is None:
+            session.add(FileGrant(firm_id=firm_id, file_id=file.id, to_firm_id=to_firm_id, created_at=clock.now()))
+    session.flush()
+
+
+def fetch_file(session: Session, firm_id: str, from_firm_id: str, file_id: str, sha256: str) -> str:
+    """Copy a partner's file that a message to us named into our house; returns our id. Fetched before: the same id.
+
+    Raises RuleBroken when it is not there, was never named to us, or has other bytes than the message said.
+    """
+    earlier = session.scalar(
+        sa.select(StoredFile.id).where(
+            StoredFile.firm_id == firm_id, StoredFile.from_firm_id == from_firm_id, StoredFile.origin_id == file_id
+        )
+    )
+    theirs = session.get(StoredFile, (from_firm_id, file_id))
+    is_granted = session.get(FileGrant, (from_firm_id, file_id, firm_id)) is not None
+    if theirs is None or not is_granted or not theirs.is_clean or theirs.sha256 != sha256:
+        raise RuleBroken(MISSING)
+    if earlier is not None:
+        return earlier
+    return store_file(session, firm_id, theirs.name, theirs.media_type, theirs.body, from_firm_id, True, file_id)
+
+
+def note_opening(session: Session, owner_id: str, file_id: str, by_firm_id: str) -> None:
+    """Write down for the owner that a firm opened its file: once per firm and day. The person stays in its own house."""
+    today = clock.today()
+    known = sa.select(FileOpening.id).where(
+        FileOpening.firm_id == owner_id, FileOpening.file_id == file_id, FileOpening.by_firm_id == by_firm_id
+    )
+    if session.scalar(known.where(FileOpening.day == today)) is None:
+        session.add(
+            FileOpening(
+                firm_id=owner_id, id=new_id(), created_at=clock.now(), file_id=file_id, by_firm_id=by_firm_id, day=today
+            )
+        )  # fmt: skip
+        session.flush()

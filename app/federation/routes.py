@@ -1,0 +1,49 @@
+"""Files for people: one's own, and those that came with a partner's message."""
+
+from urllib.parse import quote
+
+from flask import Blueprint, Response
+from flask.blueprints import BlueprintSetupState
+
+from app.core import clock
+from app.core.db import Database
+from app.federation.files import note_opening
+from app.federation.queries import answer_facts, file_for, stuck_messages
+from app.firms.access import Actor
+from app.firms.actions import note_event
+from app.firms.models import Firm
+from app.web.transaction import ceremony
+
+room = Blueprint("federation", __name__)
+STUCK_FOR_DAYS = 30
+
+
+@room.record_once
+def _tell_rooms_below(state: BlueprintSetupState) -> None:
+    """The partner pages lie below us: they ask by name for what only messages tell."""
+    state.app.extensions["partner_answers"] = answer_facts
+    state.app.extensions["partner_stuck"] = stuck_messages
+
+
+@room.get("/dateien/<file_id>")
+@ceremony("files.open")
+def download(database: Database, actor: Actor, file_id: str) -> Response:
+    """The firm's own copy, never shown inside our pages; opening a partner's file is told to its owner."""
+    with database.read() as session:
+        file = file_for(session, actor.firm_id, file_id)
+        response = Response(file.body, mimetype=file.media_type)
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if file.from_firm_id is not None:
+        _tell_owner(database, actor, file.from_firm_id, file.origin_id, file_id)
+    return response
+
+
+def _tell_owner(database: Database, actor: Actor, owner_id: str, origin_id: str, file_id: str) -> None:
+    """Once per person and day in our Protokoll, once per firm and day in the owner's."""
+    once = f"opened:{file_id}:{clock.today()}:{actor.person_id}"
+    with database.write() as session:
+        note_event(session, actor.firm_id, actor.person_id, "file_opened", "file", file_id, owner_id, {}, once)
+        if origin_id and session.get(Firm, owner_id) is not None:
+            note_opening(session, owner_id, origin_id, actor.firm_id)
