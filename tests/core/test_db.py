@@ -49,5 +49,7 @@ def test_writers_on_one_sqlite_file_wait_for_each_other(sqlite_database: Databas
 
 def test_sqlite_is_durable_and_checks_foreign_keys(sqlite_database: Database) -> None:
     with sqlite_database.read() as session:
-        settings = [session.scalar(sa.text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")]
+        settings = [
+            session.scalar(sa.text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
     assert settings == ["wal", 2, 1]

@@ -1,0 +1,42 @@
+"""A wrong setting ends in one plain sentence that names it."""
+
+from pathlib import Path
+
+import pytest
+
+from app.config import ConfigError, load_config
+
+
+def test_nothing_set_is_a_good_start(tmp_path: Path) -> None:
+    config = load_config({"DATA_DIR": str(tmp_path / "var")})
+    assert config.public_url == "http://localhost:8000"
+    assert config.rp_id == "localhost"
+    assert config.is_embedded
+    assert config.secret_key != config.node_key
+    assert load_config({"DATA_DIR": str(tmp_path / "var")}).node_key == config.node_key
+    assert (tmp_path / "var/node.key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "0"), ("PORT", "x"), ("PUBLIC_URL", "http://werkring.example"), ("PUBLIC_URL", "werkring.example"),
+        ("DATABASE_URL", "mysql://x"), ("FIRMS_MAY_JOIN", "yes"), ("SMTP_URL", "mail.example"), ("PUSH_CONTACT", "nobody"),
+        ("PROXIES", "9"), ("LEGAL_DIR", "/no/such/folder"), ("NODE_KEY_FILE", "/no/such/file"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name) as wrong:
+        load_config({"DATA_DIR": str(tmp_path), name: value})
+    assert "\n" not in str(wrong.value)
+
+
+def test_a_key_file_of_the_wrong_length_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("abcd")
+    with pytest.raises(ConfigError, match="64 hexadecimal"):
+        load_config({"DATA_DIR": str(tmp_path), "NODE_KEY_FILE": str(tmp_path / "key")})
+
+
+def test_postgresql_addresses_are_understood_in_every_spelling(tmp_path: Path) -> None:
+    for text in ("postgres://h/d", "postgresql://h/d", "postgresql+psycopg://h/d"):
+        assert load_config({"DATA_DIR": str(tmp_path), "DATABASE_URL": text}).database_url == "postgresql+psycopg://h/d"
