@@ -1,0 +1,33 @@
+"""Everything that other rooms and the pages do with messages, in one place."""
+
+from app.push.alerts import alert_people, cancel_alerts, mark_alerts_seen
+from app.push.devices import (
+    Subscription,
+    remove_device,
+    remove_devices_of_sign_in,
+    remove_orphans,
+    save_device,
+    see_test,
+    send_test,
+)
+from app.push.escalation import escalate_requests, forget_old_rows, remind_people
+from app.push.tokens import answered_token, note_receipt, use_answer_token
+
+__all__ = [
+    "Subscription",
+    "alert_people",
+    "answered_token",
+    "cancel_alerts",
+    "escalate_requests",
+    "forget_old_rows",
+    "mark_alerts_seen",
+    "note_receipt",
+    "remind_people",
+    "remove_device",
+    "remove_devices_of_sign_in",
+    "remove_orphans",
+    "save_device",
+    "see_test",
+    "send_test",
+    "use_answer_token",
+]

@@ -1,0 +1,189 @@
+"""Alerts and devices of the acting person, and whom a message may reach."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.errors import NotFound
+from app.core.units import BERLIN
+from app.firms.access import Actor
+from app.firms.models import Person
+from app.passkeys.models import SignIn
+from app.push.messages import Said, message
+from app.push.models import Alert, PushDevice
+from app.push.rules import Health, Probe, Quiet, health_of, probe_state
+
+MOST_SHOWN = 20
+PROBE_LIFE = dt.timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class DeviceRow:
+    """One own device with its light."""
+
+    id: str
+    name: str
+    health: Health
+    was_tried: bool
+    last_receipt_at: dt.datetime | None
+    is_this: bool
+
+
+@dataclass(frozen=True)
+class ShownAlert:
+    """An alert as a lock screen shows it; `url` is a path below the root of the world."""
+
+    id: str
+    kind: str
+    subject_id: str
+    title: str
+    body: str
+    url: str
+    buttons: tuple[tuple[str, str], ...]
+    can_answer: bool
+    created_at: dt.datetime
+
+
+def quiet_of(person: Person, now: dt.datetime) -> Quiet:
+    """When this person rests, with the holidays of the coming months."""
+    return Quiet(person.quiet_from, person.quiet_to, person.quiet_weekend, holidays_near(now))
+
+
+def holidays_near(now: dt.datetime) -> frozenset[dt.date]:
+    """Thuringian holidays of this year and the next."""
+    year = now.astimezone(BERLIN).year
+    return _holidays(year) | _holidays(year + 1)
+
+
+def receivers(session: Session, firm_id: str, persons: Iterable[Person | str]) -> list[Person]:
+    """The present people among them, each once; the deputy in the place of somebody who is away."""
+    found: dict[str, Person] = {}
+    for person in persons:
+        person_id = person if isinstance(person, str) else person.id
+        present = session.get(Person, (firm_id, person_id))
+        if present is None or present.left_at is not None:
+            continue
+        stand_in = _present_deputy(session, present) if present.is_absent else None
+        chosen = stand_in or present
+        found[chosen.id] = chosen
+    return list(found.values())
+
+
+def deputy_of(session: Session, firm_id: str, person_id: str) -> Person | None:
+    """Who stands in for a person, if somebody is named and present."""
+    person = session.get(Person, (firm_id, person_id))
+    return _present_deputy(session, person) if person else None
+
+
+def live_devices(session: Session, firm_id: str, person_id: str, now: dt.datetime) -> Sequence[PushDevice]:
+    """Subscriptions that still have an address and a sign-in: a device that was signed out gets nothing more."""
+    return session.scalars(
+        sa.select(PushDevice)
+        .join(SignIn, SignIn.public_id == PushDevice.sign_in_id)
+        .where(PushDevice.firm_id == firm_id, PushDevice.person_id == person_id, PushDevice.gone_at.is_(None))
+        .where(SignIn.person_id == PushDevice.person_id, SignIn.firm_id == firm_id, SignIn.expires_at > now)
+        .order_by(PushDevice.created_at, PushDevice.id)
+    ).all()
+
+
+def own_devices(session: Session, actor: Actor) -> list[DeviceRow]:
+    """The actor's own devices with their light, this one first; nobody sees another person's."""
+    now = clock.now()
+    rows = session.scalars(
+        sa.select(PushDevice)
+        .where(PushDevice.firm_id == actor.firm_id, PushDevice.person_id == actor.person_id)
+        .order_by(PushDevice.created_at.desc(), PushDevice.id)
+    )
+    shown = [
+        DeviceRow(
+            row.id,
+            row.name,
+            health_of(row.last_receipt_at, row.failed_at, row.gone_at, now),
+            row.last_sent_at is not None,
+            row.last_receipt_at,
+            row.sign_in_id == actor.session_id,
+        )
+        for row in rows
+    ]
+    return sorted(shown, key=lambda row: not row.is_this)
+
+
+def own_device(session: Session, actor: Actor, device_id: str) -> PushDevice:
+    """One own device; raises NotFound."""
+    row = session.get(PushDevice, (actor.firm_id, device_id))
+    if row is None or row.person_id != actor.person_id:
+        raise NotFound
+    return row
+
+
+def this_device(session: Session, actor: Actor) -> PushDevice | None:
+    """The subscription of the browser that asks, if it has one."""
+    return session.scalar(
+        sa.select(PushDevice).where(
+            PushDevice.firm_id == actor.firm_id,
+            PushDevice.person_id == actor.person_id,
+            PushDevice.sign_in_id == actor.session_id,
+        )
+    )
+
+
+def latest_probe(session: Session, actor: Actor) -> tuple[Probe, Alert | None]:
+    """How far the actor's last test message came; one older than ten minutes is forgotten."""
+    now = clock.now()
+    alert = session.scalar(
+        _own(actor).where(Alert.kind == "test", Alert.created_at > now - PROBE_LIFE).order_by(Alert.id.desc()).limit(1)
+    )
+    if alert is None:
+        return Probe.NONE, None
+    return probe_state(alert.created_at, alert.arrived_at, alert.seen_at, now), alert
+
+
+def unseen_alerts(session: Session, actor: Actor, is_practice: bool = False) -> list[ShownAlert]:
+    """What would stand on the actor's lock screen now, newest first."""
+    rows = session.scalars(
+        _own(actor)
+        .where(Alert.due_at <= clock.now(), Alert.seen_at.is_(None), Alert.cancelled_at.is_(None))
+        .order_by(Alert.created_at.desc(), Alert.id.desc())
+        .limit(MOST_SHOWN)
+    )
+    return [_shown(row, message(row.kind, row.values, actor.language, is_practice)) for row in rows]
+
+
+def unseen_count(session: Session, firm_id: str, person_id: str, now: dt.datetime) -> int:
+    """The number on the app's icon: things that wait for this person."""
+    query = sa.select(sa.func.count(sa.distinct(Alert.subject_id))).where(
+        Alert.firm_id == firm_id, Alert.person_id == person_id, Alert.kind != "test"
+    )
+    waiting = query.where(Alert.due_at <= now, Alert.seen_at.is_(None), Alert.cancelled_at.is_(None))
+    return session.scalar(waiting) or 0
+
+
+def _own(actor: Actor) -> sa.Select[Alert]:
+    return sa.select(Alert).where(Alert.firm_id == actor.firm_id, Alert.person_id == actor.person_id)
+
+
+def _shown(row: Alert, said: Said) -> ShownAlert:
+    can_answer = bool(row.values.get("has_answer"))
+    buttons = said.buttons if can_answer else tuple(pair for pair in said.buttons if pair[0] in ("open", "seen"))
+    return ShownAlert(
+        row.id, row.kind, row.subject_id, said.title, said.body, row.url, buttons, can_answer, row.created_at
+    )
+
+
+def _present_deputy(session: Session, person: Person) -> Person | None:
+    """One step only: a deputy who is away too passes nothing on, then the first one is told after all."""
+    deputy = session.get(Person, (person.firm_id, person.deputy_id)) if person.deputy_id else None
+    return deputy if deputy and deputy.left_at is None and not deputy.is_absent else None
+
+
+@lru_cache(maxsize=16)
+def _holidays(year: int) -> frozenset[dt.date]:
+    # the floors below capacity have no calendar of their own; people rest on the state's holidays wherever they work
+    import holidays
+
+    return frozenset(holidays.country_holidays("DE", subdiv="TH", years=year))

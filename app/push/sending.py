@@ -1,0 +1,171 @@
+"""One message to one push service: known hosts only, no redirects, seconds instead of hours, small answers."""
+
+import asyncio
+import base64
+import datetime as dt
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import aiohttp
+import structlog
+from pywebpush import WebPushException, webpush_async
+
+from app.core.errors import RuleBroken
+from app.push.payload import Payload
+from app.push.rules import check_endpoint, origin_of, retry_after_s
+from app.push.vapid import VapidHeaders
+
+log = structlog.get_logger()
+TIMEOUT = aiohttp.ClientTimeout(total=9, sock_connect=3, sock_read=5)
+MOST_AT_ONCE = 64
+MOST_PER_ORIGIN = 16
+BREAK_AFTER = 8
+"""So many faults of one service in one run: the rest of its messages wait instead of queueing up for timeouts"""
+MOST_ANSWER_BYTES = 2048
+FORGOTTEN = (404, 410)
+
+
+class Outcome(StrEnum):
+    """What became of one try."""
+
+    SENT = "sent"
+    GONE = "gone"
+    REFUSED = "refused"
+    LATER = "later"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One encrypted message to be: where to, for which keys, with what."""
+
+    key: tuple[str, str]
+    """(firm_id, id) of the delivery"""
+    endpoint: str
+    p256dh: str
+    auth: str
+    payload: Payload
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one letter; `wait_s` until the next try, for LATER."""
+
+    key: tuple[str, str]
+    outcome: Outcome
+    wait_s: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What pywebpush needs of a service's answer."""
+
+    status: int
+    reason: str
+    headers: Any
+    body: str
+
+    async def text(self) -> str:
+        return self.body
+
+
+class Postman:
+    """Sends letters over one keep-alive session. Use inside `postman(...)`."""
+
+    def __init__(self, client: aiohttp.ClientSession, vapid: VapidHeaders, test_hosts: Collection[str]) -> None:
+        self._client, self._vapid, self._test_hosts = client, vapid, test_hosts
+        self._slots = asyncio.Semaphore(MOST_AT_ONCE)
+        self._origins: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MOST_PER_ORIGIN))
+        self._faults: Counter[str] = Counter()
+
+    async def send_all(self, letters: Sequence[Letter], now: dt.datetime) -> list[Result]:
+        """Send them all at once, as far as the limits let; a slow service holds up only its own."""
+        return list(await asyncio.gather(*(self._send(letter, now) for letter in letters)))
+
+    async def _send(self, letter: Letter, now: dt.datetime) -> Result:
+        try:
+            check_endpoint(letter.endpoint, self._test_hosts)
+        except RuleBroken:
+            return Result(letter.key, Outcome.REFUSED)
+        origin = origin_of(letter.endpoint)
+        async with self._origins[origin], self._slots:
+            if self._faults[origin] >= BREAK_AFTER:
+                return Result(letter.key, Outcome.LATER, retry_after_s(None, now, letter.attempts))
+            result = await self._try(letter, origin, now)
+        if result.outcome is Outcome.LATER:
+            self._faults[origin] += 1
+        elif result.outcome is Outcome.SENT:
+            self._faults[origin] = 0
+        return result
+
+    async def _try(self, letter: Letter, origin: str, now: dt.datetime) -> Result:
+        try:
+            await self._post(letter, origin)
+        except WebPushException as error:
+            return _judge(letter, error, now)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.info("push service silent", origin=origin, kind=type(error).__name__)
+            return Result(letter.key, Outcome.LATER, retry_after_s(None, now, letter.attempts))
+        except ValueError as error:
+            log.warning("push not possible", origin=origin, kind=type(error).__name__)
+            return Result(letter.key, Outcome.REFUSED)
+        return Result(letter.key, Outcome.SENT)
+
+    async def _post(self, letter: Letter, origin: str) -> None:
+        headers: dict[str, str | int | float] = {
+            "Authorization": self._vapid.header_for(origin),
+            "Urgency": "high" if letter.payload.is_urgent else "normal",
+            "Topic": _topic(letter.payload.tag),
+        }
+        await webpush_async(
+            {"endpoint": letter.endpoint, "keys": {"p256dh": letter.p256dh, "auth": letter.auth}},
+            data=letter.payload.body,
+            ttl=letter.payload.ttl_s,
+            headers=headers,
+            aiohttp_session=_Door(self._client),
+        )
+
+
+class _Door:
+    """The session as pywebpush sees it: its own post would follow redirects, wait for hours and read without end."""
+
+    def __init__(self, client: aiohttp.ClientSession) -> None:
+        self._client = client
+
+    async def post(self, url: str, *, data: bytes, headers: dict[str, str], timeout: object = None) -> Answer:
+        async with self._client.post(url, data=data, headers=headers, timeout=TIMEOUT, allow_redirects=False) as got:
+            body = await got.content.read(MOST_ANSWER_BYTES)
+            if not got.content.at_eof():
+                got.close()  # the rest is not read: this connection cannot be used again
+            return Answer(got.status, got.reason or "", got.headers.copy(), body.decode("utf-8", "replace"))
+
+
+@asynccontextmanager
+async def postman(vapid: VapidHeaders, test_hosts: Collection[str]) -> AsyncIterator[Postman]:
+    """Open the connections; proxies of the environment are not asked."""
+    connector = aiohttp.TCPConnector(limit=MOST_AT_ONCE, limit_per_host=MOST_PER_ORIGIN)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
+    ) as client:
+        yield Postman(client, vapid, test_hosts)
+
+
+def _judge(letter: Letter, error: WebPushException, now: dt.datetime) -> Result:
+    """4xx is about this message or subscription, 5xx and 429 about the moment; a redirect is never followed."""
+    status = error.status_code or 0
+    if status in FORGOTTEN:
+        return Result(letter.key, Outcome.GONE)
+    if status in (408, 429) or status >= 500:
+        return Result(letter.key, Outcome.LATER, retry_after_s(error.retry_after, now, letter.attempts))
+    log.warning("push refused", origin=origin_of(letter.endpoint), status=status)
+    return Result(letter.key, Outcome.REFUSED)
+
+
+def _topic(tag: str) -> str:
+    """At most 32 characters (RFC 8030, section 5.4): the service keeps only the newest message of a topic."""
+    return base64.urlsafe_b64encode(hashlib.sha256(tag.encode()).digest()[:24]).decode()
