@@ -39,38 +39,58 @@ def offer_hours(session: Session, actor: Actor, machine_id: str, week: str, actu
     machine = machine_for(session, actor.firm_id, machine_id)
     if machine.state != "ready":
         raise RuleBroken("Diese Maschine ist gerade nicht bereit. Wähle eine andere.", "machine")
-    change = set_hours(session, actor.firm_id, machine_id, week, actual_min, actor.person_id)
-    if change.after_min > change.before_min:
+    _check_offer(week, actual_min)
+    plan_windows(session, actor.firm_id, machine_id, [week])
+    # Read under a lock for the record alone: whether the hours fit is decided by the UPDATE.
+    before = session.execute(
+        sa.select(CapacityWindow.actual_min, CapacityWindow.confirmed_at.is_not(None).label("was_reported"))
+        .where(*_window(actor.firm_id, machine_id, week))
+        .with_for_update()
+    ).one()
+    write_actual(session, actor.firm_id, machine_id, week, actual_min, actor.person_id)
+    change = note_change(
+        session,
+        actor.firm_id,
+        actor.person_id,
+        (machine_id, week),
+        before.actual_min,
+        actual_min,
+        bool(before.was_reported),
+    )
+    detail = {
+        "machine": machine.name,
+        "week": week_short(week),
+        "before_min": before.actual_min,
+        "after_min": actual_min,
+    }
+    note_event(session, actor.firm_id, actor.person_id, "hours_offered", "machine", machine_id, detail=detail)
+    if actual_min > before.actual_min:
         emit(session, CapacityFreed(actor.firm_id, machine_id))
     return change
 
 
-def set_hours(
-    session: Session, firm_id: str, machine_id: str, week: str, actual_min: int, person_id: str | None
+def note_change(
+    session: Session,
+    firm_id: str,
+    person_id: str | None,
+    window: tuple[str, str],
+    before_min: int,
+    after_min: int,
+    was_reported: bool,
 ) -> HoursChange:
-    """Write the free minutes of one window and who set them; the caller tells the rest of the house."""
-    _check_offer(week, actual_min)
-    plan_windows(session, firm_id, machine_id, [week])
-    # Read under a lock for the record alone: whether the hours fit is decided by the UPDATE.
-    before = session.execute(
-        sa.select(CapacityWindow.actual_min, CapacityWindow.confirmed_at)
-        .where(*_window(firm_id, machine_id, week))
-        .with_for_update()
-    ).one()
-    write_actual(session, firm_id, machine_id, week, actual_min, person_id)
+    """Write down who set the free minutes of (machine, week) from what to what."""
     change = HoursChange(
         firm_id=firm_id,
         id=new_id(),
         created_at=clock.now(),
-        machine_id=machine_id,
-        week=week,
-        before_min=before.actual_min,
-        after_min=actual_min,
+        machine_id=window[0],
+        week=window[1],
+        before_min=before_min,
+        after_min=after_min,
+        was_reported=was_reported,
         person_id=person_id,
     )
     session.add(change)
-    detail = {"week": week, "before_min": before.actual_min, "after_min": actual_min}
-    note_event(session, firm_id, person_id, "hours_offered", "machine", machine_id, detail=detail)
     return change
 
 
@@ -112,13 +132,16 @@ def undo_offer(session: Session, actor: Actor, change_id: str) -> HoursChange:
         sa.update(CapacityWindow)
         .where(*_window(actor.firm_id, change.machine_id, change.week))
         .where(CapacityWindow.actual_min == change.after_min, change.before_min >= BOUND)
-        .values(actual_min=change.before_min),
+        .values(
+            actual_min=change.before_min, confirmed_at=CapacityWindow.confirmed_at if change.was_reported else None
+        ),
         execution_options=QUIET,
     )
     if _count(done) != 1:
         raise RuleBroken("Das geht nicht mehr. Die Stunden sind schon zugesagt oder geändert.")
     change.undone_at = clock.now()
-    detail = {"week": change.week, "before_min": change.after_min, "after_min": change.before_min}
+    name = machine_for(session, actor.firm_id, change.machine_id).name
+    detail = {"machine": name, "week": week_short(change.week), "after_min": change.before_min}
     note_event(session, actor.firm_id, actor.person_id, "hours_undone", "machine", change.machine_id, detail=detail)
     return change
 

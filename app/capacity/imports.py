@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.capacity.actions import write_actual
+from app.capacity.actions import note_change, write_actual
 from app.capacity.calendar import SiteCalendar, calendars, is_plannable
-from app.capacity.models import CapacityWindow, HoursChange
+from app.capacity.models import CapacityWindow
 from app.capacity.planning import write_maxima
 from app.capacity.queries import plan_rows
 from app.capacity.rules import STEP_MIN, check_window
 from app.core import clock
 from app.core.errors import RuleBroken
 from app.core.events import CapacityFreed
-from app.core.ids import new_id
 from app.core.outbox import emit
 from app.core.units import hours_text, monday, parse_hours, week_label, week_of, week_short, weeks_from
 from app.firms.actions import bump_version, note_event
@@ -48,6 +47,7 @@ class HoursRow:
     week: str
     actual_min: int
     before_min: int
+    was_reported: bool
     is_same: bool
     """True: the house already says exactly this"""
 
@@ -137,7 +137,8 @@ def apply_hours(session: Session, firm_id: str, preview: HoursPreview, person_id
     write_maxima(session, firm_id, maxima)
     for row in changed:
         write_actual(session, firm_id, row.machine_id, row.week, row.actual_min, person_id)
-    session.add_all(_change(firm_id, row, person_id) for row in changed)
+        place = (row.machine_id, row.week)
+        note_change(session, firm_id, person_id, place, row.before_min, row.actual_min, row.was_reported)
     for machine_id in dict.fromkeys(row.machine_id for row in changed if row.actual_min > row.before_min):
         emit(session, CapacityFreed(firm_id, machine_id))
     note_event(session, firm_id, person_id, "hours_imported", "import", detail={"count": len(changed)})
@@ -185,7 +186,9 @@ def _read_row(
         faults.append(columns.fault(row, "hours", error))
         return None
     is_same = window.is_reported and window.actual_min == actual_min
-    return HoursRow(row.number, machine.id, machine.name, week, actual_min, window.actual_min, is_same)
+    return HoursRow(
+        row.number, machine.id, machine.name, week, actual_min, window.actual_min, window.is_reported, is_same
+    )
 
 
 def _machine(number: str, house: _House) -> Machine:
@@ -252,17 +255,4 @@ def _read_house(session: Session, firm_id: str) -> _House:
         machines={machine.number: machine for machine in machines},
         calendars=calendars(session, firm_id),
         windows={(row[0], row[1]): _Window(*row[2:]) for row in windows},
-    )
-
-
-def _change(firm_id: str, row: HoursRow, person_id: str | None) -> HoursChange:
-    return HoursChange(
-        firm_id=firm_id,
-        id=new_id(),
-        created_at=clock.now(),
-        machine_id=row.machine_id,
-        week=row.week,
-        before_min=row.before_min,
-        after_min=row.actual_min,
-        person_id=person_id,
     )

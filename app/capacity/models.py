@@ -65,5 +65,7 @@ class HoursChange(FirmOwned, Base):
     week: Mapped[str] = mapped_column(sa.String(8))
     before_min: Mapped[int]
     after_min: Mapped[int]
+    was_reported: Mapped[bool]
+    """False: before this, nobody had said anything about the week"""
     person_id: Mapped[str | None] = mapped_column(sa.String(36))
     undone_at: Mapped[dt.datetime | None]

@@ -51,6 +51,23 @@ class WeekCell:
     def own_min(self) -> int:
         return max(0, self.maximum_min - self.actual_min)
 
+    @property
+    def state(self) -> str:
+        """free, partner, own, closed, or open: nobody has said anything about this week."""
+        if self.free_min > 0:
+            return "free"
+        if self.bound_min:
+            return "partner"
+        if not self.maximum_min:
+            return "closed"
+        return "own" if self.is_reported else "open"
+
+    @property
+    def shares(self) -> tuple[int, int]:
+        """Percent of the week that is our own and that is promised, as a bar draws them; the rest is free."""
+        whole = max(self.maximum_min, 1)
+        return 100 * self.own_min // whole, 100 * self.bound_min // whole
+
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
