@@ -79,13 +79,14 @@ def devices(session: Session, actor: Actor) -> list[Device]:
     )
     if not may(actor, "devices.see"):
         query = query.where(SignIn.person_id == actor.person_id)
-    return [
+    found = [
         Device(
             row.public_id, row.person_id, name, row.device, row.created_at, row.last_seen_at, row.has_passkey,
             row.public_id == actor.session_id,
         )
         for row, name in session.execute(query)
     ]  # fmt: skip
+    return sorted(found, key=lambda one: not one.is_this)
 
 
 def passkeys(session: Session, actor: Actor) -> list[KeyRow]:

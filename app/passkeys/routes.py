@@ -1,11 +1,13 @@
 """Signing in and out, changing the view, and approving documents (S07)."""
 
 from flask import Response, redirect, request, url_for
+from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
 
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Actor, Role
+from app.firms.protocol import add_sentences
 from app.passkeys import approvals, routes_devices, routes_firm, routes_join, routes_recovery  # noqa: F401
 from app.passkeys.actions import end_access, sign_in, sign_out
 from app.passkeys.ceremony import WRONG, credential_id_in, request_options, verify_answer
@@ -124,6 +126,20 @@ def begin_approval(database: Database, actor: Actor, kind: str, document_id: str
 def finish_approval(database: Database, actor: Actor, kind: str, document_id: str) -> Response:
     url = approvals.finish(database, actor, kind, document_id, this_browser(), posted_credential())
     return next_answer(url)
+
+
+add_sentences(
+    {
+        "person_invited": ("user-plus", lazy_gettext("Eine Person ist eingeladen.")),
+        "device_invited": ("qr-code", lazy_gettext("%(object)s bekommt ein neues Handy.")),
+        "device_approved": ("user-check", lazy_gettext("Das neue Handy von %(object)s ist bestätigt.")),
+        "passkey_added": ("fingerprint", lazy_gettext("%(object)s hat einen neuen Schlüssel.")),
+        "passkey_revoked": ("ban", lazy_gettext("Ein Schlüssel von %(object)s ist gesperrt.")),
+        "key_registered": ("key-round", lazy_gettext("Der Schlüssel von %(object)s darf unterschreiben.")),
+        "recovery_printed": ("printer", lazy_gettext("Der Notfallschlüssel ist gedruckt.")),
+        "recovered": ("triangle-alert", lazy_gettext("%(object)s kam mit dem Notfallschlüssel herein.")),
+    }
+)
 
 
 def _end_devices(session: Session, actor: Actor, person_id: str) -> None:
