@@ -70,7 +70,10 @@ _D: tuple[str, ...] = (
     "requests.actions.expire_requests",
     "offers.actions.expire_offers",
     "agreements.actions.lapse_agreements",
+    "agreements.actions.lapse_amendments",
+    "push.actions.remind_people",
     "push.actions.escalate_requests",
+    "push.actions.forget_old_rows",
 )
 _S: tuple[str, ...] = (
     "plans.actions.solve_due_plans",

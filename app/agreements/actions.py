@@ -1,5 +1,14 @@
 """What this room does, under the names by which pages, reactions, inbox and deadlines find it."""
 
+from app.agreements.amending import (
+    approve_amendment,
+    decline_amendment,
+    lapse_amendments,
+    propose_cancellation,
+    propose_change,
+    signable_amendment,
+)
+from app.agreements.amendment_exchange import receive_amendment, send_amendment
 from app.agreements.approving import approve_agreement, signable_digest
 from app.agreements.bundles import receive_effective, send_effective
 from app.agreements.drafting import draft_agreements
@@ -17,19 +26,27 @@ from app.agreements.sending import (
 __all__ = [
     "announce_agreement",
     "approve_agreement",
+    "approve_amendment",
     "decline_agreement",
+    "decline_amendment",
     "draft_agreements",
     "lapse_agreements",
+    "lapse_amendments",
+    "propose_cancellation",
+    "propose_change",
+    "receive_amendment",
     "receive_declined",
     "receive_draft",
     "receive_effective",
     "receive_lapsed",
     "receive_signatures",
     "seal_agreement",
+    "send_amendment",
     "send_declined",
     "send_draft",
     "send_effective",
     "send_lapsed",
     "send_signatures",
+    "signable_amendment",
     "signable_digest",
 ]

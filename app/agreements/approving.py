@@ -45,7 +45,7 @@ def approve_agreement(session: Session, actor: Actor, agreement_id: str, signatu
     note_event(session, actor.firm_id, actor.person_id, "signed", "agreement", agreement.id, about)
     bump_version(session, actor.firm_id)
     if not is_rule_met(agreement.total_cents, case.two_person_above_cents, len(agreement.signers)):
-        tell_managers(session, agreement, "agreement_second", but_not=actor.person_id)
+        tell_managers(session, agreement, "second_signature", but_not=actor.person_id)
     elif agreement.side == "ours":
         _sign_as_firm(session, agreement, digest)
     else:

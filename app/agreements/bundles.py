@@ -48,7 +48,7 @@ def send_effective(session: Session, event: BundleCompleted) -> None:
     for member in members:
         effective = _effective_of(session, member)
         send_message(session, member.firm_id, member.partner_id, "agreement.effective", body_of(effective), member.id)
-        tell_managers(session, member, "agreement_signed")
+        tell_managers(session, member, "sealed")
     if members:
         finish_request(session, event.firm_id, members[0].request_id)
 
@@ -74,8 +74,8 @@ def receive_effective(session: Session, incoming: Incoming) -> None:
         agree_held(session, agreement.firm_id, line.offer_line_id, line.minutes)
     confirm_held(session, agreement.firm_id, agreement.id)
     _come_into_force(session, agreement)
-    tell_managers(session, agreement, "agreement_signed")
-    tell_foremen(session, agreement, "hours_booked")
+    tell_managers(session, agreement, "sealed")
+    tell_foremen(session, agreement, "sealed")
 
 
 def _declare_effective(session: Session, agreement: Agreement) -> None:

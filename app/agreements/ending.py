@@ -1,6 +1,7 @@
 """Agreements that do not come about: declined, expired, hours gone, plan not complete. Each frees and tells everybody."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -15,12 +16,12 @@ from app.agreements.queries import (
     partner_of,
 )
 from app.agreements.rules import GRACE, OPEN, check_step
-from app.agreements.telling import tell_foremen, tell_managers
+from app.agreements.telling import tell_end
 from app.agreements.wire import read_ended
 from app.bookings.actions import release_bookings
 from app.core import clock
 from app.core.errors import Conflict
-from app.core.events import AgreementDeclined, AgreementLapsed
+from app.core.events import AgreementDeclined, AgreementLapsed, OfferReceived
 from app.core.outbox import emit
 from app.federation.rules import Incoming
 from app.firms.access import Actor
@@ -31,7 +32,9 @@ from app.notary.queries import address, digest
 from app.offers.actions import decline_offer, release_selection
 from app.offers.models import Offer
 from app.offers.queries import live_offers
+from app.plans.models import Plan
 from app.requests.actions import close_request
+from app.requests.models import WorkRequest
 from app.requests.queries import own_request
 
 CHOSEN = ("selected", "partly_selected")
@@ -89,18 +92,28 @@ def finish_request(session: Session, firm_id: str, request_id: str) -> None:
     """Close the request when no agreement of it is open: with one in force it is contracted, else its offers count again."""
     request = own_request(session, firm_id, request_id)
     if request.state != "contracting":
-        return
-    states = [agreement.state for agreement in agreements_of_request(session, firm_id, request_id)]
-    if any(state in OPEN for state in states):
-        return
-    if "in_force" not in states:
-        # Nothing came about: what is still offered may be planned anew. (No arrow of the request's own life leads here.)
-        request.state = "quoted"
-        bump_version(session, firm_id)
-        return
+        return None
+    agreements = agreements_of_request(session, firm_id, request_id)
+    if any(agreement.state in OPEN for agreement in agreements):
+        return None
+    if all(agreement.state != "in_force" for agreement in agreements):
+        return _plan_anew(session, request, agreements)
     for offer in live_offers(session, firm_id, request_id, "theirs"):
         decline_offer(session, firm_id, offer.id)
-    close_request(session, firm_id, request_id)
+    return close_request(session, firm_id, request_id)
+
+
+def _plan_anew(session: Session, request: WorkRequest, agreements: Sequence[Agreement]) -> None:
+    """Nothing came about: the plan is no longer chosen, and what is still offered counts again."""
+    # No arrow of the request's own life leads here; a whole plan that fell through is like a withdrawal of its offers.
+    request.state = "quoted"
+    session.execute(
+        sa.update(Plan)
+        .where(Plan.firm_id == request.firm_id, Plan.request_id == request.id)
+        .values(chosen_at=None, chosen_by=None)
+    )
+    emit(session, OfferReceived(request.firm_id, agreements[-1].offer_id))
+    bump_version(session, request.firm_id)
 
 
 def _receive_end(session: Session, incoming: Incoming, state: str) -> None:
@@ -134,8 +147,7 @@ def _end(session: Session, agreement: Agreement, state: str, reason: str) -> Non
     release_bookings(session, agreement.firm_id, agreement.id)
     if was_shared:
         _record_lapse(session, agreement, reason)
-    tell_managers(session, agreement, "agreement_ended")
-    tell_foremen(session, agreement, "hours_free")
+    tell_end(session, agreement)
     note_event(session, agreement.firm_id, None, "lapsed", "agreement", agreement.id, agreement.partner_id)
     bump_version(session, agreement.firm_id)
     session.flush()

@@ -50,8 +50,8 @@ def send_signatures(session: Session, event: AgreementSealed) -> None:
     """The record stands in our log: the partner gets our proof, and our signatures where it does not have them yet."""
     agreement = agreement_for(session, event.firm_id, event.agreement_id)
     if agreement.state == "in_force":
-        tell_managers(session, agreement, "agreement_signed")
-        tell_foremen(session, agreement, "hours_booked")
+        tell_managers(session, agreement, "sealed")
+        tell_foremen(session, agreement, "sealed")
     if agreement.entry_seq is None:
         return
     own = address(session, agreement.firm_id)

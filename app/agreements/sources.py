@@ -54,7 +54,7 @@ def terms_of(session: Session, firm_id: str, partner_id: str, is_requester: bool
     if partnership is None or framework is None or partnership.state != "active" or not framework.digest:
         raise RuleBroken("Mit diesem Betrieb gibt es gerade keinen Rahmenvertrag.")
     facts = signed_facts(framework)
-    own, other = parties_of(session, partnership, facts)
+    own, other = parties_of(session, partnership, framework)
     steps = facts.cancellation_steps if facts else _default("cancellation_steps")
     return Terms(
         template_key=framework.template_key,
@@ -81,17 +81,16 @@ def signed_facts(framework: Framework) -> FrameworkFacts | None:
     return facts_from(FrameworkFacts, facts) if isinstance(facts, Mapping) else None
 
 
-def parties_of(session: Session, partnership: Partnership, facts: FrameworkFacts | None) -> tuple[Party, Party]:
-    """(own, other) as both signed them in the framework; without it, as the rows name them."""
-    firm = firm_of(session, partnership.firm_id)
+def parties_of(session: Session, partnership: Partnership, framework: Framework) -> tuple[Party, Party]:
+    """(own, other) as both signed them in the framework; without its facts, as the rows name them."""
+    firm, facts = firm_of(session, partnership.firm_id), signed_facts(framework)
     if facts is None:
         return _party_of_firm(firm), _party_of_partner(partnership)
-    parties = (facts.party_a, facts.party_b)
-    own = parties[0] if facts.party_a.name == firm.name else parties[1]
-    if facts.party_b.name == partnership.name:
-        own = parties[0]
-    other = parties[1] if own is parties[0] else parties[0]
-    return dataclasses.replace(own, represented_by=""), dataclasses.replace(other, represented_by="")
+    drafter = framework.record.get("message", {}).get("from")
+    is_own_first = drafter == firm.address if drafter else facts.party_a.name == firm.name
+    pair = (facts.party_a, facts.party_b) if is_own_first else (facts.party_b, facts.party_a)
+    own, other = (dataclasses.replace(party, represented_by="") for party in pair)
+    return own, other
 
 
 def chosen_lines(session: Session, firm_id: str, plan_id: str) -> dict[str, list[ChosenLine]]:

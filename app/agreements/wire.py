@@ -1,5 +1,6 @@
 """What travels between two firms about an agreement: built field by field, read field by field."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -70,7 +71,7 @@ class Effective:
 
 @dataclass(frozen=True)
 class Amended:
-    """booking.changed and booking.cancelled; `step` proposed, signed, sealed, declined or lapsed."""
+    """booking.changed and booking.cancelled; `step` proposed, signed, sealed, proved, declined or lapsed."""
 
     agreement_id: str
     amendment_id: str
@@ -83,12 +84,13 @@ class Amended:
     proof: dict[str, Any]
 
 
-AMENDMENT_PHASES = ("proposed", "signed", "sealed", "declined", "lapsed")
+AMENDMENT_STEPS = ("proposed", "signed", "sealed", "proved", "declined", "lapsed")
 
 
 def body_of(sent: Drafted | Signed | Ended | Effective | Amended) -> dict[str, Any]:
     """The body of a message, as JSON members."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(sent).items()}
+    body: dict[str, Any] = json.loads(json.dumps(asdict(sent)))
+    return body
 
 
 def read_drafted(body: dict[str, Any]) -> Drafted:
@@ -157,7 +159,7 @@ def read_amended(body: dict[str, Any]) -> Amended:
     amended = Amended(
         agreement_id=given.public_id("agreement_id"),
         amendment_id=given.public_id("amendment_id"),
-        step=given.choice("step", AMENDMENT_PHASES),
+        step=given.choice("step", AMENDMENT_STEPS),
         facts=given.object("facts"),
         text=given.document("text"),
         message=given.object("message"),

@@ -137,6 +137,12 @@ KINDS: dict[str, Kind] = {
         ("%(name)s hat Nein gesagt.", "Ein Partner hat Nein gesagt."),
     ),
     "lapsed": Kind(("Vereinbarung gilt nicht",), ("Die Frist ist vorbei.",)),
+    "ended": Kind(("Vereinbarung gilt nicht",), ("Tippe hier. Dann siehst du den Grund.",)),
+    "changed": Kind(
+        ("Stunden haben sich geändert",),
+        ("%(name)s weiß Bescheid. Sieh nach.", "Der Partner weiß Bescheid. Sieh nach."),
+        is_urgent=False,
+    ),
     "amendment": Kind(
         ("Änderung wartet",),
         ("%(name)s will etwas ändern. Jetzt prüfen.", "%(name)s will etwas ändern.", "Ein Partner will etwas ändern."),

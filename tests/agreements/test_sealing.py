@@ -12,7 +12,16 @@ from app.notary.models import LedgerEntry, LedgerEvidence
 from app.offers.models import Offer
 from app.requests.models import WorkRequest
 from tests.agreements.world import (
-    at, drafted, evidence_inside, evidence_of, make_deal, minutes_of, sign, signed_by_both, states, verified,
+    at,
+    drafted,
+    evidence_inside,
+    evidence_of,
+    make_deal,
+    minutes_of,
+    sign,
+    signed_by_both,
+    states,
+    verified,
 )  # fmt: skip
 
 
@@ -55,7 +64,8 @@ def test_both_logs_hold_the_same_evidence_and_anybody_can_verify_it(database: Da
             )
             .where(LedgerEntry.type == "agreement")
         ).all()
-    assert len(bodies) == 2 and bodies[0] == bodies[1]
+    assert len(bodies) == 2
+    assert bodies[0] == bodies[1]
     for file in files:
         assert verified(file, tmp_path) == 0
         assert b'"counterpart":null' not in file.replace(b" ", b"")

@@ -1,6 +1,7 @@
 """Two partners and a requester with ledgers, a request, offers with held hours and a chosen plan: ready to sign."""
 
 import datetime as dt
+import hashlib
 import json
 import subprocess
 import sys
@@ -229,17 +230,20 @@ def _link(session: Session, deal: Deal, key: str) -> None:
     facts = FrameworkFacts(
         "lohnfertigung", 1, parties[0], parties[1], "2026-10-01", load_template("lohnfertigung").clauses
     )
-    text = render_framework(facts)
-    import hashlib
-
+    text, framework_id = render_framework(facts), new_id()
     for us, them in ((keller, other), (other, keller)):
         remember_partner_keys(session, us.id, them.id, key_document(session, them.id))
         partnership = session.scalars(
             sa.select(Partnership).where(Partnership.firm_id == us.id, Partnership.partner_id == them.id)
         ).one()
-        framework = session.get_one(Framework, (us.id, partnership.framework_id))
-        framework.record = {"facts": asdict(facts)}
-        framework.text, framework.text_sha256 = text, hashlib.sha256(text.encode()).hexdigest()
+        session.add(
+            Framework(
+                firm_id=us.id, id=framework_id, created_at=clock.now(), partner_id=them.id, template_key="lohnfertigung",
+                template_version=1, clauses=[], text=text, text_sha256=hashlib.sha256(text.encode()).hexdigest(),
+                record={"facts": asdict(facts)}, digest="0x" + "22" * 32, frozen_at=clock.now(),
+            )
+        )  # fmt: skip
+        partnership.framework_id = framework_id
 
 
 def _party(session: Session, firm: TestFirm) -> Party:

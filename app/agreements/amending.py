@@ -1,0 +1,318 @@
+"""Changing and cancelling booked hours: wanted by one side, signed, sealed, and then done at both."""
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.agreements.amendment_records import PRIMARY, AmendmentRecord, Wanted, amendment_record, display_of, wanted_from
+from app.agreements.drafting import default_expiry
+from app.agreements.models import Agreement, Amendment
+from app.agreements.queries import (
+    amendment_for,
+    amendments_of,
+    limit_of,
+    lines_of,
+    locked_agreement,
+    locked_amendment,
+    partner_of,
+    signing_case,
+)
+from app.agreements.record import CHANGED
+from app.agreements.rules import Signing, check_amendment_step, check_may_sign, is_rule_met, role_of_signer
+from app.agreements.standing import LineChange, changes_from
+from app.agreements.telling import tell_foremen, tell_managers
+from app.bookings.actions import change_booking
+from app.bookings.queries import bookings_of
+from app.capacity.actions import agree_held, hold_hours, release_agreed, release_hold
+from app.capacity.models import Hold
+from app.core import clock
+from app.core.errors import Conflict, RuleBroken
+from app.core.events import BookingAmended
+from app.core.ids import new_id
+from app.core.outbox import emit
+from app.firms.access import Actor
+from app.firms.actions import bump_version, note_event
+from app.notary.actions import append_entry, check_signature, seal
+from app.notary.queries import VerificationError
+from app.partners.texts import one_line
+
+OPEN = ("frozen", "signed_one")
+
+
+def propose_change(
+    session: Session, actor: Actor, agreement_id: str, minutes: Mapping[int, int], reason: str
+) -> Amendment:
+    """Freeze new minutes per line number; both sides must sign. Raises RuleBroken for hours that cannot be."""
+    agreement = _changeable(session, actor, agreement_id)
+    booked = {one.line_no: one.agreed_min for one in bookings_of(session, actor.firm_id, agreement_id)}
+    changes = [LineChange(number, booked[number], new) for number, new in sorted(minutes.items()) if number in booked]
+    return _freeze(session, actor, agreement, "change", [one for one in changes if one.old_min != one.new_min], reason)
+
+
+def propose_cancellation(
+    session: Session, actor: Actor, agreement_id: str, line_nos: list[int], reason: str
+) -> Amendment:
+    """Freeze the cancellation of some lines, with the fee of today. Raises RuleBroken for weeks that are over."""
+    agreement = _changeable(session, actor, agreement_id)
+    booked = {one.line_no: one.agreed_min for one in bookings_of(session, actor.firm_id, agreement_id)}
+    changes = [LineChange(number, booked[number], 0) for number in sorted(set(line_nos)) if booked.get(number)]
+    return _freeze(session, actor, agreement, "cancellation", changes, reason)
+
+
+def signable_amendment(session: Session, actor: Actor, amendment_id: str) -> tuple[bytes, str]:
+    """(digest, role) that this person may sign now; raises NotFound, RuleBroken or Conflict with the reason why not."""
+    amendment = amendment_for(session, actor.firm_id, amendment_id)
+    agreement = locked_agreement(session, actor.firm_id, amendment.agreement_id)
+    record = record_of(session, agreement, amendment)
+    case = _case(session, actor, agreement, amendment, record)
+    check_may_sign(case, clock.now())
+    return record.digest(amendment.kind), role_of_signer(case.signer_count)
+
+
+def approve_amendment(session: Session, actor: Actor, amendment_id: str, signature: dict[str, Any]) -> Amendment:
+    """Add a manager's signature; when our own rule is met it is sent, or done. Raises RuleBroken or Conflict."""
+    agreement = locked_agreement(
+        session, actor.firm_id, amendment_for(session, actor.firm_id, amendment_id).agreement_id
+    )
+    amendment = locked_amendment(session, actor.firm_id, amendment_id)
+    record = record_of(session, agreement, amendment)
+    case = _case(session, actor, agreement, amendment, record)
+    check_may_sign(case, clock.now())
+    value = record.digest(amendment.kind)
+    try:
+        check_signature(session, actor.firm_id, None, value, signature)
+    except VerificationError:
+        raise RuleBroken(CHANGED) from None
+    amendment.signatures = [*amendment.signatures, signature | {"role": role_of_signer(case.signer_count)}]
+    amendment.signers = [*amendment.signers, actor.person_id]
+    note_event(session, actor.firm_id, actor.person_id, "signed", amendment.kind, agreement.id, agreement.partner_id)
+    bump_version(session, actor.firm_id)
+    if not is_rule_met(record.total_cents, case.two_person_above_cents, len(amendment.signers)):
+        tell_managers(session, agreement, "second_signature", but_not=actor.person_id, once=amendment.id)
+        return amendment
+    amendment.signatures = [*amendment.signatures, seal(session, actor.firm_id, value)]
+    if amendment.by_us and amendment.needs_both:
+        check_amendment_step(amendment.state, "signed_one")
+        _reserve(session, agreement, amendment)
+        amendment.state = "signed_one"
+    else:
+        carry_out(session, agreement, amendment)
+    emit(session, BookingAmended(actor.firm_id, amendment.id))
+    return amendment
+
+
+def decline_amendment(session: Session, actor: Actor, amendment_id: str) -> None:
+    """Say no to a change, or drop our own before it is signed; the agreement stays as it was. Twice says it once."""
+    agreement = locked_agreement(
+        session, actor.firm_id, amendment_for(session, actor.firm_id, amendment_id).agreement_id
+    )
+    amendment = locked_amendment(session, actor.firm_id, amendment_id)
+    if amendment.state == "declined":
+        return
+    if amendment.by_us and amendment.state == "signed_one":
+        raise Conflict("Das geht nicht mehr. Der Partner prüft es schon.")
+    end_amendment(session, agreement, amendment, "declined")
+    if not amendment.by_us:
+        emit(session, BookingAmended(actor.firm_id, amendment.id))
+
+
+def end_amendment(session: Session, agreement: Agreement, amendment: Amendment, state: str) -> None:
+    """It does not come about: what was kept for it is free, the agreement stays as it is."""
+    check_amendment_step(amendment.state, state)
+    amendment.state, amendment.ended_at, amendment.end_reason = state, clock.now(), state
+    if agreement.side == "theirs":
+        for change in changes_from(amendment.facts["lines"]):
+            release_hold(session, agreement.firm_id, extra_line_id(amendment.id, change.line_no))
+    bump_version(session, agreement.firm_id)
+    session.flush()
+
+
+def carry_out(session: Session, agreement: Agreement, amendment: Amendment) -> None:
+    """Everything is signed: the record, the bookings and the hours change together, or not at all."""
+    check_amendment_step(amendment.state, "in_force")
+    amendment.entry_seq = append_entry(
+        session,
+        agreement.firm_id,
+        amendment.kind,
+        PRIMARY[amendment.kind],
+        amendment.message,
+        display_of(amendment),
+        amendment.signatures,
+        subject_id=agreement.id,
+    )
+    for change in changes_from(amendment.facts["lines"]):
+        change_booking(session, agreement.firm_id, agreement.id, change.line_no, change.new_min)
+    if agreement.side == "theirs":
+        _move_hours(session, agreement, amendment)
+    amendment.state, amendment.in_force_at = "in_force", clock.now()
+    session.flush()
+    if not any(one.agreed_min for one in bookings_of(session, agreement.firm_id, agreement.id)):
+        agreement.state, agreement.ended_at, agreement.end_reason = "terminated", clock.now(), "cancelled"
+    tell_foremen(session, agreement, "changed", once=amendment.id)
+    tell_managers(session, agreement, "changed", once=amendment.id)
+    note_event(session, agreement.firm_id, None, amendment.kind, "agreement", agreement.id, agreement.partner_id)
+    bump_version(session, agreement.firm_id)
+
+
+def lapse_amendments(session: Session, now: dt.datetime) -> None:
+    """End changes that were not signed in time; the agreement stays as it was."""
+    late = session.execute(
+        sa.select(Amendment.firm_id, Amendment.id, Amendment.agreement_id)
+        .where(Amendment.state.in_(OPEN), Amendment.expires_at < now - dt.timedelta(hours=1))
+        .order_by(Amendment.firm_id, Amendment.id)
+    ).all()
+    for firm_id, amendment_id, agreement_id in late:
+        agreement = locked_agreement(session, firm_id, agreement_id)
+        amendment = locked_amendment(session, firm_id, amendment_id)
+        if amendment.state in OPEN:
+            end_amendment(session, agreement, amendment, "lapsed")
+
+
+def record_of(session: Session, agreement: Agreement, amendment: Amendment) -> AmendmentRecord:
+    """The record reckoned anew; raises RuleBroken when it is no longer the one that was frozen."""
+    issued_at = dt.datetime.fromtimestamp(amendment.message["issuedAt"], dt.UTC)
+    wanted = wanted_from(amendment.facts)
+    record = amendment_record(session, agreement, amendment.id, wanted, amendment.message["salt"], issued_at)
+    if record.text != amendment.text or record.message != amendment.message:
+        raise RuleBroken(CHANGED)
+    if wanted.kind == "cancellation" and amendment.state == "frozen" and wanted.day != clock.today().isoformat():
+        raise RuleBroken("Diese Absage ist von gestern. Beginne sie neu.")
+    return record
+
+
+def amendment_row(
+    agreement: Agreement, amendment_id: str, wanted: Wanted, record: AmendmentRecord, by_us: bool
+) -> Amendment:
+    """A new row for what one side wants."""
+    return Amendment(
+        firm_id=agreement.firm_id,
+        id=amendment_id,
+        created_at=clock.now(),
+        agreement_id=agreement.id,
+        kind=wanted.kind,
+        by_us=by_us,
+        facts=wanted.to_body(),
+        text=record.text,
+        message=record.message,
+        digest="0x" + record.digest(wanted.kind).hex(),
+        signatures=[],
+        signers=[],
+        fee_cents=record.fee_cents,
+        needs_both=record.needs_both,
+        expires_at=dt.datetime.fromtimestamp(wanted.expires_at, dt.UTC),
+        state="frozen",
+    )
+
+
+def extra_line_id(amendment_id: str, line_no: int) -> str:
+    """The id under which hours beyond the agreement's own line are held and agreed."""
+    return str(uuid.uuid5(uuid.UUID(amendment_id), str(line_no)))
+
+
+def _changeable(session: Session, actor: Actor, agreement_id: str) -> Agreement:
+    agreement = locked_agreement(session, actor.firm_id, agreement_id)
+    if agreement.state != "in_force":
+        raise Conflict("Nur eine wirksame Vereinbarung lässt sich ändern.")
+    for amendment in amendments_of(session, actor.firm_id, agreement_id):
+        if amendment.state == "frozen" and amendment.by_us and not amendment.signers:
+            end_amendment(session, agreement, amendment, "declined")
+        elif amendment.state in OPEN:
+            raise Conflict("Eine Änderung wartet schon auf Unterschriften.")
+    return agreement
+
+
+def _freeze(
+    session: Session, actor: Actor, agreement: Agreement, kind: str, changes: list[LineChange], reason: str
+) -> Amendment:
+    if not changes:
+        raise RuleBroken("Es hat sich nichts geändert. Ändere zuerst eine Stunde.", field="lines")
+    wanted = Wanted(
+        kind=kind,
+        changes=changes_from([(one.line_no, one.old_min, one.new_min) for one in changes]),
+        reason=one_line(reason) or "Änderung im Ablauf",
+        day=clock.today().isoformat(),
+        expires_at=int(default_expiry(clock.now()).timestamp()),
+        is_by_requester=agreement.side == "ours",
+    )
+    amendment_id = new_id()
+    record = amendment_record(session, agreement, amendment_id, wanted)
+    amendment = amendment_row(agreement, amendment_id, wanted, record, by_us=True)
+    session.add(amendment)
+    note_event(session, actor.firm_id, actor.person_id, "proposed", kind, agreement.id, agreement.partner_id)
+    bump_version(session, actor.firm_id)
+    session.flush()
+    return amendment
+
+
+def _case(
+    session: Session, actor: Actor, agreement: Agreement, amendment: Amendment, record: AmendmentRecord
+) -> Signing:
+    """As for an agreement; what is signed for is the new total, or the fee."""
+    case = signing_case(session, actor, agreement)
+    return replace(
+        case,
+        state=amendment.state,
+        is_ours=amendment.by_us,
+        expires_at=amendment.expires_at,
+        total_cents=record.total_cents,
+        # What both already owe each other goes on while a partnership rests.
+        is_partner_active=partner_of(session, agreement).state in ("active", "paused"),
+        has_signed=actor.person_id in amendment.signers,
+        limit_cents=limit_of(session, actor),
+        signer_count=len(amendment.signers),
+    )
+
+
+def _reserve(session: Session, agreement: Agreement, amendment: Amendment) -> None:
+    """The provider offers more hours: they are kept until the other side has signed."""
+    if agreement.side != "theirs":
+        return
+    lines = {line.line_no: line for line in lines_of(session, agreement.firm_id, agreement.id)}
+    for change in changes_from(amendment.facts["lines"]):
+        if change.new_min > change.old_min:
+            line = lines[change.line_no]
+            hold_hours(
+                session,
+                agreement.firm_id,
+                agreement.offer_id,
+                extra_line_id(amendment.id, change.line_no),
+                line.machine_id,
+                line.week,
+                change.new_min - change.old_min,
+                amendment.expires_at,
+            )
+
+
+def _move_hours(session: Session, agreement: Agreement, amendment: Amendment) -> None:
+    _reserve(session, agreement, amendment)
+    lines = {line.line_no: line for line in lines_of(session, agreement.firm_id, agreement.id)}
+    changes = changes_from(amendment.facts["lines"])
+    for change in sorted(changes, key=lambda one: (lines[one.line_no].machine_id, lines[one.line_no].week)):
+        line = lines[change.line_no]
+        if change.new_min > change.old_min:
+            extra_id = extra_line_id(amendment.id, change.line_no)
+            agree_held(session, agreement.firm_id, extra_id, change.new_min - change.old_min)
+        else:
+            _give_back(session, agreement, line.machine_id, line.week, change.old_min - change.new_min)
+
+
+def _give_back(session: Session, agreement: Agreement, machine_id: str, week: str, minutes: int) -> None:
+    """Free agreed minutes, those agreed last first: a line may have grown before."""
+    rows = session.execute(
+        sa.select(Hold.offer_line_id, Hold.minutes)
+        .where(Hold.firm_id == agreement.firm_id, Hold.offer_id == agreement.offer_id, Hold.state == "agreed")
+        .where(Hold.machine_id == machine_id, Hold.week == week)
+        .order_by(Hold.created_at.desc(), Hold.id.desc())
+    ).all()
+    rest = minutes
+    for row in rows:
+        part = min(rest, row.minutes)
+        release_agreed(session, agreement.firm_id, machine_id, week, part, row.offer_line_id)
+        rest -= part
+    if rest:
+        raise Conflict("Diese Stunden sind nicht mehr gebucht. Lade die Seite neu.")

@@ -1,0 +1,173 @@
+"""Changes and cancellations between two firms: what is sent at which step, and nothing believed on arrival."""
+
+import datetime as dt
+
+from sqlalchemy.orm import Session
+
+from app.agreements.amending import amendment_row, carry_out, end_amendment, record_of
+from app.agreements.amendment_records import amendment_record, wanted_from
+from app.agreements.models import Agreement, Amendment
+from app.agreements.queries import agreement_for, amendment_for, locked_agreement, locked_amendment, partner_of
+from app.agreements.sealing import check_partner_signatures
+from app.agreements.telling import tell_managers
+from app.agreements.wire import Amended, body_of, read_amended
+from app.core import clock
+from app.core.errors import RuleBroken
+from app.core.events import BookingAmended
+from app.core.outbox import emit
+from app.federation.actions import send_message
+from app.federation.rules import Incoming
+from app.firms.actions import bump_version
+from app.notary.actions import remember_partner_keys
+from app.notary.counterparts import OtherEntry, evidence_sha256, read_proof
+from app.notary.queries import address, key_document, proof_document
+from app.offers.rules import MOST_HOLD
+
+KINDS = {"change": "booking.changed", "cancellation": "booking.cancelled"}
+MAY_BE_LATE = dt.timedelta(days=2)
+
+
+def send_amendment(session: Session, event: BookingAmended) -> None:
+    """Tell the partner what our side just did with a change or cancellation."""
+    amendment = amendment_for(session, event.firm_id, event.amendment_id)
+    agreement = agreement_for(session, event.firm_id, amendment.agreement_id)
+    if partner_of(session, agreement).state not in ("active", "paused"):
+        return
+    own = address(session, agreement.firm_id)
+    proof = {} if amendment.entry_seq is None else proof_document(session, agreement.firm_id, amendment.entry_seq)
+    amended = Amended(
+        agreement_id=agreement.id,
+        amendment_id=amendment.id,
+        step=_step_of(amendment),
+        facts=amendment.facts,
+        text=amendment.text,
+        message=amendment.message,
+        signatures=tuple(one for one in amendment.signatures if one["party"] == own),
+        keys=key_document(session, agreement.firm_id),
+        proof=proof,
+    )
+    body, kind = body_of(amended), KINDS[amendment.kind]
+    send_message(session, agreement.firm_id, agreement.partner_id, kind, body, agreement.id)
+
+
+def receive_amendment(session: Session, incoming: Incoming) -> None:
+    """A partner's change or cancellation at any step; the same message twice changes nothing.
+
+    Raises RuleBroken for anything that is not exactly what we reckon ourselves.
+    """
+    amended = read_amended(incoming.body)
+    agreement = locked_agreement(session, incoming.firm_id, amended.agreement_id)
+    if agreement.partner_id != incoming.from_id or KINDS.get(str(amended.facts.get("kind"))) != incoming.kind:
+        raise _refused("agreement_id")
+    known = session.get(Amendment, (incoming.firm_id, amended.amendment_id))
+    if known is None:
+        _receive_new(session, incoming, agreement, amended)
+    else:
+        amendment = locked_amendment(session, incoming.firm_id, amended.amendment_id)
+        if (amendment.agreement_id, amendment.message) != (agreement.id, amended.message):
+            raise _refused("amendment_id")
+        _receive_next(session, incoming, agreement, amendment, amended)
+    bump_version(session, incoming.firm_id)
+
+
+def _receive_new(session: Session, incoming: Incoming, agreement: Agreement, amended: Amended) -> None:
+    """The partner wants something (proposed), or has done what it may do alone (sealed)."""
+    if amended.step not in ("proposed", "sealed") or agreement.state != "in_force":
+        raise _refused("step")
+    wanted, message = wanted_from(amended.facts), amended.message
+    if wanted.is_by_requester is (agreement.side == "ours"):
+        raise _refused("facts")
+    if type(message.get("issuedAt")) is not int or type(message.get("salt")) is not str:
+        raise _refused("message")
+    issued_at = dt.datetime.fromtimestamp(min(message["issuedAt"], 2**40), dt.UTC)
+    record = amendment_record(session, agreement, amended.amendment_id, wanted, message["salt"], issued_at)
+    if (record.text, record.message) != (amended.text, message):
+        raise _refused("text")
+    if record.needs_both is not (amended.step == "proposed"):
+        raise _refused("step")
+    _check_time(wanted.day, wanted.expires_at, issued_at)
+    row = amendment_row(agreement, amended.amendment_id, wanted, record, by_us=False)
+    row.state, row.signatures = "signed_one", list(amended.signatures)
+    _check_signed(session, incoming, agreement, row, amended)
+    session.add(row)
+    session.flush()
+    if amended.step == "sealed":
+        _carry_out_with(session, agreement, row, amended)
+        return
+    tell_managers(session, agreement, "amendment", once=row.id)
+
+
+def _receive_next(
+    session: Session, incoming: Incoming, agreement: Agreement, amendment: Amendment, amended: Amended
+) -> None:
+    """The partner answers: it signed what we want, said no, or returns its proof."""
+    if amended.step == "declined":
+        if amendment.by_us and amendment.state == "signed_one":
+            end_amendment(session, agreement, amendment, "declined")
+            tell_managers(session, agreement, "declined", once=amendment.id)
+        return
+    if amendment.counterpart is not None or amended.step not in ("signed", "proved"):
+        return
+    if amended.step == "signed" and amendment.by_us and amendment.state == "signed_one":
+        record_of(session, agreement, amendment)
+        _check_signed(session, incoming, agreement, amendment, amended)
+        amendment.signatures = [*amendment.signatures, *amended.signatures]
+        _carry_out_with(session, agreement, amendment, amended)
+    elif amendment.entry_seq is not None:
+        _keep_proof(session, agreement, amendment, amended)
+
+
+def _carry_out_with(session: Session, agreement: Agreement, amendment: Amendment, amended: Amended) -> None:
+    carry_out(session, agreement, amendment)
+    _keep_proof(session, agreement, amendment, amended)
+    emit(session, BookingAmended(agreement.firm_id, amendment.id))
+
+
+def _keep_proof(session: Session, agreement: Agreement, amendment: Amendment, amended: Amended) -> None:
+    """The partner's log holds the same evidence as ours."""
+    entry: OtherEntry = read_proof(amended.proof)
+    assert amendment.entry_seq is not None
+    same = evidence_sha256(session, agreement.firm_id, amendment.entry_seq)
+    if (entry.origin, entry.digest, entry.evidence_sha256) != (_partner_log(agreement), amendment.digest, same):
+        raise _refused("proof")
+    amendment.counterpart = amended.proof
+
+
+def _check_signed(
+    session: Session, incoming: Incoming, agreement: Agreement, amendment: Amendment, amended: Amended
+) -> None:
+    partner = partner_of(session, agreement)
+    if (amended.keys.get("address"), amended.keys.get("origin")) != (partner.address, _partner_log(agreement)):
+        raise _refused("keys")
+    remember_partner_keys(session, incoming.firm_id, incoming.from_id, amended.keys)
+    value = bytes.fromhex(amendment.digest[2:])
+    check_partner_signatures(session, incoming.firm_id, incoming.from_id, partner.address, value, amended.signatures)
+
+
+def _check_time(day: str, expires_at: int, issued_at: dt.datetime) -> None:
+    """Fees depend on the day: a partner cannot choose an earlier one."""
+    today = clock.today()
+    is_recent = any(day == (today - dt.timedelta(days=back)).isoformat() for back in range(MAY_BE_LATE.days + 1))
+    expiry = dt.datetime.fromtimestamp(min(expires_at, 2**40), dt.UTC)
+    if not is_recent or not clock.now() - MAY_BE_LATE <= issued_at <= clock.now() + dt.timedelta(hours=1):
+        raise _refused("day")
+    if not clock.now() < expiry <= clock.now() + MOST_HOLD:
+        raise _refused("expires_at")
+
+
+def _step_of(amendment: Amendment) -> str:
+    if amendment.state in ("declined", "lapsed"):
+        return amendment.state
+    if amendment.state == "signed_one":
+        return "proposed"
+    if amendment.by_us:
+        return "proved" if amendment.needs_both else "sealed"
+    return "signed" if amendment.needs_both else "proved"
+
+
+def _partner_log(agreement: Agreement) -> str:
+    return str(agreement.message["logTo" if agreement.side == "ours" else "logFrom"])
+
+
+def _refused(field: str) -> RuleBroken:
+    return RuleBroken("Diese Änderung passt nicht zu unseren Daten: %(name)s.", field, name=field)

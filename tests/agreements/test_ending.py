@@ -1,0 +1,202 @@
+"""Agreements that do not come about: each end frees the hours, is recorded at both sides, and tells everybody."""
+
+import datetime as dt
+
+import pytest
+import sqlalchemy as sa
+
+from app.agreements.actions import decline_agreement
+from app.bookings.models import Booking
+from app.capacity.actions import release_offer
+from app.core import clock
+from app.core.db import Database
+from app.core.errors import Conflict
+from app.firms.access import Role
+from app.notary.models import LedgerEntry
+from app.offers.models import Offer
+from app.plans.models import Plan
+from app.push.models import Alert
+from app.requests.models import WorkRequest
+from app.worker import end_what_is_due, run_until_quiet
+from tests.agreements.world import (
+    Deal,
+    at,
+    drafted,
+    make_deal,
+    minutes_of,
+    provider_of,
+    sign,
+    sign_only,
+    signed_by_both,
+    states,
+)
+from tests.conftest import MONDAY
+
+AFTER_EXPIRY = MONDAY + dt.timedelta(days=3, minutes=1)
+
+
+def test_a_partner_declines_and_the_hours_are_free(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    with database.write() as session:
+        decline_agreement(session, deal.actor("yilmaz"), agreement_id, "Maschine steht")
+    run_until_quiet(database)
+    assert states(database, deal, agreement_id) == ("declined", "declined")
+    assert at(database, deal, "keller", agreement_id).note == "Maschine steht"
+    assert minutes_of(database, deal, "yilmaz") == (0, 0)
+    assert lapse_records(database, deal) == {"keller", "yilmaz"}
+    assert told(database, deal, "keller", Role.MANAGER) == {"declined"}
+    assert "declined" in told(database, deal, "yilmaz", Role.FOREMAN)
+
+
+def test_what_nobody_signed_in_time_lapses_at_both_sides(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    with clock.frozen(AFTER_EXPIRY):
+        end_what_is_due(database)
+    assert states(database, deal, agreement_id) == ("lapsed", "lapsed")
+    assert at(database, deal, "keller", agreement_id).end_reason == "expired"
+    assert minutes_of(database, deal, "yilmaz") == (0, 0)
+    assert lapse_records(database, deal) == {"keller", "yilmaz"}
+
+
+def test_a_draft_that_never_left_the_house_frees_the_partners_hours_without_a_record(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    assert minutes_of(database, deal, "yilmaz") == (2760, 0)
+    with clock.frozen(AFTER_EXPIRY):
+        end_what_is_due(database)
+    assert at(database, deal, "keller", agreement_id).state == "lapsed"
+    assert minutes_of(database, deal, "yilmaz") == (0, 0)
+    assert lapse_records(database, deal) == set()
+
+
+def test_a_late_signature_is_refused_and_nothing_is_kept(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    with clock.frozen(AFTER_EXPIRY), pytest.raises(Conflict, match="Frist"):
+        sign_only(database, deal, "yilmaz", agreement_id)
+    assert at(database, deal, "yilmaz", agreement_id).signers == []
+
+
+def test_hours_that_are_gone_let_the_agreement_lapse_instead_of_selling_them_twice(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    with database.write() as session:
+        release_offer(session, deal.firms["yilmaz"].id, deal.offers["yilmaz"])
+    sign(database, deal, "yilmaz", agreement_id)
+    assert states(database, deal, agreement_id) == ("lapsed", "lapsed")
+    assert at(database, deal, "keller", agreement_id).end_reason == "hours_gone"
+    with database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Booking)) == 0
+        types = session.scalars(sa.select(LedgerEntry.type)).all()
+    assert "agreement" not in types
+    assert minutes_of(database, deal, "yilmaz") == (0, 0)
+
+
+def test_hours_that_are_gone_before_the_draft_arrives_end_it_at_once(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    with database.write() as session:
+        release_offer(session, deal.firms["yilmaz"].id, deal.offers["yilmaz"])
+    sign(database, deal, "keller", agreement_id)
+    agreement = at(database, deal, "keller", agreement_id)
+    assert (agreement.state, agreement.end_reason) == ("lapsed", "hours_gone")
+
+
+def test_one_no_ends_the_whole_plan_of_all_or_none(database: Database) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    for agreement_id in ids:
+        sign(database, deal, "keller", agreement_id)
+    first, second = (provider_of(database, deal, agreement_id) for agreement_id in ids)
+    sign(database, deal, first, ids[0])
+    assert states(database, deal, ids[0], first) == ("waiting_bundle", "waiting_bundle")
+    with database.write() as session:
+        decline_agreement(session, deal.actor(second), ids[1])
+    run_until_quiet(database)
+    assert states(database, deal, ids[0], first) == ("lapsed", "lapsed")
+    assert at(database, deal, first, ids[0]).end_reason == "bundle"
+    assert minutes_of(database, deal, first) == (0, 0)
+    assert minutes_of(database, deal, second) == (0, 0)
+    with database.read() as session:
+        assert set(session.scalars(sa.select(Booking.state))) == {"released"}
+    assert "ended" in told(database, deal, first, Role.FOREMAN)
+
+
+def test_a_plan_that_is_not_whole_at_the_deadline_lapses_everywhere(database: Database) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids[:1])
+    first = provider_of(database, deal, ids[0])
+    with clock.frozen(AFTER_EXPIRY):
+        end_what_is_due(database)
+    assert states(database, deal, ids[0], first) == ("lapsed", "lapsed")
+    assert minutes_of(database, deal, first) == (0, 0)
+
+
+def test_without_all_or_none_the_others_stay_in_force(database: Database) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"), all_or_none=False)
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids[:1])
+    with database.write() as session:
+        decline_agreement(session, deal.actor("keller"), ids[1])
+    run_until_quiet(database)
+    first = provider_of(database, deal, ids[0])
+    assert states(database, deal, ids[0], first) == ("in_force", "in_force")
+    assert request_state(database, deal) == "contracted"
+
+
+def test_after_a_plan_fell_through_the_other_offers_count_again(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    with database.write() as session:
+        decline_agreement(session, deal.actor("keller"), agreement_id)
+    run_until_quiet(database)
+    assert request_state(database, deal) == "quoted"
+    with database.read() as session:
+        assert session.get_one(Plan, (deal.firms["keller"].id, deal.plan_id)).chosen_at is None
+        kept = session.get_one(Offer, (deal.firms["keller"].id, deal.offers["nowak"]))
+        assert kept.state == "submitted"
+
+
+def test_nobody_declines_after_signing(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    with pytest.raises(Conflict), database.write() as session:
+        decline_agreement(session, deal.actor("keller"), agreement_id)
+
+
+def test_declining_twice_says_it_once(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    for _ in range(2):
+        with database.write() as session:
+            decline_agreement(session, deal.actor("yilmaz"), agreement_id)
+    run_until_quiet(database)
+    with database.read() as session:
+        entries = sa.select(sa.func.count()).select_from(LedgerEntry).where(LedgerEntry.type == "agreement.lapsed")
+        assert session.scalar(entries) == 2
+
+
+def request_state(database: Database, deal: Deal) -> str:
+    with database.read() as session:
+        return session.get_one(WorkRequest, (deal.firms["keller"].id, deal.request_id)).state
+
+
+def lapse_records(database: Database, deal: Deal) -> set[str]:
+    with database.read() as session:
+        found = session.scalars(sa.select(LedgerEntry.firm_id).where(LedgerEntry.type == "agreement.lapsed")).all()
+    return {key for key, firm in deal.firms.items() if firm.id in found}
+
+
+def told(database: Database, deal: Deal, key: str, role: Role) -> set[str]:
+    with database.read() as session:
+        kinds = sa.select(Alert.kind).where(Alert.person_id == deal.firms[key].people[role], Alert.kind != "plans")
+        return set(session.scalars(kinds))
