@@ -41,7 +41,9 @@ def _run_postgres(url: str) -> None:
 
 
 def _migrate(connection: Any) -> None:
-    context.configure(connection=connection, target_metadata=context.config.attributes.get("metadata"), render_as_batch=True)
+    context.configure(
+        connection=connection, target_metadata=context.config.attributes.get("metadata"), render_as_batch=True
+    )
     with context.begin_transaction():
         context.run_migrations()
     connection.commit()
