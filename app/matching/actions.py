@@ -136,5 +136,5 @@ def _values(session: Session, request: WorkRequest, lines: Sequence[RatedLine]) 
         "has_photo": any(is_photo(file.media_type) for file in files_of(session, request.firm_id, request.id)),
         "reply_by": request.reply_by.isoformat() if request.reply_by else "",
         "version": request.version,
-        "can_say_yes": bool(lines) and all(line.rate_cents_per_hour is not None for line in lines),
+        "has_answer": bool(lines) and all(line.rate_cents_per_hour is not None for line in lines),
     }

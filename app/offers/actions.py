@@ -45,6 +45,8 @@ from app.offers.rules import (
     check_step,
     check_undo,
 )
+from app.push.actions import cancel_alerts, mark_alerts_seen
+from app.push.models import Alert
 from app.requests.models import Receipt, WorkRequest
 from app.requests.queries import holidays_near, partner_request, receipt_of
 from app.requests.rules import default_valid_until
@@ -130,18 +132,18 @@ def answer_no(session: Session, firm_id: str, person_id: str, request_id: str) -
     bump_version(session, firm_id)
 
 
-def undo_answer(session: Session, actor: Actor, request_id: str) -> None:
+def undo_answer(session: Session, firm_id: str, person_id: str, request_id: str) -> None:
     """Take the last answer back within ten minutes: the request waits again. Raises Conflict later."""
-    request = _locked_request(session, actor.firm_id, request_id)
-    receipt = receipt_of(session, actor.firm_id, request_id)
+    request = _locked_request(session, firm_id, request_id)
+    receipt = receipt_of(session, firm_id, request_id)
     if receipt is None or receipt.answered_at is None or not receipt.answer:
         raise Conflict("Hier gibt es nichts zurückzunehmen.")
     check_undo(receipt.answered_at, clock.now())
-    for offer in live_offers(session, actor.firm_id, request_id, "ours"):
+    for offer in live_offers(session, firm_id, request_id, "ours"):
         _take_back(session, offer)
     _forget_answer(receipt)
-    note_event(session, actor.firm_id, actor.person_id, "answer_undone", "request", request.id)
-    bump_version(session, actor.firm_id)
+    note_event(session, firm_id, person_id, "answer_undone", "request", request.id)
+    bump_version(session, firm_id)
 
 
 def withdraw_offer(session: Session, actor: Actor, offer_id: str) -> None:
@@ -163,12 +165,20 @@ def mark_seen(database: Database, actor: Actor, request_id: str) -> None:
     """Note for our own house who first opened the request: it need not go to the deputy then."""
     with database.read() as session:
         receipt = receipt_of(session, actor.firm_id, request_id)
-        if receipt is None or receipt.read_at is not None:
+        is_read = receipt is None or receipt.read_at is not None
+        if is_read and not waits_for(session, actor.firm_id, actor.person_id, request_id):
             return
     with database.write() as session:
+        mark_alerts_seen(session, actor.firm_id, actor.person_id, request_id)
         receipt = receipt_of(session, actor.firm_id, request_id)
         if receipt is not None and receipt.read_at is None:
             receipt.read_at, receipt.read_by = clock.now(), actor.person_id
+
+
+def waits_for(session: Session, firm_id: str, person_id: str, request_id: str) -> bool:
+    """Say whether a message about the request was sent to the person and never opened."""
+    query = sa.select(Alert.id).where(Alert.firm_id == firm_id, Alert.person_id == person_id)
+    return session.scalar(query.where(Alert.subject_id == request_id, Alert.seen_at.is_(None)).limit(1)) is not None
 
 
 def _live_lines(session: Session, request: WorkRequest, shown: str | None) -> Sequence[RatedLine]:
@@ -335,6 +345,8 @@ def _machines(session: Session, firm_id: str, lines: Iterable[LineDraft]) -> dic
 
 
 def _note_answer(session: Session, request: WorkRequest, person_id: str, answer: str) -> None:
+    """Keep who answered what, for our own house alone; nobody is reminded of it any more."""
+    cancel_alerts(session, request.firm_id, request.id)
     receipt = receipt_of(session, request.firm_id, request.id)
     if receipt is None:
         receipt = Receipt(firm_id=request.firm_id, id=new_id(), created_at=clock.now(), request_id=request.id)

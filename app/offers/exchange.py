@@ -9,12 +9,21 @@ from app.capacity.actions import extend_hold, release_offer
 from app.core import clock
 from app.core.db import Base
 from app.core.errors import RuleBroken
-from app.core.events import OfferDeclined, OfferMade, OfferReceived, OfferSelected, OfferWithdrawn, RequestGone
+from app.core.events import (
+    OfferDeclined,
+    OfferMade,
+    OfferReceived,
+    OfferSelected,
+    OfferWithdrawn,
+    RequestGone,
+    RequestReceived,
+)
 from app.core.outbox import emit
 from app.federation.actions import send_message
 from app.federation.queries import arrivals
 from app.federation.rules import Incoming
 from app.firms.actions import bump_version
+from app.firms.models import Firm
 from app.offers.messages import (
     Selection,
     SentLine,
@@ -32,6 +41,7 @@ from app.offers.models import Offer, OfferLine
 from app.offers.queries import asked_of, lines_of, live_offers, offer_for, version_count
 from app.offers.rules import MOST_HOLD, check_step, still_answers
 from app.partners.queries import may_send
+from app.push.actions import alert_people, cancel_alerts
 from app.requests.limits import GRACE
 from app.requests.models import WorkRequest
 from app.requests.queries import ANSWERABLE, chosen_ids, partner_request, receipt_of
@@ -73,9 +83,14 @@ def send_withdrawn_offer(session: Session, event: OfferWithdrawn) -> None:
 
 
 def close_answers(session: Session, event: RequestGone) -> None:
-    """A request ended or changed: free what we held for answers that no longer answer anything."""
+    """A request ended, or its old version did: free what we held for answers that answer nothing any more.
+
+    A new version is matched after that, against the hours that just came free.
+    """
     request = partner_request(session, event.firm_id, event.request_id)
     asked = asked_of(session, request)
+    if request.state not in ANSWERABLE:
+        cancel_alerts(session, event.firm_id, request.id)
     for offer in live_offers(session, event.firm_id, request.id, "ours"):
         if request.state in ANSWERABLE:
             lines = lines_of(session, event.firm_id, offer.id)
@@ -86,8 +101,12 @@ def close_answers(session: Session, event: RequestGone) -> None:
                 _drop_for_change(session, offer)
         elif offer.state == "submitted":
             _end(session, offer, "expired" if request.state == "expired" else "declined")
+            if request.state == "cancelled":
+                _tell_answerer(session, offer, "request_gone", asked.partner_name)
         elif request.state != "contracted" and offer.state in ("selected", "partly_selected"):
             _end(session, offer, "released")
+    if request.state in ANSWERABLE:
+        emit(session, RequestReceived(event.firm_id, request.id))
     bump_version(session, event.firm_id)
 
 
@@ -129,10 +148,12 @@ def receive_selected(session: Session, incoming: Incoming) -> None:
     state = "selected" if selection.is_whole else "partly_selected"
     if offer.state not in ("selected", "partly_selected"):
         check_step(offer.state, state)
+    request = partner_request(session, offer.firm_id, offer.request_id)
     for line in lines_of(session, offer.firm_id, offer.id):
         extend_hold(session, offer.firm_id, line.id, selection.hold_until)
+    if offer.state == "submitted":
+        _tell_answerer(session, offer, "chosen", asked_of(session, request).partner_name)
     offer.state, offer.valid_until = state, selection.hold_until
-    request = partner_request(session, offer.firm_id, offer.request_id)
     if request.state in ANSWERABLE:
         request.state = "planned"
     bump_version(session, offer.firm_id)
@@ -338,6 +359,15 @@ def _end(session: Session, offer: Offer, state: str) -> None:
     if offer.side == "ours":
         release_offer(session, offer.firm_id, offer.id)
     bump_version(session, offer.firm_id)
+
+
+def _tell_answerer(session: Session, offer: Offer, kind: str, partner_name: str) -> None:
+    """Tell the person who answered what became of it."""
+    if offer.answered_by is None:
+        return
+    name = partner_name if session.get_one(Firm, offer.firm_id).name_in_push else ""
+    url, key = f"/anfragen/{offer.request_id}", f"{kind}:{offer.id}"
+    alert_people(session, offer.firm_id, [offer.answered_by], kind, offer.request_id, url, {"name": name}, key)
 
 
 def _reason(session: Session, offer: Offer) -> str:

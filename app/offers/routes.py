@@ -12,14 +12,15 @@ from app.core import clock
 from app.core.errors import Conflict, RuleBroken
 from app.core.units import hours_text
 from app.firms.access import Actor, may
-from app.firms.queries import person_for
+from app.firms.queries import firm_of, person_for
 from app.matching.queries import Judgement, judge_request
 from app.offers.actions import answer_no, answer_part, answer_yes, make_offer, mark_seen, undo_answer, withdraw_offer
 from app.offers.parsing import TOTAL, free_slots, part_fields, read_lines, read_rate, stepped
 from app.offers.queries import InboxRow, OfferView, asked_of, inbox, own_offer, waiting_count
 from app.offers.rules import UNDO, Asked, LineDraft, check_answerable
-from app.push.actions import use_answer_token
-from app.push.models import Alert
+from app.push.actions import answered_token, use_answer_token
+from app.push.messages import reply
+from app.push.models import AnswerToken
 from app.requests.models import Receipt, WorkRequest
 from app.requests.queries import ANSWERABLE, files_of, partner_request, receipt_of, thread
 from app.requests.words import asked_text, job_facts, pieces_text, process_text, reason_text, weeks_text, when_text
@@ -151,7 +152,7 @@ def why(session: Session, actor: Actor, request_id: str) -> Response:
 @deed("requests.answer")
 def undo(session: Session, actor: Actor, request_id: str) -> Response:
     """Undo within ten minutes."""
-    undo_answer(session, actor, request_id)
+    undo_answer(session, actor.firm_id, actor.person_id, request_id)
     return go_to(url_for("offers.show", request_id=request_id), receipt="Zurückgenommen. Die Anfrage wartet wieder.")
 
 
@@ -166,27 +167,45 @@ def withdraw(session: Session, actor: Actor, offer_id: str) -> Response:
 @room.post("/antwort")
 @deed(PUBLIC)
 def answer_by_token(session: Session, actor: Actor | None) -> Response:
-    """The answer from the lock screen: one token, one non-binding answer, once."""
-    body = http.get_json(silent=True)
-    token = body.get("token") if isinstance(body, dict) else None
-    said = body.get("answer") if isinstance(body, dict) else None
-    if not isinstance(token, str) or len(token) > 200 or said not in ("yes", "no"):
+    """The answer from the lock screen: one token, one non-binding answer, once. The token is the only right."""
+    token, said = _token_and_answer()
+    if said not in ("yes", "no"):
         raise RuleBroken("Das hat nicht geklappt. Öffne die Anfrage.")
-    used = use_answer_token(session, token, actor.session_id if actor else None)
-    request = partner_request(session, used.firm_id, used.request_id)
-    asked = asked_of(session, request)
+    used = use_answer_token(session, token, actor.session_id if actor else "", said)
     if said == "yes":
-        version = _told_version(session, used.firm_id, used.alert_id)
+        version = used.request_version
         answer_yes(session, used.firm_id, used.person_id, used.request_id, by_token=True, version=version)
-        title, text = (
-            gettext("Danke. %(name)s weiß Bescheid.", name=asked.partner_name),
-            "Dein Ja ist noch kein Vertrag.",
-        )
     else:
         answer_no(session, used.firm_id, used.person_id, used.request_id)
-        title, text = gettext("Alles klar."), "Ein Nein hat keine Nachteile für euch."
-    person_for(session, used.firm_id, used.person_id)
-    return jsonify(title=title, body=gettext(text), undo_url=url_for("offers.undo", request_id=used.request_id))
+    return _spoken(session, used, said, url_for("offers.undo_by_token"))
+
+
+@room.post("/antwort/zurueck")
+@deed(PUBLIC)
+def undo_by_token(session: Session, actor: Actor | None) -> Response:
+    """Take the answer from the lock screen back, within ten minutes, by the same token."""
+    token, _said = _token_and_answer()
+    used = answered_token(session, token, actor.session_id if actor else "")
+    undo_answer(session, used.firm_id, used.person_id, used.request_id)
+    return _spoken(session, used, "undo", "")
+
+
+def _token_and_answer() -> tuple[str, str]:
+    body = http.get_json(silent=True)
+    told = body if isinstance(body, dict) else {}
+    token, said = told.get("token"), told.get("answer")
+    if not isinstance(token, str) or not 0 < len(token) <= 200:
+        raise RuleBroken("Das hat nicht geklappt. Öffne die Anfrage.")
+    return token, said if isinstance(said, str) else ""
+
+
+def _spoken(session: Session, used: AnswerToken, said: str, undo_url: str) -> Response:
+    """What the lock screen shows now, in the person's language."""
+    request = partner_request(session, used.firm_id, used.request_id)
+    shows_name = firm_of(session, used.firm_id).name_in_push
+    name = asked_of(session, request).partner_name if shows_name else ""
+    told = reply(said, person_for(session, used.firm_id, used.person_id).language, name)
+    return jsonify(title=told.title, body=told.body, undo_url=undo_url)
 
 
 def _say_yes(session: Session, actor: Actor, request: WorkRequest, form: Form) -> None:
@@ -336,10 +355,3 @@ def _can_undo(receipt: Receipt | None) -> bool:
 
 def _valid_text(offer: OfferView | None) -> str:
     return when_text(offer.offer.valid_until) if offer else ""
-
-
-def _told_version(session: Session, firm_id: str, alert_id: str) -> int | None:
-    """Which version of the request the message was about."""
-    alert = session.get(Alert, (firm_id, alert_id))
-    version = alert.values.get("version") if alert else None
-    return version if isinstance(version, int) else None

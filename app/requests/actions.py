@@ -1,7 +1,7 @@
 """What a firm does with its requests, and the one place where reactions and inbox find this room's actions."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -27,7 +27,7 @@ from app.requests.drafting import (
     save_requirement,
     start_draft,
 )
-from app.requests.drafts import check_open, faults_of_request
+from app.requests.drafts import check_open
 from app.requests.limits import GRACE, SMALL_MIN, SMALL_WITHIN, check_open_count, check_probes
 from app.requests.models import WorkRequest
 from app.requests.queries import draft_for, draft_of, holidays_near, open_count, own_request, sendable_ids, small_count
@@ -100,7 +100,7 @@ def publish_request(session: Session, actor: Actor, request_id: str) -> int:
     now = clock.now()
     check_open(draft_of(request, len(asked)), load_pack(request.pack), now)
     check_open_count(open_count(session, actor.firm_id))
-    _check_probes(session, request, asked, now)
+    _check_probes(session, request, request.need_min, asked, now)
     check_step(RequestState.DRAFT, RequestState.OPEN)
     request.state, request.published_at = "open", now
     request.lat, request.lon = _place(session, actor.firm_id)
@@ -119,16 +119,13 @@ def change_request(session: Session, actor: Actor, request_id: str, change: Chan
         raise Conflict("Diese Anfrage lässt sich nicht mehr ändern.")
     if _is_same(request, change):
         return
+    asked = sendable_ids(session, actor.firm_id, request_id)
+    _check_change(session, request, change, asked)
     if request.part_count != change.part_count:
         request.job_version = request.version + 1
     request.version += 1
-    request.need_min, request.first_week, request.last_week = change.need_min, change.first_week, change.last_week
-    request.part_count, request.reply_by = change.part_count, change.reply_by
-    request.note, request.contact_phone = change.note, change.contact_phone
-    asked = sendable_ids(session, actor.firm_id, request_id)
-    for fault in faults_of_request(draft_of(request, max(1, len(asked))), load_pack(request.pack), clock.now()):
-        raise fault
-    _check_probes(session, request, asked, clock.now())
+    for name in Change.__dataclass_fields__:
+        setattr(request, name, getattr(change, name))
     emit(session, RequestChanged(actor.firm_id, request_id))
     note_event(session, actor.firm_id, actor.person_id, "changed", "request", request_id)
     bump_version(session, actor.firm_id)
@@ -195,8 +192,24 @@ def _last_moment(request: WorkRequest) -> dt.datetime:
     return default_valid_until(request.reply_by, holidays_near(request.reply_by.date()))
 
 
-def _check_probes(session: Session, request: WorkRequest, asked: list[str], now: dt.datetime) -> None:
-    if request.kind != "hours" or request.need_min > SMALL_MIN:
+def _check_change(session: Session, request: WorkRequest, change: Change, asked: list[str]) -> None:
+    """The rules see the request as it would be; nothing is written before they agree."""
+    now, draft = clock.now(), draft_of(request, max(1, len(asked)))
+    need = replace(
+        draft.requirement,
+        need_min=change.need_min,
+        first_week=change.first_week,
+        last_week=change.last_week,
+        part_count=change.part_count,
+    )
+    check_open(
+        replace(draft, requirement=need, reply_by=change.reply_by, note=change.note), load_pack(request.pack), now
+    )
+    _check_probes(session, request, change.need_min, asked, now)
+
+
+def _check_probes(session: Session, request: WorkRequest, need_min: int, asked: list[str], now: dt.datetime) -> None:
+    if request.kind != "hours" or need_min > SMALL_MIN:
         return
     for partner_id in asked:
         partner = partnership_with(session, request.firm_id, partner_id)

@@ -130,8 +130,8 @@ def _replace(session: Session, incoming: Incoming, request: WorkRequest, sent: S
     if receipt is not None and receipt.answer == "no":
         # a no was said to the old version; the new one may be asked again
         receipt.answer, receipt.answered_at, receipt.answered_by = "", None, None
+    # first the answers to the old version are looked through, which frees hours; only then is the new one matched
     emit(session, RequestGone(incoming.firm_id, request.id))
-    emit(session, RequestReceived(incoming.firm_id, request.id))
     bump_version(session, incoming.firm_id)
 
 
