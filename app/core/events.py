@@ -141,7 +141,7 @@ class RequestReceived(Event):
 
 @dataclasses.dataclass(frozen=True)
 class RequestGone(Event):
-    """A partner withdrew, closed or let expire a request that we were asked."""
+    """A partner withdrew, closed or let expire a request that we were asked, or replaced it by a new version."""
 
     request_id: str
 
