@@ -10,6 +10,7 @@ from app.firms.access import Role
 from app.firms.actions import note_event
 from app.firms.queries import people
 from app.push.alerts import alert_people
+from app.push.devices import remove_orphans
 from app.push.messages import KINDS
 from app.push.models import Alert, AnswerToken, Mail, PushDelivery
 from app.push.queries import deputy_of
@@ -45,8 +46,11 @@ def remind_people(session: Session, now: dt.datetime) -> None:
 
 
 def forget_old_rows(session: Session, now: dt.datetime) -> None:
-    """Tokens, deliveries and mails that ended two weeks ago are of no use to anybody."""
+    """Once an hour: what ended two weeks ago is of no use to anybody, nor is a device that was signed out."""
+    if now.minute:
+        return
     before = now - KEEP
+    remove_orphans(session)
     session.execute(sa.delete(AnswerToken).where(AnswerToken.expires_at < before))
     session.execute(sa.delete(PushDelivery).where(PushDelivery.created_at < before))
     session.execute(sa.delete(Mail).where(Mail.sent_at < before))
