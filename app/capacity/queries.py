@@ -210,7 +210,7 @@ def _cells(session: Session, firm_id: str, shown: Sequence[str]) -> dict[tuple[s
             CapacityWindow.actual_min,
             CapacityWindow.held_min,
             CapacityWindow.agreed_min,
-            CapacityWindow.confirmed_at.is_not(None),
+            CapacityWindow.confirmed_at.is_not(None) | (CapacityWindow.actual_min > 0),
         ).where(CapacityWindow.firm_id == firm_id, CapacityWindow.week.in_(shown))
     )
     return {(row[0], row[1]): WeekCell(*row[1:]) for row in rows}

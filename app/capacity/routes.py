@@ -27,7 +27,12 @@ __all__ = ["room"]
 @page("capacity.offer")
 def offer(session: Session, actor: Actor) -> Response:
     """S16: machine, week and hours are chosen already; one tap offers them."""
-    return _render_offer(session, actor, Form(request.args))
+    asked = request.args
+    choice = offer_choice(session, actor.firm_id, actor.person_id, asked.get("machine", ""), asked.get("week", ""))
+    if choice is None:
+        return _render_nothing(actor)
+    form = Form({"hours": asked.get("hours") or hours_text(choice.proposed_min)})
+    return render("capacity/offer.html", choice=choice, form=form)
 
 
 @room.get("/anbieten/stunden")
@@ -49,7 +54,7 @@ def save_offer(session: Session, actor: Actor) -> Response:
         machine_id, week = form.value("machine"), form.value("week")
         return go_to(url_for("capacity.offer", machine=machine_id, week=week, hours=_stepped_hours(form)))
     saved = _save(session, actor, form, form.value("machine"), form.week("week"), url_for("capacity.offer"))
-    return saved or _render_offer(session, actor, form, 422)
+    return saved or _render_offer(session, actor, form)
 
 
 @room.post("/anbieten/<change_id>/zurueck")
@@ -127,13 +132,14 @@ def _save(session: Session, actor: Actor, form: Form, machine_id: str, week: str
     return None
 
 
-def _render_offer(session: Session, actor: Actor, form: Form, status: int = 200) -> Response:
+def _render_offer(session: Session, actor: Actor, form: Form) -> Response:
+    """The form again, with what was typed and what is wrong."""
     choice = offer_choice(session, actor.firm_id, actor.person_id, form.value("machine"), form.value("week"))
-    if choice is None:
-        return render("capacity/no_machine.html", may_edit=may(actor, "machines.edit"))
-    if "hours" not in form.fields:
-        form.fields["hours"] = hours_text(choice.proposed_min)
-    return render("capacity/offer.html", status, choice=choice, form=form)
+    return render("capacity/offer.html", 422, choice=choice, form=form) if choice else _render_nothing(actor)
+
+
+def _render_nothing(actor: Actor) -> Response:
+    return render("capacity/no_machine.html", may_edit=may(actor, "machines.edit"))
 
 
 def _render_week(session: Session, actor: Actor, week: str, machine_id: str, form: Form, status: int = 200) -> Response:

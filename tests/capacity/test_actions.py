@@ -110,7 +110,7 @@ def test_a_foreman_cannot_offer_more_than_the_calendar_allows(
 def test_a_closed_week_is_refused_in_plain_words(database: Database, yilmaz: TestFirm) -> None:
     close(database, yilmaz, dt.date(2026, 12, 24), dt.date(2027, 1, 6))
     with (
-        pytest.raises(RuleBroken, match="In KW 53 ist der Betrieb zu."),
+        pytest.raises(RuleBroken, match="In KW 53 ist der Betrieb zu"),
         database.write() as session,
     ):
         offer_hours(session, yilmaz.actor(Role.FOREMAN), yilmaz.machine_id, KW53, 60)
