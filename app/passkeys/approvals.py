@@ -43,8 +43,8 @@ def begin(database: Database, actor: Actor, kind: str, document_id: str, browser
 
 def finish(
     database: Database, actor: Actor, kind: str, document_id: str, browser: str, credential: dict[str, Any]
-) -> str:
-    """Take the phone's answer and let the document's room go on; returns the URL to go to."""
+) -> tuple[str, str]:
+    """Take the phone's answer and let the document's room go on; returns the URL to go to and the receipt to show."""
     digest = challenge_in(credential)
     # 1. from here on the challenge is used up; a crash leaves nothing but the need to tap again
     with database.write() as session:
@@ -62,7 +62,8 @@ def finish(
         if document.digest != digest:
             raise RuleBroken(CHANGED)
         note_use(_own_key(session, actor, passkey.credential_id), answer)
-        return finish_with(session, actor, kind, document_id, passkey.id, answer.parts())
+        url = finish_with(session, actor, kind, document_id, passkey.id, answer.parts())
+    return url, document.receipt
 
 
 def document_to_sign(session: Session, actor: Actor, kind: str, document_id: str) -> SignableDocument:

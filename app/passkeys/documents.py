@@ -20,6 +20,8 @@ class SignableDocument:
     permission: str
     role: str = "manager"
     """manager, or second for the second person of a two-person rule"""
+    receipt: str = "Unterschrieben."
+    """German sentence (translation key) that the next page shows."""
     needs_recovery_sheet: bool = True
     """No signature before the firm has printed its recovery key."""
 

@@ -1,5 +1,6 @@
 """The room's blueprint, and how its pages answer scripts."""
 
+import json
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
@@ -8,6 +9,7 @@ from app.core.errors import RuleBroken
 from app.passkeys.challenges import browser_secret, set_browser_cookie
 from app.passkeys.rules import device_name, is_local_path
 from app.passkeys.sessions import set_cookie
+from app.web.render import go_to
 
 room = Blueprint("passkeys", __name__)
 
@@ -33,9 +35,12 @@ def options_answer(options: dict[str, Any], browser: str) -> Response:
     return set_browser_cookie(jsonify(options), browser)
 
 
-def next_answer(url: str, secret: str = "") -> Response:
-    """Where the page goes after a ceremony; with a secret the browser is signed in."""
-    response = jsonify({"next": url})
+def next_answer(url: str, secret: str = "", receipt: str = "") -> Response:
+    """Where the page goes after a ceremony, with a receipt to show there; with a secret the browser is signed in."""
+    response = go_to(url, receipt=receipt)
+    response.status_code = 200
+    del response.headers["Location"]
+    response.data, response.mimetype = json.dumps({"next": url}), "application/json"
     return set_cookie(response, secret) if secret else response
 
 

@@ -126,7 +126,12 @@ def _load_revoke(session: Session, actor: Actor, passkey_id: str) -> SignableDoc
 
 def _signable(record: KeyRecord) -> SignableDocument:
     return SignableDocument(
-        record.digest, record.display.text, url_for("passkeys.devices"), "keys.edit", needs_recovery_sheet=False
+        record.digest,
+        record.display.text,
+        url_for("passkeys.devices"),
+        "keys.edit",
+        receipt="Bestätigt.",
+        needs_recovery_sheet=False,
     )
 
 

@@ -124,8 +124,8 @@ def begin_approval(database: Database, actor: Actor, kind: str, document_id: str
 @room.post("/unterschrift/<kind>/<document_id>")
 @ceremony("own.use")
 def finish_approval(database: Database, actor: Actor, kind: str, document_id: str) -> Response:
-    url = approvals.finish(database, actor, kind, document_id, this_browser(), posted_credential())
-    return next_answer(url)
+    url, receipt = approvals.finish(database, actor, kind, document_id, this_browser(), posted_credential())
+    return next_answer(url, receipt=receipt)
 
 
 add_sentences(

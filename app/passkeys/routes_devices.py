@@ -116,7 +116,7 @@ def finish_adding(database: Database, actor: Actor) -> Response:
         passkey = add_passkey(session, actor.firm_id, actor.person_id, new, this_device())
     if may(actor, "keys.edit"):
         return next_answer(url_for("passkeys.approve_key", passkey_id=passkey.id))
-    return next_answer(url_for(DEVICES))
+    return next_answer(url_for(DEVICES), receipt="Geschafft. Ab jetzt reicht dein Fingerabdruck.")
 
 
 @room.get("/geraete/schluessel/<passkey_id>")

@@ -133,7 +133,7 @@ def finish_joining(database: Database, _actor: Actor | None, token: str) -> Resp
         end_own_sign_in(session)
         invited = invitation_by(session, token)
         signed_in, _ = join_with_passkey(session, invited, new, this_device(), _language())
-    return next_answer(url_home(), signed_in.secret)
+    return next_answer(url_home(), signed_in.secret, "Geschafft. Ab jetzt reicht dein Fingerabdruck.")
 
 
 @room.post("/willkommen/<token>/ohne")
