@@ -1,0 +1,223 @@
+"""Changing and cancelling booked hours: new signed records at both sides, bookings and free hours follow."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.agreements.actions import (
+    approve_amendment,
+    decline_amendment,
+    propose_cancellation,
+    propose_change,
+    signable_amendment,
+)
+from app.agreements.models import Amendment
+from app.bookings.models import Booking
+from app.core import clock
+from app.core.db import Database
+from app.core.errors import Conflict, RuleBroken
+from app.notary.queries import evidence_file
+from app.worker import end_what_is_due, run_until_quiet
+from tests.agreements.world import (
+    Deal,
+    approval,
+    at,
+    drafted,
+    make_deal,
+    minutes_of,
+    signed_by_both,
+    verified,
+)
+from tests.conftest import MONDAY
+
+
+def test_the_requester_cancels_alone_by_the_staged_terms(database: Database, tmp_path: Path) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "keller", agreement_id, cancel=[2])
+    sign_amendment(database, deal, "keller", amendment_id)
+    assert amendment_states(database, deal, amendment_id) == ("in_force", "in_force")
+    assert booked(database, deal, "keller") == booked(database, deal, "yilmaz") == {1: 600, 2: 0, 3: 600, 4: 600}
+    assert minutes_of(database, deal, "yilmaz") == (0, 1800)
+    for key in ("keller", "yilmaz"):
+        assert verified(amendment_evidence(database, deal, key, amendment_id), tmp_path) == 0
+
+
+@pytest.mark.parametrize(("day", "percent"), [("2026-11-16", 0), ("2026-11-17", 50), ("2026-11-28", 80)])
+def test_the_fee_grows_as_the_week_comes_near(sqlite_database: Database, day: str, percent: int) -> None:
+    deal, agreement_id = sealed(sqlite_database)
+    with clock.frozen(dt.datetime.fromisoformat(f"{day}T09:00:00+01:00")):
+        amendment_id = propose(sqlite_database, deal, "keller", agreement_id, cancel=[1])
+    with sqlite_database.read() as session:
+        amendment = session.get_one(Amendment, (deal.firms["keller"].id, amendment_id))
+        # 10 hours and 2 hours of setting up at 95 euros
+        assert amendment.fee_cents == 114_000 * percent // 100
+        assert f"Pauschale {percent} %" in amendment.text
+
+
+def test_a_provider_cancels_only_with_the_requesters_signature_and_without_a_fee(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "yilmaz", agreement_id, cancel=[1, 2, 3, 4])
+    sign_amendment(database, deal, "yilmaz", amendment_id)
+    assert amendment_states(database, deal, amendment_id) == ("signed_one", "signed_one")
+    assert minutes_of(database, deal, "yilmaz") == (0, 2400)
+    sign_amendment(database, deal, "keller", amendment_id)
+    assert amendment_states(database, deal, amendment_id) == ("in_force", "in_force")
+    assert minutes_of(database, deal, "yilmaz") == (0, 0)
+    for key in ("keller", "yilmaz"):
+        assert at(database, deal, key, agreement_id).state == "terminated"
+
+
+def test_a_change_needs_both_and_both_logs_hold_the_same_record(database: Database, tmp_path: Path) -> None:
+    deal, agreement_id = sealed(database)
+    first = propose(database, deal, "keller", agreement_id, change={1: 300})
+    sign_amendment(database, deal, "keller", first)
+    assert booked(database, deal, "keller")[1] == 600
+    sign_amendment(database, deal, "yilmaz", first)
+    second = propose(database, deal, "yilmaz", agreement_id, change={1: 360, 3: 480})
+    sign_amendment(database, deal, "yilmaz", second)
+    assert minutes_of(database, deal, "yilmaz") == (60, 2100)
+    sign_amendment(database, deal, "keller", second)
+    assert booked(database, deal, "keller") == booked(database, deal, "yilmaz") == {1: 360, 2: 600, 3: 480, 4: 600}
+    assert minutes_of(database, deal, "yilmaz") == (0, 2040)
+    for key in ("keller", "yilmaz"):
+        for amendment_id in (first, second):
+            assert verified(amendment_evidence(database, deal, key, amendment_id), tmp_path) == 0
+
+
+def test_a_change_that_is_declined_leaves_everything_as_it_was(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "yilmaz", agreement_id, change={1: 660})
+    sign_amendment(database, deal, "yilmaz", amendment_id)
+    assert minutes_of(database, deal, "yilmaz") == (60, 2400)
+    with database.write() as session:
+        decline_amendment(session, deal.actor("keller"), amendment_id)
+    run_until_quiet(database)
+    assert amendment_states(database, deal, amendment_id) == ("declined", "declined")
+    assert minutes_of(database, deal, "yilmaz") == (0, 2400)
+
+
+def test_a_change_that_nobody_signs_lapses(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "keller", agreement_id, change={1: 300})
+    sign_amendment(database, deal, "keller", amendment_id)
+    with clock.frozen(MONDAY + dt.timedelta(days=3, hours=2)):
+        end_what_is_due(database)
+    assert amendment_states(database, deal, amendment_id) == ("lapsed", "lapsed")
+    assert at(database, deal, "keller", agreement_id).state == "in_force"
+
+
+def test_more_hours_than_are_free_cannot_be_signed(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "keller", agreement_id, change={1: 4200})
+    sign_amendment(database, deal, "keller", amendment_id)
+    with pytest.raises(RuleBroken, match="frei"):
+        sign_amendment(database, deal, "yilmaz", amendment_id)
+    assert minutes_of(database, deal, "yilmaz") == (0, 2400)
+    assert booked(database, deal, "yilmaz")[1] == 600
+
+
+def test_one_change_at_a_time(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "keller", agreement_id, change={1: 300})
+    sign_amendment(database, deal, "keller", amendment_id)
+    with pytest.raises(Conflict):
+        propose(database, deal, "keller", agreement_id, cancel=[2])
+
+
+def test_a_cancellation_of_yesterday_is_begun_anew(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "keller", agreement_id, cancel=[1])
+    with clock.frozen(MONDAY + dt.timedelta(days=1)), pytest.raises(RuleBroken, match="gestern"):
+        sign_amendment(database, deal, "keller", amendment_id)
+
+
+@pytest.mark.parametrize("field", ["facts", "text", "message", "signatures", "agreement_id", "step"])
+def test_a_partner_cannot_bend_a_cancellation(database: Database, field: str) -> None:
+    from app.federation.models import Message
+    from app.federation.rules import Incoming
+    from app.reactions import INBOX
+
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "keller", agreement_id, cancel=[1])
+    with database.read() as session:
+        digest, role = signable_amendment(session, deal.actor("keller"), amendment_id)
+        signature = approval(session, deal, "keller", digest, role)
+    with database.write() as session:
+        approve_amendment(session, deal.actor("keller"), amendment_id, signature)
+    from app.worker import settle_events
+
+    settle_events(database)
+    with database.read() as session:
+        body = session.scalars(sa.select(Message.body).where(Message.kind == "booking.cancelled")).one()
+    bent = {
+        "facts": body["facts"] | {"lines": [[1, 600, 0], [2, 600, 0]]},
+        "text": body["text"] + " ",
+        "message": body["message"] | {"feeCents": 0 if body["message"]["feeCents"] else 1},
+        "signatures": body["signatures"][:1],
+        "agreement_id": amendment_id,
+        "step": "proposed",
+    }[field]
+    incoming = Incoming(
+        deal.firms["yilmaz"].id, deal.firms["keller"].id, "m", "booking.cancelled", body | {field: bent}, clock.now()
+    )
+    with pytest.raises(Exception, match=".*") as refusal, database.write() as session:
+        INBOX.get("booking.cancelled")(session, incoming)
+    assert type(refusal.value).__name__ in ("RuleBroken", "NotFound")
+    assert booked(database, deal, "yilmaz")[1] == 600
+
+
+def sealed(database: Database) -> tuple[Deal, str]:
+    """An agreement in force over four weeks of ten hours each, from KW 49 on."""
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    signed_by_both(database, deal, [agreement_id])
+    return deal, agreement_id
+
+
+def propose(
+    database: Database,
+    deal: Deal,
+    key: str,
+    agreement_id: str,
+    change: dict[int, int] | None = None,
+    cancel: list[int] | None = None,
+) -> str:
+    with database.write() as session:
+        if change is not None:
+            return propose_change(session, deal.actor(key), agreement_id, change, "weniger Teile").id
+        return propose_cancellation(session, deal.actor(key), agreement_id, cancel or [], "Kunde verschiebt").id
+
+
+def sign_amendment(database: Database, deal: Deal, key: str, amendment_id: str) -> None:
+    with database.read() as session:
+        digest, role = signable_amendment(session, deal.actor(key), amendment_id)
+        signature = approval(session, deal, key, digest, role)
+    with database.write() as session:
+        approve_amendment(session, deal.actor(key), amendment_id, signature)
+    run_until_quiet(database)
+
+
+def amendment_states(database: Database, deal: Deal, amendment_id: str) -> tuple[str, str]:
+    with database.read() as session:
+        keller, yilmaz = (
+            session.get_one(Amendment, (deal.firms[key].id, amendment_id)).state for key in ("keller", "yilmaz")
+        )
+    return keller, yilmaz
+
+
+def amendment_evidence(database: Database, deal: Deal, key: str, amendment_id: str) -> bytes:
+    with database.read() as session:
+        amendment = session.get_one(Amendment, (deal.firms[key].id, amendment_id))
+        assert amendment.entry_seq is not None
+        assert amendment.counterpart is not None
+        return evidence_file(session, deal.firms[key].id, amendment.entry_seq, amendment.counterpart)
+
+
+def booked(database: Database, deal: Deal, key: str) -> dict[int, int]:
+    with database.read() as session:
+        rows = session.execute(
+            sa.select(Booking.line_no, Booking.agreed_min).where(Booking.firm_id == deal.firms[key].id)
+        ).all()
+    return {row.line_no: row.agreed_min for row in rows}
