@@ -38,7 +38,6 @@ from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import append_entry, check_signature, seal
-from app.notary.queries import VerificationError
 from app.partners.texts import one_line
 
 OPEN = ("frozen", "signed_one")
@@ -86,7 +85,7 @@ def approve_amendment(session: Session, actor: Actor, amendment_id: str, signatu
     value = record.digest(amendment.kind)
     try:
         check_signature(session, actor.firm_id, None, value, signature)
-    except VerificationError:
+    except RuleBroken:
         raise RuleBroken(CHANGED) from None
     amendment.signatures = [*amendment.signatures, signature | {"role": role_of_signer(case.signer_count)}]
     amendment.signers = [*amendment.signers, actor.person_id]

@@ -17,7 +17,6 @@ from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import check_signature, seal
-from app.notary.queries import VerificationError
 
 
 def signable_digest(session: Session, actor: Actor, agreement_id: str) -> tuple[bytes, str]:
@@ -57,7 +56,7 @@ def _check_own(session: Session, firm_id: str, digest: bytes, signature: dict[st
     """The signature is of our own firm's passkey and over the text as it stands now, not as it stood when it was shown."""
     try:
         check_signature(session, firm_id, None, digest, signature)
-    except VerificationError:
+    except RuleBroken:
         raise RuleBroken(CHANGED) from None
 
 
