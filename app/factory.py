@@ -16,7 +16,7 @@ from app.config import Config
 from app.core import clock
 from app.core.db import Database
 from app.firms.access import require
-from app.menu import tabs_for
+from app.menu import SETUP_COUNTS, home_of, tab_counts, tabs_for
 from app.web import errors, pwa, render, security, static
 from app.web.world import World, join_world, world
 from app.worker import enqueue, last_heartbeat
@@ -92,6 +92,9 @@ def _open_rooms(app: Flask) -> None:
             app.register_blueprint(import_module(f"app.{name}.routes").room)
     if find_spec("app.passkeys.sessions"):
         import_module("app.passkeys.sessions").prepare(app)
+    app.extensions["home_of"] = home_of
+    app.extensions["tab_counts"] = tab_counts()
+    app.extensions["setup_counts"] = SETUP_COUNTS
     _refuse_routes_without_permission(app)
 
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from flask import current_app, request, url_for
 from flask_babel import gettext
 
+from app.capacity.queries import window_count
+from app.core import clock
 from app.firms.access import Actor, Role
+from app.firms.setup import Counts
+from app.machines.queries import machine_count
+from app.offers.queries import waiting_count as requests_waiting
+from app.partners.queries import partner_count
+from app.partners.queries import waiting_count as partners_waiting
 from app.web.world import Tab, world
 
 Count = Callable[..., int]
@@ -39,6 +46,19 @@ TABS: dict[Role, tuple[Entry, ...]] = {
     Role.ACCOUNTANT: (CONTRACTS, MORE),
     Role.STEWARD: (Entry("firms.show", "factory", "Betrieb"), Entry("passkeys.devices", "smartphone", "Geräte"), MORE),
 }
+
+
+SETUP_COUNTS = Counts(machine_count, window_count, partner_count, partners_waiting)
+
+
+def tab_counts() -> dict[str, Count]:
+    """What the badges count: only things that wait for this person."""
+    counts: dict[str, Count] = {"offers": lambda session, actor: requests_waiting(session, actor.firm_id, clock.now())}
+    import app.agreements.queries as q
+
+    if hasattr(q, "waiting_count"):
+        counts["agreements"] = q.waiting_count
+    return counts
 
 
 def home_of(role: Role) -> str:

@@ -16,7 +16,20 @@ from app.core.db import Database
 from app.federation.rules import Incoming
 
 _R: dict[type[e.Event], tuple[str, ...]] = {
-    e.PartnershipProposed: ("partners.actions.announce_proposal",),
+    e.PartnershipProposed: ("federation.partnerships.send_joined",),
+    e.PartnershipRequested: ("push.partner_news.announce_request",),
+    e.FrameworkApproved: ("federation.partnerships.send_proposal",),
+    e.FrameworkArrived: ("push.partner_news.announce_framework",),
+    e.FrameworkSealed: ("federation.partnerships.send_signatures",),
+    e.PartnershipBegun: ("machines.profile.send_profile", "push.partner_news.announce_partner"),
+    e.PartnershipDeclined: ("federation.partnerships.send_no",),
+    e.PartnershipPaused: ("federation.partnerships.send_pause",),
+    e.PartnershipResumed: ("federation.partnerships.send_resumed",),
+    e.PartnershipScoped: ("federation.partnerships.send_scope",),
+    e.PartnershipEnded: ("federation.partnerships.send_end",),
+    e.PartnershipBroken: ("push.partner_news.announce_end",),
+    e.AbilitiesChanged: ("machines.profile.send_new_profile",),
+    e.MessageParked: ("push.partner_news.announce_parked",),
     e.RequestPublished: ("requests.actions.send_request",),
     e.RequestChanged: ("requests.actions.send_change",),
     e.RequestWithdrawn: ("requests.actions.send_withdrawal",),
@@ -39,6 +52,7 @@ _R: dict[type[e.Event], tuple[str, ...]] = {
     e.AgreementLapsed: ("agreements.actions.send_lapsed",),
     e.BundleCompleted: ("agreements.actions.send_effective",),
     e.BookingAmended: ("agreements.actions.send_amendment",),
+    e.SignedOut: ("push.devices.remove_devices",),
 }
 _I: dict[str, str] = {
     "partner.invite": "partners.actions.receive_invite",
@@ -66,6 +80,7 @@ _I: dict[str, str] = {
     "booking.cancelled": "agreements.actions.receive_amendment",
 }
 _D: tuple[str, ...] = (
+    "passkeys.actions.clear_expired",
     "partners.actions.lapse_invitations",
     "requests.actions.expire_requests",
     "offers.actions.expire_offers",
@@ -79,7 +94,7 @@ _S: tuple[str, ...] = (
     "plans.actions.solve_due_plans",
     "push.delivery.send_due_alerts",
     "push.delivery.send_due_mails",
-    "push.delivery.clean_photos",
+    "federation.photos.clean_photos",
 )
 
 

@@ -15,6 +15,8 @@ from app.core.db import Database
 from app.core.events import event_from
 from app.federation.actions import deliver_message, following_message, put_off, waiting_messages
 from app.firms.models import NodeSetting
+from app.notary.actions import resume_checkpoints
+from app.notary.keys import use_node_key
 from app.reactions import INBOX, deadlines, errands, reactions_to
 
 log = structlog.get_logger()
@@ -196,8 +198,10 @@ def main() -> None:
     except ConfigError as error:
         raise SystemExit(str(error)) from None
     clock.start_at(config.clock_start)
+    use_node_key(config.node_key)
     database = _database(config)
     note_heartbeat(database)
+    resume_checkpoints(database)
     run_until_quiet(database)
     consumer = task_engine(config).create_consumer(workers=3, initial_delay=0.05, max_delay=0.4)
     signal.signal(signal.SIGTERM, lambda *_: consumer.stop())

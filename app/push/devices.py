@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import Conflict, NotFound, RuleBroken
+from app.core.events import SignedOut
 from app.core.ids import new_id
 from app.firms.access import Actor
 from app.firms.models import Person
@@ -167,3 +168,8 @@ def _broken_keys() -> RuleBroken:
 
 def _bytes(text: str) -> bytes:
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def remove_devices(session: Session, event: SignedOut) -> None:
+    """A device was signed out: it gets no message any more."""
+    remove_devices_of_sign_in(session, event.sign_in_id)

@@ -1,0 +1,53 @@
+"""One Chromium of the distribution for all stories; each story has its own node."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from e2e.node import Node
+from e2e.phone import FLAGS, Phone
+from tests.push.service import PushService
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def push_service() -> Iterator[PushService]:
+    service = PushService()
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def node(tmp_path: Path, push_service: PushService) -> Iterator[Node]:
+    """An empty node of the real world."""
+    running = Node.start(tmp_path / "data", push_service.host)
+    yield running
+    running.stop()
+
+
+PickUp = Callable[..., Phone]
+
+
+@pytest.fixture
+def pick_up(browser: Browser, node: Node) -> Iterator[PickUp]:
+    """Hand out phones; at the end every page that was judged must have been without fault."""
+    phones: list[Phone] = []
+
+    def hand_out(name: str, **wishes: object) -> Phone:
+        phones.append(Phone.pick_up(browser, node.url, name, **wishes))  # type: ignore[arg-type]
+        return phones[-1]
+
+    yield hand_out
+    faults = {screen: found for phone in phones for screen, found in phone.judged.items() if found}
+    for phone in phones:
+        phone.context.close()
+    assert faults == {}

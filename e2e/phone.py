@@ -1,0 +1,210 @@
+"""A phone in somebody's hand: taps what can be seen, counts taps, keys and seconds, and judges every page it meets."""
+
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Locator, Page, expect
+
+from tests.push.service import Phone as PushPhone
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+AXE = (Path(__file__).parent / "node_modules/axe-core/axe.min.js")
+SHOTS = Path(__file__).parent / "shots"
+SMALLEST_TARGET_PX = 56
+PUSH_STUB = """
+(() => {
+  const given = %s;
+  const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0)).buffer;
+  let options = null;
+  const made = () => ({ endpoint: given.endpoint, expirationTime: null, options, toJSON: () => given,
+    getKey: (name) => bytes(given.keys[name]), unsubscribe: async () => { options = null; return true; } });
+  PushManager.prototype.subscribe = async function (wanted) { options = wanted; return made(); };
+  PushManager.prototype.getSubscription = async function () { return options ? made() : null; };
+})();
+"""
+
+
+@dataclass
+class Phone:
+    """One person's phone: a browser context of its own with a passkey chip and, on wish, a push subscription."""
+
+    name: str
+    context: BrowserContext
+    page: Page
+    cdp: CDPSession
+    base: str
+    taps: int = 0
+    keys: int = 0
+    started: float = field(default_factory=time.monotonic)
+    judged: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def pick_up(
+        cls, browser: Browser, base: str, name: str, push: PushPhone | None = None, size: tuple[int, int] = (360, 640)
+    ) -> "Phone":
+        """A new phone, 360×640, touch, German, with a virtual authenticator that always says yes."""
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, device_scale_factor=2, is_mobile=True, has_touch=True, locale="de-DE",
+            timezone_id="Europe/Berlin", base_url=base,
+        )  # fmt: skip
+        context.set_default_timeout(15_000)
+        if push is not None:
+            context.grant_permissions(["notifications"], origin=base)
+            context.add_init_script(PUSH_STUB % json.dumps(push.json()))
+        page = context.new_page()
+        cdp = context.new_cdp_session(page)
+        cdp.send("WebAuthn.enable")
+        cdp.send(
+            "WebAuthn.addVirtualAuthenticator",
+            {
+                "options": {
+                    "protocol": "ctap2", "ctap2Version": "ctap2_1", "transport": "internal", "hasResidentKey": True,
+                    "hasUserVerification": True, "isUserVerified": True, "automaticPresenceSimulation": True,
+                }
+            },
+        )  # fmt: skip
+        return cls(name, context, page, cdp, base)
+
+    # --- what a person does ------------------------------------------------------------------------------------------
+
+    def open(self, url: str) -> None:
+        """Come by a link from outside: a QR code, a message, the icon of the app."""
+        self.page.goto(url)
+
+    def tap(self, text: str, exact: bool = False) -> None:
+        """Tap the first visible button, link, chip or summary with this text."""
+        target = self._target(text, exact)
+        target.scroll_into_view_if_needed()
+        target.click()
+        self.taps += 1
+
+    def write(self, label: str, text: str) -> None:
+        """Type into the field with this label; the keys are counted, the tap into the field too."""
+        box = self.page.get_by_label(label, exact=False).first
+        box.fill(text)
+        self.taps += 1
+        self.keys += len(text)
+
+    def see(self, text: str) -> None:
+        """Wait until the text is there for a person to see."""
+        expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible()
+
+    def see_not(self, text: str) -> None:
+        expect(self.page.get_by_text(text).locator("visible=true")).to_have_count(0)
+
+    def count_from_here(self) -> None:
+        """Start counting taps, keys and seconds anew."""
+        self.taps, self.keys, self.started = 0, 0, time.monotonic()
+
+    def counted(self) -> dict[str, float]:
+        return {"taps": self.taps, "keys": self.keys, "seconds": round(time.monotonic() - self.started, 1)}
+
+    def _target(self, text: str, exact: bool) -> Locator:
+        wanted: Any = text if exact else re.compile(re.escape(text), re.IGNORECASE)
+        page = self.page
+        found = (
+            page.get_by_role("button", name=wanted, exact=exact)
+            .or_(page.get_by_role("link", name=wanted, exact=exact))
+            .or_(page.locator("label", has_text=wanted))
+            .or_(page.locator("summary", has_text=wanted))
+            .locator("visible=true")
+            .first
+        )
+        expect(found).to_be_visible()
+        return found
+
+    # --- what a careful eye checks -----------------------------------------------------------------------------------
+
+    def judge(self, screen: str) -> None:
+        """Axe, one h1, no sideways scroll and large targets at 320 px, in three looks; keeps a picture of each."""
+        self.judged[screen] = []
+        before = self.page.viewport_size
+        self.page.set_viewport_size({"width": 320, "height": 568})
+        for look in ("hell", "dunkel", "sonne"):
+            self._wear(look)
+            self.judged[screen] += [f"{look}: {fault}" for fault in self._faults(look)]
+            SHOTS.mkdir(exist_ok=True)
+            self.page.screenshot(path=SHOTS / f"{screen}-320-{look}.png", full_page=True)
+        self._wear("hell")
+        self.page.set_viewport_size(before or {"width": 360, "height": 640})
+        self.page.screenshot(path=SHOTS / f"{screen}-360.png")
+
+    def _wear(self, look: str) -> None:
+        self.page.emulate_media(color_scheme="dark" if look == "dunkel" else "light", reduced_motion="reduce")
+        self.page.evaluate(
+            "(sonne) => { const d = document.documentElement.dataset; d.licht = sonne ? 'sonne' : ''; d.hand = sonne ? 'handschuh' : ''; }",
+            look == "sonne",
+        )
+
+    def _faults(self, look: str) -> list[str]:
+        page = self.page
+        page.evaluate(AXE.read_text())
+        faults = page.evaluate(
+            "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+            ".map((v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(' | '))"
+        )
+        if page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            faults.append("scrolls sideways")
+        if page.locator("h1").count() != 1:
+            faults.append(f"{page.locator('h1').count()} h1")
+        return [*faults, *page.evaluate(SMALL_TARGETS, 80 if look == "sonne" else SMALLEST_TARGET_PX)]
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def deliver(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Put a decrypted push message into the real service worker and return the notification that it shows."""
+        self.page.evaluate("async () => { await navigator.serviceWorker.ready; }")
+        registrations: list[dict[str, Any]] = []
+        self.cdp.on("ServiceWorker.workerRegistrationUpdated", lambda event: registrations.extend(event["registrations"]))
+        self.cdp.send("ServiceWorker.enable")
+        self._until(lambda: bool(registrations))
+        self.cdp.send(
+            "ServiceWorker.deliverPushMessage",
+            {"origin": self.base, "registrationId": registrations[-1]["registrationId"], "data": json.dumps(message)},
+        )
+        return self._notification(message["notification"]["tag"])
+
+    def answer(self, action: str, notification: dict[str, Any]) -> dict[str, Any]:
+        """Tap a button of the notification: the worker's own handler runs, as on a locked phone."""
+        worker = self.context.service_workers[-1]
+        worker.evaluate("([action, data]) => self.onAlert(action, data)", [action, notification["data"]])
+        self.taps += 1
+        return self._notification(notification["tag"])
+
+    def _notification(self, tag: str) -> dict[str, Any]:
+        found: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            found[:] = self.page.evaluate(READ_NOTIFICATIONS, tag)
+            return bool(found)
+
+        self._until(look)
+        return found[-1]
+
+    def _until(self, is_done: Any, seconds: float = 15) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_done():
+            assert time.monotonic() < deadline, "nothing happened"
+            self.page.wait_for_timeout(50)
+
+
+SMALL_TARGETS = """
+(least) => [...document.querySelectorAll("a, button, input, select, textarea, summary, label.chip")]
+  .filter((e) => { const s = getComputedStyle(e); const r = e.getBoundingClientRect();
+    return r.width > 1 && r.height > 1 && s.visibility !== "hidden" && !e.closest(".fuss, .sprung, p, .band, noscript") && e.type !== "hidden"
+      && !["radio", "checkbox", "file"].includes(e.type) && s.position !== "absolute"; })
+  .map((e) => [e, e.getBoundingClientRect()])
+  .filter(([, r]) => r.height < least - 0.6)
+  .map(([e, r]) => `small target ${Math.round(r.width)}x${Math.round(r.height)}: ${(e.textContent || e.name || e.type).trim().slice(0, 30)}`)
+"""
+READ_NOTIFICATIONS = """
+async (tag) => (await (await navigator.serviceWorker.ready).getNotifications({ tag }))
+  .map((n) => ({ title: n.title, body: n.body, tag: n.tag, data: n.data, actions: n.actions.map((a) => ({ action: a.action, title: a.title })) }))
+"""
