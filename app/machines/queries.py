@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from app.federation.models import StoredFile
 from app.firms.models import Site
 from app.machines.models import Capability, Certificate, ImportRun, Machine, RateCard
 from app.machines.rules import CapabilityFacts, CertificateFacts, restore_values
+from app.packs.queries import load_pack
 from app.packs.rules import Value
 
 
@@ -83,12 +85,11 @@ def machine_count(session: Session, firm_id: str) -> int:
 
 
 def abilities_of(session: Session, firm_id: str, machine_id: str) -> Sequence[Capability]:
-    """What one machine can do, in the order it was entered."""
-    return session.scalars(
-        sa.select(Capability)
-        .where(Capability.firm_id == firm_id, Capability.machine_id == machine_id)
-        .order_by(Capability.created_at, Capability.id)
-    ).all()
+    """What one machine can do, in the order of the pack."""
+    found = session.scalars(
+        sa.select(Capability).where(Capability.firm_id == firm_id, Capability.machine_id == machine_id)
+    )
+    return sorted(found, key=lambda one: _place(one.process_key))
 
 
 def machines_for_matching(session: Session, firm_id: str, process_key: str | None = None) -> list[MatchMachine]:
@@ -122,10 +123,10 @@ def abilities_by_machine(
     if process_key is not None:
         query = query.where(Capability.process_key == process_key)
     found: dict[str, tuple[CapabilityFacts, ...]] = {}
-    for row in session.execute(query.order_by(Capability.created_at, Capability.id)):
+    for row in session.execute(query):
         facts = CapabilityFacts(row.process_key, tuple(row.material_groups), row.best_it, row.best_ra_nm)
         found[row.machine_id] = (*found.get(row.machine_id, ()), facts)
-    return found
+    return {key: tuple(sorted(facts, key=lambda one: _place(one.process_key))) for key, facts in found.items()}
 
 
 def has_clean_photo(session: Session, firm_id: str, machine: Machine) -> bool:
@@ -191,6 +192,16 @@ def import_run_for(session: Session, firm_id: str, run_id: str, kind: str) -> Im
     if run is None or run.kind != kind or run.applied_at is not None:
         raise NotFound
     return run
+
+
+def _place(process_key: str) -> int:
+    """Where the pack has the process: the common ones stand first."""
+    return _places().get(process_key, len(_places()))
+
+
+@lru_cache(maxsize=1)
+def _places() -> dict[str, int]:
+    return {key: place for place, key in enumerate(load_pack().processes)}
 
 
 def _match_machine(

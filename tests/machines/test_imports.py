@@ -11,10 +11,29 @@ from app.machines.models import Capability, Machine, RateCard
 from app.machines.tables import read_table
 from tests.world import TestFirm, make_world
 
-GOOD = """nummer;name;typ;verfahren;werkstoffgruppen;IT;Ra;mindestblock_h;ruesten_h;stundensatz;standort;Verfahrweg X (mm);y_travel;z_travel_mm;Tischbelastung;Achsen gleichzeitig
-F1;F5-650;5-Achs-Bearbeitungszentrum;5-Achs-Fräsen; P, M, N;IT7;1,6;8;2,5;95,00;Suhl;650;650;500;1.200;3+2, 5
-D1;Drehzentrum;CNC-Drehmaschine;Drehen / Bohren;P M;8;3,2;4;1;72;98527;;;;;
-"""
+HEADINGS = (
+    "nummer", "name", "typ", "verfahren", "werkstoffgruppen", "IT", "Ra", "mindestblock_h", "ruesten_h", "stundensatz",
+    "standort", "Verfahrweg X (mm)", "y_travel", "z_travel_mm", "Tischbelastung", "Achsen gleichzeitig",
+)  # fmt: skip
+MILL = (
+    "F1", "F5-650", "5-Achs-Bearbeitungszentrum", "5-Achs-Fräsen", "P, M, N", "IT7", "1,6", "8", "2,5", "95,00", "Suhl", "650",
+    "650", "500", "1.200", "3+2, 5",
+)  # fmt: skip
+LATHE = (
+    "D1",
+    "Drehzentrum",
+    "CNC-Drehmaschine",
+    "Drehen / Bohren",
+    "P M",
+    "8",
+    "3,2",
+    "4",
+    "1",
+    "72",
+    "98527",
+    *[""] * 5,
+)
+GOOD = "".join(";".join(row) + "\n" for row in (HEADINGS, MILL, LATHE))
 
 
 @pytest.fixture
@@ -76,7 +95,11 @@ def test_the_same_table_twice_changes_nothing(database: Database, yilmaz: TestFi
     before = (count(database, yilmaz, Machine), count(database, yilmaz, Capability), count(database, yilmaz, RateCard))
     preview = take_over(database, yilmaz, GOOD)
     assert preview.same_count == 2
-    assert before == (count(database, yilmaz, Machine), count(database, yilmaz, Capability), count(database, yilmaz, RateCard))
+    assert before == (
+        count(database, yilmaz, Machine),
+        count(database, yilmaz, Capability),
+        count(database, yilmaz, RateCard),
+    )
 
 
 def test_a_changed_row_changes_only_its_machine(database: Database, yilmaz: TestFirm) -> None:
@@ -120,7 +143,9 @@ def test_a_firm_without_machines_downloads_an_example_that_fits(database: Databa
 
 
 def test_english_headings_and_words_are_understood(database: Database, yilmaz: TestFirm) -> None:
-    text = "number,name,type,processes,material groups,IT,Ra,rate,site\nL1,Laser,Laser cutter,Laser cutting,P,,,120,Suhl\n"
+    text = (
+        "number,name,type,processes,material groups,IT,Ra,rate,site\nL1,Laser,Laser cutter,Laser cutting,P,,,120,Suhl\n"
+    )
     preview = take_over(database, yilmaz, text)
     assert preview.faults == ()
     assert preview.rows[0].draft.type_key == "laser_cutter"
@@ -174,7 +199,9 @@ def test_a_parameter_of_another_type_is_refused_only_where_it_is_filled(database
 
 def test_a_foreman_brings_no_rates(database: Database, yilmaz: TestFirm) -> None:
     preview = check(database, yilmaz, GOOD, may_rate=False)
-    assert {str(fault.error) for fault in preview.faults} == {"Stundensätze trägt nur die Leitung ein. Lösche die Spalte."}
+    assert {str(fault.error) for fault in preview.faults} == {
+        "Stundensätze trägt nur die Leitung ein. Lösche die Spalte."
+    }
     assert [fault.row for fault in preview.faults] == [2, 3]
 
 
@@ -184,7 +211,9 @@ def test_a_welding_station_takes_its_groups_from_the_one_column(database: Databa
     assert preview.rows[0].extras.values["material_groups"] == frozenset({"P", "M"})
 
 
-def test_another_firms_machine_with_the_same_number_stays_as_it_is(database: Database, world: dict[str, TestFirm]) -> None:
+def test_another_firms_machine_with_the_same_number_stays_as_it_is(
+    database: Database, world: dict[str, TestFirm]
+) -> None:
     take_over(database, world["yilmaz"], "nummer;typ;name\nM1;mill_5axis;Neuer Name\n")
     with database.read() as session:
         names = session.scalars(sa.select(Machine.name).where(Machine.firm_id == world["brandt"].id)).all()
@@ -193,10 +222,14 @@ def test_another_firms_machine_with_the_same_number_stays_as_it_is(database: Dat
 
 def test_a_row_that_is_too_wide_is_told(database: Database, yilmaz: TestFirm) -> None:
     preview = check(database, yilmaz, "nummer,typ,Ra\nF1,mill_5axis,1,6\n")
-    assert "Diese Zeile hat mehr Zellen als Überschriften." in str(preview.faults[-1].error) + str(preview.faults[0].error)
+    assert "Diese Zeile hat mehr Zellen als Überschriften." in str(preview.faults[-1].error) + str(
+        preview.faults[0].error
+    )
 
 
-@pytest.mark.parametrize("cell", ["=cmd|' /C calc'!A0", "<script>alert(1)</script>", "'; DROP TABLE machine;--", "𓀀" * 30])
+@pytest.mark.parametrize(
+    "cell", ["=cmd|' /C calc'!A0", "<script>alert(1)</script>", "'; DROP TABLE machine;--", "𓀀" * 30]
+)
 def test_hostile_names_are_only_text(database: Database, yilmaz: TestFirm, cell: str) -> None:
     take_over(database, yilmaz, f'nummer\ttyp\tname\nH1\tmill_5axis\t"{cell}"\n')
     with database.read() as session:
