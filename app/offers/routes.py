@@ -249,7 +249,7 @@ def _answer_page(session: Session, actor: Actor, request: WorkRequest, form: For
         facts=_facts(request, judgement),
         files=files_of(session, actor.firm_id, request.id),
         offer=offer if offer and offer.offer.state not in ("withdrawn", "expired", "superseded") else None,
-        receipt=receipt,
+        own=receipt,
         can_undo=_can_undo(receipt),
         may_rate=may(actor, "rates.see"),
         line_count=len(thread(session, actor.firm_id, request.id, request.partner_id or "")),

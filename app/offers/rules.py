@@ -115,8 +115,10 @@ def spread_minutes(total_min: int, free_min: Sequence[int]) -> list[int]:
 
 
 def _check_line(asked: Asked, line: LineDraft, today: dt.date) -> None:
-    if line.minutes <= 0 or line.minutes % STEP_MIN or line.minutes > MOST_WEEK_MIN:
+    if line.minutes <= 0 or line.minutes % STEP_MIN:
         raise RuleBroken("Gib die Stunden in Viertelstunden ein, zum Beispiel 7,25 oder 7,5.", "hours")
+    if line.minutes > MOST_WEEK_MIN:
+        raise RuleBroken("So viele Stunden hat eine KW nicht. Wähle mehr Wochen.", "hours")
     if not asked.first_week <= line.week <= asked.last_week:
         raise RuleBroken("Diese KW passt nicht zur Anfrage. Wähle eine andere.", "weeks")
     if monday(line.week) + dt.timedelta(days=6) <= today:

@@ -360,7 +360,7 @@ def test_without_a_rate_card_the_manager_is_asked_and_only_the_manager_can_answe
         (("2027-W05", 600), "passt nicht zur Anfrage"),
         (("2026-W49", 610), "Viertelstunden"),
         (("2026-W49", 0), "Viertelstunden"),
-        (("2026-W49", 60_000), "Viertelstunden"),
+        (("2026-W49", 60 * 170), "So viele Stunden hat eine KW nicht"),
     ],
 )
 def test_a_line_that_cannot_be_offered_is_refused_in_plain_words(

@@ -1,0 +1,241 @@
+"""S21, S41, S42, S43 as a manager meets them: three steps, checked, sent."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from app.core.db import Database
+from app.firms.access import Role
+from app.requests.models import WorkRequest
+from app.worker import run_until_quiet
+from tests.machines.house import House, open_house
+from tests.requests.story import ask, messages_out, people_of_the_story, request_row
+from tests.world import TestFirm
+
+FIRST = {"process_key": "milling_5x", "need": "500", "first_week": "2026-W49", "last_week": "2027-W04"}
+World = dict[str, TestFirm]
+
+
+@pytest.fixture
+def world(sqlite_database: Database) -> World:
+    return people_of_the_story(sqlite_database)
+
+
+@pytest.fixture
+def house(sqlite_database: Database, world: World, tmp_path: Path) -> House:
+    return open_house(sqlite_database, tmp_path).enter(world["keller"].actor())
+
+
+def value_of(page: str, name: str) -> list[str]:
+    """Values of the checked choices of a field, or of the input itself."""
+    checked = re.findall(rf'name="{name}" value="([^"]*)" checked', page)
+    return checked or re.findall(rf'name="{name}"[^>]* value="([^"]*)"', page)
+
+
+def begin(house: House) -> str:
+    """Send step 1; returns the draft's id."""
+    answer = house.post("/suchen", **FIRST)
+    assert answer.status_code == 303, answer.text
+    return str(re.findall(r"/suchen/([0-9a-f-]{36})/schritt/2", answer.location)[0])
+
+
+def second(house: House, request_id: str, **more: object) -> dict[str, object]:
+    """The fields of step 2 as the page fills them in, with a reason."""
+    page = house.get(f"/suchen/{request_id}/schritt/2").text
+    return {
+        "shortage_reason": "capacity",
+        "partners": value_of(page, "partners"),
+        "reply_by": value_of(page, "reply_by")[0],
+        "may_turn": "on",
+        "part_x": "",
+    } | more
+
+
+def test_a_500_hour_request_goes_out_in_three_steps(sqlite_database: Database, house: House, world: World) -> None:
+    page = house.get("/suchen").text
+    assert "Was suchst du?" in page
+    assert page.index("5-Achs-Fräsen") < page.index("Alle Verfahren")
+    request_id = begin(house)
+    assert len(second(house, request_id)["partners"]) == 5  # type: ignore[arg-type]
+    answer = house.post(f"/suchen/{request_id}/schritt/2", **second(house, request_id))
+    assert answer.location.endswith(f"/suchen/{request_id}/schritt/3")
+    check = house.get(f"/suchen/{request_id}/schritt/3").text
+    assert "KW 49 bis KW 4 (30. November bis 29. Januar)" in check
+    assert check.count("Ändern") >= 6
+    assert messages_out(sqlite_database, world["keller"]) == []
+    sent = house.post(f"/suchen/{request_id}/senden")
+    assert sent.status_code == 303
+    run_until_quiet(sqlite_database)
+    assert len(messages_out(sqlite_database, world["keller"], "request.published")) == 5
+    assert "Gesendet an 5 Partner. Antworten bis Mittwoch, 12 Uhr." in house.get(sent.location).text
+
+
+def test_wrong_fields_are_all_told_at_once_and_the_input_is_kept(house: House) -> None:
+    answer = house.post("/suchen", process_key="milling_5x", need="viele", first_week="2026-W50", last_week="2026-W49")
+    assert answer.status_code == 422
+    assert "<title>Fehler:" in answer.text
+    assert "Gib die Stunden als Zahl ein" in answer.text
+    assert 'value="viele"' in answer.text
+    assert value_of(answer.text, "process_key") == ["milling_5x"]
+
+
+def test_going_back_shows_what_was_typed(house: House) -> None:
+    request_id = begin(house)
+    page = house.get("/suchen").text
+    assert 'value="500"' in page
+    assert value_of(page, "last_week") == ["2027-W04"]
+    house.post(f"/suchen/{request_id}/schritt/2", **second(house, request_id, note="Eilig", customer="Geheim"))
+    again = house.get(f"/suchen/{request_id}/schritt/2").text
+    assert "Eilig" in again
+    assert value_of(again, "shortage_reason") == ["capacity"]
+
+
+def test_changing_an_answer_on_the_check_page_comes_back_there(house: House) -> None:
+    request_id = begin(house)
+    house.post(f"/suchen/{request_id}/schritt/2", **second(house, request_id))
+    page = house.get(f"/suchen/{request_id}/schritt/1?then=check").text
+    assert 'name="then" value="check"' in page
+    answer = house.post(f"/suchen/{request_id}/schritt/1", **(FIRST | {"need": "400", "then": "check"}))
+    assert answer.location.endswith("/schritt/3")
+
+
+def test_a_reason_is_required_and_partners_too(house: House) -> None:
+    request_id = begin(house)
+    answer = house.post(f"/suchen/{request_id}/schritt/2", **second(house, request_id, shortage_reason="", partners=[]))
+    assert answer.status_code == 422
+    assert "Wähle den Grund" in answer.text
+    assert "mindestens einen Partner" in answer.text
+
+
+def test_a_drawing_can_be_added_and_taken_away_and_a_wrong_file_is_told(house: House) -> None:
+    request_id = begin(house)
+    bad = second(house, request_id, drawing=(io.BytesIO(b"MZ"), "teil.exe"), note="bleibt")
+    answer = house.post(f"/suchen/{request_id}/schritt/2", **bad)
+    assert answer.status_code == 422
+    assert "Erlaubt sind PDF, STEP, DXF, PNG und JPG." in answer.text
+    assert "bleibt" in answer.text
+    good = second(house, request_id, drawing=(io.BytesIO(b"%PDF-1.7 x"), "teil.pdf"))
+    assert house.post(f"/suchen/{request_id}/schritt/2", **good).status_code == 303
+    page = house.get(f"/suchen/{request_id}/schritt/2").text
+    assert "teil.pdf" in page
+    remove = re.findall(r'action="(/suchen/[^"]*/weg)"', page)[0]
+    assert house.post(remove).status_code == 303
+    assert "teil.pdf" not in house.get(f"/suchen/{request_id}/schritt/2").text
+
+
+def test_the_weeks_to_end_in_begin_with_the_first_week(house: House) -> None:
+    page = house.get("/suchen/wochen?first_week=2026-W51").text
+    assert re.findall(r'name="last_week" value="([^"]*)"', page)[:4] == ["2026-W51", "2026-W52", "2026-W53", "2027-W01"]
+    assert len(re.findall(r'name="last_week"', page)) == 20
+    assert house.get("/suchen/wochen?first_week=unsinn").status_code == 200
+
+
+def test_is_our_time_enough_counts_the_own_plan_and_fills_the_request(house: House, world: World) -> None:
+    house.enter(world["yilmaz"].actor())
+    page = house.get("/zeit").text
+    assert value_of(page, "process_key")
+    query = "process_key=milling_5x&need=500&delivery_week=2027-W04"
+    result = house.get(f"/zeit?{query}")
+    assert "Euch fehlen 380 Stunden in KW 47 bis KW 4" in result.text.replace("KW 48 bis", "KW 47 bis")
+    asked = house.post("/zeit", process_key="milling_5x", need="500", delivery_week="2027-W04")
+    assert asked.status_code == 303
+    assert "380 Stunden" in house.get(asked.location).text
+    alone = house.get("/zeit?process_key=milling_5x&need=100&delivery_week=2027-W04")
+    assert "Ja. Ihr schafft das allein." in alone.text
+    assert house.get("/zeit?process_key=milling_5x&need=abc&delivery_week=2027-W04").status_code == 422
+
+
+def test_a_know_how_request_needs_a_part_a_number_and_a_date(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    page = house.get("/wissen").text
+    assert "weiß ich nicht" in page
+    fields = {
+        "process_key": "unknown", "part_count": "20", "delivery_week": "2026-W51", "shortage_reason": "know_how",
+        "partners": value_of(page, "partners"), "reply_by": value_of(page, "reply_by")[0], "note": "Dünne Wand.",
+    }  # fmt: skip
+    assert "Gib ein, wie viele Stück" in house.post("/wissen", **(fields | {"part_count": ""})).text
+    answer = house.post("/wissen", **fields, drawing=(io.BytesIO(b"%PDF-1.7 x"), "teil.pdf"))
+    assert answer.status_code == 303, answer.text
+    check = house.get(answer.location).text
+    assert "20 Stück" in check
+    request_id = re.findall(r"/suchen/([0-9a-f-]{36})/senden", check)[0]
+    assert house.post(f"/suchen/{request_id}/senden").status_code == 303
+    run_until_quiet(sqlite_database)
+    row = request_row(sqlite_database, world["brandt"], request_id)
+    assert row is not None
+    assert (row.kind, row.part_count, row.process_key) == ("know_how", 20, None)
+
+
+def test_changing_and_withdrawing_a_sent_request(sqlite_database: Database, house: House, world: World) -> None:
+    request_id = ask(sqlite_database, world, partners=("yilmaz",))
+    page = house.get(f"/suchen/{request_id}/aendern").text
+    fields = {
+        "need": "400",
+        "first_week": "2026-W49",
+        "last_week": "2027-W02",
+        "reply_by": value_of(page, "reply_by")[0],
+    }
+    assert house.post(f"/suchen/{request_id}/aendern", **(fields | {"need": "0"})).status_code == 422
+    assert house.post(f"/suchen/{request_id}/aendern", **fields).status_code == 303
+    run_until_quiet(sqlite_database)
+    row = request_row(sqlite_database, world["yilmaz"], request_id)
+    assert row is not None
+    assert (row.need_min, row.last_week) == (24000, "2027-W02")
+    assert house.post(f"/suchen/{request_id}/zurueckziehen").status_code == 303
+
+
+def test_the_thread_is_written_from_both_sides_and_hidden_from_others(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = ask(sqlite_database, world, partners=("yilmaz", "brandt"))
+    keller, yilmaz, brandt = world["keller"], world["yilmaz"], world["brandt"]
+    house.enter(yilmaz.actor(Role.FOREMAN))
+    url = f"/fragen/{request_id}/{keller.id}"
+    assert "Was willst du wissen?" in house.get(url).text
+    assert house.post(url, text="").status_code == 422
+    assert house.post(url, text="Welches Spannmittel?").status_code == 303
+    run_until_quiet(sqlite_database)
+    house.enter(keller.actor())
+    mine = f"/fragen/{request_id}/{yilmaz.id}"
+    assert "Welches Spannmittel?" in house.get(mine).text
+    assert "Spannmittel" not in house.get(f"/fragen/{request_id}/{brandt.id}").text
+    house.enter(brandt.actor(Role.FOREMAN))
+    assert house.get(mine).status_code == 404
+    assert house.get(f"/fragen/{request_id}/{yilmaz.id}").status_code == 404
+    house.enter(world["nowak"].actor())
+    assert house.get(url).status_code == 404
+
+
+def test_a_foreman_cannot_publish_and_a_worker_cannot_see_threads(house: House, world: World) -> None:
+    house.enter(world["keller"].actor(Role.FOREMAN))
+    assert house.get("/suchen").status_code == 403
+    assert house.get("/zeit").status_code == 403
+    house.enter(world["keller"].actor(Role.WORKER))
+    assert house.get("/anfragen").status_code == 403
+
+
+def test_a_draft_of_another_firm_is_not_there(house: House, world: World) -> None:
+    request_id = begin(house)
+    house.enter(world["yilmaz"].actor())
+    for url in (
+        f"/suchen/{request_id}/schritt/1",
+        f"/suchen/{request_id}/schritt/2",
+        f"/suchen/{request_id}/schritt/3",
+    ):
+        assert house.get(url).status_code == 404
+    assert house.post(f"/suchen/{request_id}/senden").status_code == 404
+    assert 'value="500"' not in house.get("/suchen").text
+
+
+def test_two_taps_on_send_send_once(sqlite_database: Database, house: House, world: World) -> None:
+    request_id = begin(house)
+    house.post(f"/suchen/{request_id}/schritt/2", **second(house, request_id))
+    answers = [house.post(f"/suchen/{request_id}/senden", once="k1") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    run_until_quiet(sqlite_database)
+    assert len(messages_out(sqlite_database, world["keller"], "request.published")) == 5
+    with sqlite_database.read() as session:
+        assert session.query(WorkRequest).filter_by(side="ours").count() == 1
