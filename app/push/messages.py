@@ -218,11 +218,10 @@ def message(kind: str, values: Mapping[str, Any], language: str, is_practice: bo
     """
     spec = KINDS[kind]
     gaps = _gaps(values, language)
+    title = _fit(spec.titles, gaps, language, MOST_TITLE)
     if is_practice:
-        room = MOST_TITLE - len(translate(language, PRACTICE, title=""))
-        title = translate(language, PRACTICE, title=_fit(spec.titles, gaps, language, room))
-    else:
-        title = _fit(spec.titles, gaps, language, MOST_TITLE)
+        # drawn on our own page, never on a phone's lock screen: it may be longer by this word
+        title = translate(language, PRACTICE, title=title)
     buttons = tuple((action, translate(language, label)) for action, label in spec.buttons)
     return Said(title, _fit(spec.bodies, gaps, language, MOST_BODY), buttons)
 

@@ -132,15 +132,15 @@ def this_device(session: Session, actor: Actor) -> PushDevice | None:
     )
 
 
-def latest_probe(session: Session, actor: Actor) -> tuple[Probe, Alert | None]:
+def latest_probe(session: Session, actor: Actor) -> Probe:
     """How far the actor's last test message came; one older than ten minutes is forgotten."""
     now = clock.now()
     alert = session.scalar(
         _own(actor).where(Alert.kind == "test", Alert.created_at > now - PROBE_LIFE).order_by(Alert.id.desc()).limit(1)
     )
     if alert is None:
-        return Probe.NONE, None
-    return probe_state(alert.created_at, alert.arrived_at, alert.seen_at, now), alert
+        return Probe.NONE
+    return probe_state(alert.created_at, alert.arrived_at, alert.seen_at, now)
 
 
 def unseen_alerts(session: Session, actor: Actor, is_practice: bool = False) -> list[ShownAlert]:

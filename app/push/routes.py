@@ -6,13 +6,13 @@ from flask import Blueprint, Response, jsonify, request, url_for
 from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound, RuleBroken
+from app.core.errors import RuleBroken
 from app.firms.access import Actor
 from app.firms.protocol import add_sentences
 from app.firms.queries import person_for
 from app.passkeys.rules import device_name
 from app.push.actions import Subscription, note_receipt, remove_device, save_device, see_test, send_test
-from app.push.queries import DeviceRow, latest_probe, own_devices
+from app.push.queries import latest_probe, own_devices
 from app.push.rules import Health, Probe
 from app.push.vapid import vapid_public_key
 from app.web.errors import wants_json
@@ -110,7 +110,7 @@ def push_context() -> dict[str, Any]:
 
 def _state(session: Session, actor: Actor) -> dict[str, Any]:
     devices = own_devices(session, actor)
-    step, alert = latest_probe(session, actor)
+    step = latest_probe(session, actor)
     this = next((device for device in devices if device.is_this), None)
     return {
         "devices": devices,
@@ -118,7 +118,6 @@ def _state(session: Session, actor: Actor) -> dict[str, Any]:
         "this": this,
         "probe": step,
         "is_polling": step in IN_FLIGHT,
-        "is_probe_here": alert is None or this is None or alert.device_id == this.id,
         "needs_start": this is None or this.health is Health.RED,
     }
 

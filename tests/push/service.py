@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
         if behaviour == "slow":
             self.server.closing.wait(30)
             self.close_connection = True
-            return
+            return None
         if behaviour == "big":
             return self._say(500, b"x" * 65_536)
         if isinstance(behaviour, str):

@@ -1,0 +1,49 @@
+"""What managers hear about partnerships: who wants to become a partner, what waits for a signature, what got stuck."""
+
+from sqlalchemy.orm import Session
+
+from app.core.events import FrameworkArrived, MessageParked, PartnershipBegun, PartnershipBroken, PartnershipRequested
+from app.firms.access import Role
+from app.firms.models import Firm
+from app.firms.queries import people
+from app.partners.queries import find_partnership
+from app.push.actions import alert_people
+from app.push.messages import KINDS
+
+
+def announce_request(session: Session, event: PartnershipRequested) -> None:
+    """A firm used our invitation: a manager reads and signs next."""
+    _tell(session, event.firm_id, event.partner_id, "partner", "asked", "/vertrag")
+
+
+def announce_framework(session: Session, event: FrameworkArrived) -> None:
+    """The partner has signed: a manager of ours is next."""
+    _tell(session, event.firm_id, event.partner_id, "partner", "framework", "/vertrag")
+
+
+def announce_partner(session: Session, event: PartnershipBegun) -> None:
+    """Both have signed: those who waited for the other side hear it."""
+    partner = find_partnership(session, event.firm_id, event.partner_id)
+    if partner is not None and partner.we_invited:
+        _tell(session, event.firm_id, event.partner_id, "partner_new", "begun")
+
+
+def announce_end(session: Session, event: PartnershipBroken) -> None:
+    """The partner ended the partnership, or said no."""
+    _tell(session, event.firm_id, event.partner_id, "partner_end", "over")
+
+
+def announce_parked(session: Session, event: MessageParked) -> None:
+    """A message did not arrive for seven days."""
+    _tell(session, event.firm_id, event.partner_id, "message_stuck", f"stuck:{event.message_id}")
+
+
+def _tell(session: Session, firm_id: str, partner_id: str, kind: str, once: str, page: str = "") -> None:
+    partner = find_partnership(session, firm_id, partner_id)
+    if partner is None or kind not in KINDS:
+        return
+    may_name = session.get_one(Firm, firm_id).name_in_push
+    values = {"name": partner.short_name if may_name else ""}
+    key = f"partner:{once}:{partner_id}:{partner.framework_id or partner.expires_at}"
+    managers = people(session, firm_id, Role.MANAGER)
+    alert_people(session, firm_id, managers, kind, partner_id, f"/partner/{partner_id}{page}", values, key)
