@@ -40,6 +40,8 @@ class Partnership(FirmOwned, Base):
     ended_at: Mapped[dt.datetime | None]
     expires_at: Mapped[dt.datetime | None]
     """Of an invitation that waits for approvals."""
+    ending: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The link.end message and its text while it waits for a manager's passkey."""
 
 
 class PartnerInvitation(FirmOwned, Base):
@@ -52,23 +54,31 @@ class PartnerInvitation(FirmOwned, Base):
     expires_at: Mapped[dt.datetime]
     used_at: Mapped[dt.datetime | None]
     used_by_firm: Mapped[str | None] = mapped_column(sa.String(36))
+    answered_at: Mapped[dt.datetime | None]
+    """When the firm that used it made itself known: after that a copy of its message opens nothing."""
 
 
 class Framework(FirmOwned, Base):
     """The framework agreement: its clauses may be edited until the first approval, never after."""
 
     __tablename__ = "framework"
+    __table_args__ = (
+        sa.CheckConstraint("(frozen_at IS NULL) = (text = '')", name="frozen_has_text"),
+        sa.CheckConstraint("sealed_seq IS NULL OR frozen_at IS NOT NULL", name="sealed_is_frozen"),
+    )
 
     partner_id: Mapped[str] = mapped_column(sa.String(36))
     template_key: Mapped[str] = mapped_column(sa.String(30))
     template_version: Mapped[int]
     clauses: Mapped[list[dict[str, Any]]]
     """[{number, title, text}] as edited"""
+    terms: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Periods and percentages as edited, by the names of `documents.LIMITS`; and the scopes."""
     text: Mapped[str] = mapped_column(sa.Text, default="")
     """The exact text, frozen at the first approval."""
     text_sha256: Mapped[str] = mapped_column(sa.String(64), default="")
     record: Mapped[dict[str, Any]]
-    """The link.partner message and its signatures so far."""
+    """facts, message and signatures so far of the link.partner record"""
     digest: Mapped[str] = mapped_column(sa.String(66), default="")
     frozen_at: Mapped[dt.datetime | None]
     sealed_seq: Mapped[int | None]
@@ -82,3 +92,32 @@ class BlockedFirm(FirmOwned, Base):
 
     address: Mapped[str] = mapped_column(sa.String(120))
     name: Mapped[str] = mapped_column(sa.String(120), default="")
+
+
+# What was signed stays as it was, whatever the code above does: the database itself refuses.
+FROZEN_COLUMNS = ("template_key", "template_version", "clauses", "terms", "text", "text_sha256", "digest", "frozen_at")
+_SQLITE_GUARD = f"""
+CREATE TRIGGER framework_frozen BEFORE UPDATE OF {", ".join(FROZEN_COLUMNS)} ON framework
+WHEN OLD.frozen_at IS NOT NULL AND ({" OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in FROZEN_COLUMNS)})
+BEGIN SELECT RAISE(ABORT, 'a signed framework agreement never changes'); END
+"""
+_POSTGRES_GUARD_FUNCTION = """
+CREATE OR REPLACE FUNCTION keep_framework_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'a signed framework agreement never changes' USING ERRCODE = 'integrity_constraint_violation'; END $$
+"""
+_POSTGRES_GUARD = f"""
+CREATE TRIGGER framework_frozen BEFORE UPDATE ON framework FOR EACH ROW
+WHEN (OLD.frozen_at IS NOT NULL AND (
+{" OR ".join(f"NEW.{name}::text IS DISTINCT FROM OLD.{name}::text" for name in FROZEN_COLUMNS)}))
+EXECUTE FUNCTION keep_framework_frozen()
+"""
+GUARDS = {"sqlite": (_SQLITE_GUARD,), "postgresql": (_POSTGRES_GUARD_FUNCTION, _POSTGRES_GUARD)}
+"""By dialect; a migration runs the same statements."""
+
+for _dialect, _statements in GUARDS.items():
+    for _statement in _statements:
+        sa.event.listen(
+            Framework.__table__,
+            "after_create",
+            sa.DDL(_statement).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call]
+        )

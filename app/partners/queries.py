@@ -1,5 +1,6 @@
 """Partnerships of the acting firm. Nothing here tells of a firm without consent."""
 
+import base64
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.errors import NotFound
 from app.firms.models import Firm
-from app.notary.queries import fingerprint_words, genesis_digest
+from app.notary.queries import derived_secret, fingerprint_words, genesis_digest
 from app.partners.models import BlockedFirm, Framework, PartnerInvitation, Partnership
 from app.partners.rules import LINKED, OPEN, WITHOUT_CONSENT, hash_of, lets_through
 
@@ -101,6 +102,33 @@ def open_invitation(session: Session, token: str) -> PartnerInvitation:
     found = session.scalar(sa.select(PartnerInvitation).where(PartnerInvitation.token_hash == hash_of(token)))
     if found is None or found.used_at is not None or found.expires_at <= clock.now():
         raise NotFound("Diese Einladung gilt nicht mehr. Bitte um eine neue.")
+    return found
+
+
+def invitation_for(session: Session, firm_id: str, invitation_id: str) -> PartnerInvitation:
+    """An invitation of our own; raises NotFound."""
+    found = session.get(PartnerInvitation, (firm_id, invitation_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def invitation_token(session: Session, firm_id: str, invitation_id: str) -> str:
+    """The 128 bits of our own invitation, made again from its id: only their hash is stored."""
+    secret = derived_secret(session, firm_id, f"partner invitation {invitation_id}")
+    return base64.urlsafe_b64encode(secret[:16]).rstrip(b"=").decode()
+
+
+def invitation_used(session: Session, firm_id: str, partner_id: str) -> str:
+    """The id of the partner's invitation that our firm used last; raises NotFound."""
+    found = session.scalar(
+        sa.select(PartnerInvitation.id)
+        .where(PartnerInvitation.firm_id == partner_id, PartnerInvitation.used_by_firm == firm_id)
+        .order_by(PartnerInvitation.used_at.desc(), PartnerInvitation.id.desc())
+        .limit(1)
+    )
+    if found is None:
+        raise NotFound
     return found
 
 

@@ -52,7 +52,7 @@ def lets_through(state: str, scope: Collection[str], kind: str) -> bool:
     if kind in WITHOUT_CONSENT:
         return state not in OVER
     if kind.startswith("partner."):
-        return state in ("half", "invited", "active", "paused", "ended", "declined")
+        return state in STEPS
     if state == "paused":
         return kind.split(".")[0] in WHILE_PAUSED
     needed = scope_of(kind)
