@@ -13,6 +13,7 @@ from app.agreements.amendment_records import PRIMARY, AmendmentRecord, Wanted, a
 from app.agreements.drafting import default_expiry
 from app.agreements.models import Agreement, Amendment
 from app.agreements.queries import (
+    agreement_for,
     amendment_for,
     amendments_of,
     limit_of,
@@ -66,7 +67,7 @@ def propose_cancellation(
 def signable_amendment(session: Session, actor: Actor, amendment_id: str) -> tuple[bytes, str]:
     """(digest, role) that this person may sign now; raises NotFound, RuleBroken or Conflict with the reason why not."""
     amendment = amendment_for(session, actor.firm_id, amendment_id)
-    agreement = locked_agreement(session, actor.firm_id, amendment.agreement_id)
+    agreement = agreement_for(session, actor.firm_id, amendment.agreement_id)
     record = record_of(session, agreement, amendment)
     case = _case(session, actor, agreement, amendment, record)
     check_may_sign(case, clock.now())

@@ -5,18 +5,20 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.agreements.models import Agreement
-from app.agreements.queries import agreement_for, locked_agreement, signing_case
+from app.agreements.queries import agreement_for, are_hours_held, locked_agreement, signing_case
 from app.agreements.record import CHANGED, digest_of
 from app.agreements.rules import check_may_sign, check_step, is_rule_met, role_of_signer
 from app.agreements.sealing import seal_agreement
 from app.agreements.telling import tell_managers
 from app.core import clock
-from app.core.errors import RuleBroken
+from app.core.errors import Conflict, RuleBroken
 from app.core.events import AgreementApproved
 from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import check_signature, seal
+
+HOURS_GONE = "Die Stunden sind nicht mehr frei. Diese Vereinbarung gilt nicht mehr."
 
 
 def signable_digest(session: Session, actor: Actor, agreement_id: str) -> tuple[bytes, str]:
@@ -24,6 +26,8 @@ def signable_digest(session: Session, actor: Actor, agreement_id: str) -> tuple[
     agreement = agreement_for(session, actor.firm_id, agreement_id)
     case = signing_case(session, actor, agreement)
     check_may_sign(case, clock.now())
+    if not are_hours_held(session, agreement):
+        raise Conflict(HOURS_GONE)
     return digest_of(agreement), role_of_signer(case.signer_count)
 
 

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 from app.agreements.models import Agreement
 from app.agreements.notices import LAPSED_TEMPLATE, lapsed_text
 from app.agreements.queries import (
+    agreement_for,
     agreements_of_bundle,
     agreements_of_request,
+    are_hours_held,
     bundle_of,
     locked_agreement,
     partner_of,
@@ -76,6 +78,20 @@ def lapse_agreements(session: Session, now: dt.datetime) -> None:
         agreement = locked_agreement(session, firm_id, agreement_id)
         if agreement.state in OPEN and (not _may_still_arrive(agreement) or agreement.expires_at + GRACE < now):
             lapse_agreement(session, agreement, "expired")
+    _lapse_without_hours(session)
+
+
+def _lapse_without_hours(session: Session) -> None:
+    """What a partner signed while our hours went: nobody can sign it any more, so the partner learns it now."""
+    waiting = session.execute(
+        sa.select(Agreement.firm_id, Agreement.id)
+        .where(Agreement.side == "theirs", Agreement.state == "signed_one")
+        .order_by(Agreement.firm_id, Agreement.id)
+    ).all()
+    for firm_id, agreement_id in waiting:
+        agreement = agreement_for(session, firm_id, agreement_id)
+        if not are_hours_held(session, agreement):
+            lapse_agreement(session, locked_agreement(session, firm_id, agreement_id), "hours_gone")
 
 
 def receive_declined(session: Session, incoming: Incoming) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 
 import typst
 
+from app.agreements.blocks import text_blocks
+
 TEMPLATE = Path(__file__).parent / "typst" / "agreement.typ"
-HEADING = re.compile(r"(Ziffer|Clause) \d+  \S")
-LIST_LINE = re.compile(r"(–|\d+\.) ")
-SMALL_LABEL = re.compile(r"[A-ZÄÖÜ][^.;,()%]{1,60}")
 BEYOND_FONTS = re.compile(
     r"[^\n -~\u00a1-\u024f\u0370-\u03ff\u0400-\u04ff\u1e00-\u1eff\u2010-\u2026\u2030\u20ac\u2212]"
 )
@@ -93,8 +92,8 @@ def _data_of(document: AgreementDocument) -> dict[str, Any]:
         "digest_short": document.digest_hex[:18],
         "digest_lines": _hex_lines(document.digest_hex.removeprefix("0x")),
         "text_sha256_lines": _hex_lines(sha256(document.text.encode()).hexdigest()),
-        "blocks": _blocks(document.text),
-        "aid_blocks": _blocks(document.reading_aid),
+        "blocks": text_blocks(document.text),
+        "aid_blocks": text_blocks(document.reading_aid),
         "signatures": [_signature_row(signature) for signature in document.signatures],
         **_fixed_words(document.is_practice),
     }
@@ -121,22 +120,6 @@ def _fixed_words(is_practice: bool) -> dict[str, Any]:
 def _signature_row(signature: SignatureFact) -> dict[str, Any]:
     at = dt.datetime.fromtimestamp(signature.at, dt.UTC).strftime("%d.%m.%Y, %H:%M:%S UTC")
     return {**asdict(signature), "at": at, "key_lines": _hex_lines(signature.key_id)}
-
-
-def _blocks(text: str) -> list[dict[str, str]]:
-    """Split by empty lines and say how each piece is set; only looks depend on it, never the words."""
-    pieces = [piece for piece in text.split("\n\n") if piece.strip()]
-    kinds = ["title", *map(_kind_of, pieces[1:])]
-    return [{"kind": kind, "text": piece.strip("\n")} for kind, piece in zip(kinds, pieces, strict=False)]
-
-
-def _kind_of(piece: str) -> str:
-    lines = piece.strip("\n").split("\n")
-    if len(lines) == 1 and HEADING.match(lines[0]):
-        return "heading"
-    if all(LIST_LINE.match(line) for line in lines):
-        return "list"
-    return "label" if len(lines) == 1 and SMALL_LABEL.fullmatch(lines[0]) else "paragraph"
 
 
 def _hex_lines(value: str, width: int = 32) -> list[str]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.agreements.models import Agreement, AgreementLine, Amendment, Bundle
 from app.agreements.rules import OPEN, Signing, effective_limit
+from app.capacity.models import Hold
 from app.core.errors import NotFound
 from app.firms.access import Actor
 from app.firms.models import Person
@@ -112,6 +113,35 @@ def limit_of(session: Session, actor: Actor) -> int | None:
 def partner_of(session: Session, agreement: Agreement) -> Partnership:
     """The partnership that an agreement stands in."""
     return partnership_with(session, agreement.firm_id, agreement.partner_id)
+
+
+def next_to_sign(session: Session, agreement: Agreement) -> str | None:
+    """Another draft of the same request that waits for our signature: who signs one plan goes on to its next agreement."""
+    if agreement.side != "ours":
+        return None
+    return session.scalar(
+        sa.select(Agreement.id)
+        .where(Agreement.firm_id == agreement.firm_id, Agreement.request_id == agreement.request_id)
+        .where(Agreement.state == "frozen", Agreement.id != agreement.id)
+        .order_by(Agreement.created_at, Agreement.id)
+        .limit(1)
+    )
+
+
+def are_hours_held(session: Session, agreement: Agreement) -> bool:
+    """Say whether the provider still keeps every minute of the agreement; always true at the requester's side."""
+    if agreement.side == "ours":
+        return True
+    held = dict(
+        session.execute(
+            sa.select(Hold.offer_line_id, Hold.minutes).where(
+                Hold.firm_id == agreement.firm_id, Hold.offer_id == agreement.offer_id, Hold.state == "held"
+            )
+        ).all()
+    )
+    return all(
+        held.get(line.offer_line_id, 0) >= line.minutes for line in lines_of(session, agreement.firm_id, agreement.id)
+    )
 
 
 def amendments_of(session: Session, firm_id: str, agreement_id: str) -> Sequence[Amendment]:

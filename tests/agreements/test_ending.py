@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
-from app.agreements.actions import decline_agreement
+from app.agreements.actions import approve_agreement, decline_agreement, signable_digest
 from app.bookings.models import Booking
 from app.capacity.actions import release_offer
 from app.core import clock
@@ -20,6 +20,7 @@ from app.requests.models import WorkRequest
 from app.worker import end_what_is_due, run_until_quiet
 from tests.agreements.world import (
     Deal,
+    approval,
     at,
     drafted,
     make_deal,
@@ -82,13 +83,26 @@ def test_a_late_signature_is_refused_and_nothing_is_kept(database: Database) -> 
     assert at(database, deal, "yilmaz", agreement_id).signers == []
 
 
-def test_hours_that_are_gone_let_the_agreement_lapse_instead_of_selling_them_twice(database: Database) -> None:
+@pytest.mark.parametrize("is_noticed_while_signing", [True, False])
+def test_hours_that_are_gone_let_the_agreement_lapse_instead_of_selling_them_twice(
+    database: Database, is_noticed_while_signing: bool
+) -> None:
     deal = make_deal(database)
     (agreement_id,) = drafted(database, deal)
     sign(database, deal, "keller", agreement_id)
+    with database.read() as session:
+        digest, role = signable_digest(session, deal.actor("yilmaz"), agreement_id)
+        signature = approval(session, deal, "yilmaz", digest, role)
     with database.write() as session:
         release_offer(session, deal.firms["yilmaz"].id, deal.offers["yilmaz"])
-    sign(database, deal, "yilmaz", agreement_id)
+    with pytest.raises(Conflict, match="nicht mehr frei"):
+        sign_only(database, deal, "yilmaz", agreement_id)
+    if is_noticed_while_signing:
+        with database.write() as session:
+            approve_agreement(session, deal.actor("yilmaz"), agreement_id, signature)
+        run_until_quiet(database)
+    else:
+        end_what_is_due(database)
     assert states(database, deal, agreement_id) == ("lapsed", "lapsed")
     assert at(database, deal, "keller", agreement_id).end_reason == "hours_gone"
     with database.read() as session:

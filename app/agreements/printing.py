@@ -1,0 +1,96 @@
+"""The PDF/A of agreements in force: made beside the pages, kept as a file, made on demand where it is missing."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.agreements.documents import call_off_title, english_reading_aid
+from app.agreements.models import Agreement
+from app.agreements.pdf import AgreementDocument, PrintedParty, SignatureFact, agreement_pdf
+from app.agreements.queries import agreement_for
+from app.agreements.record import facts_of
+from app.agreements.texts import phrase
+from app.config import Config
+from app.core.db import Database
+from app.core.units import BERLIN
+from app.federation.actions import store_file
+from app.federation.queries import file_for
+from app.notary.queries import origin
+from app.partners.documents import party_text
+
+MOST_AT_ONCE = 20
+ROLES = {"manager": "Leitung", "second": "zweite Leitung", "firm": "Betrieb"}
+KINDS = {"passkey": "Passkey", "seal": "Firmensiegel"}
+
+
+def print_agreements(database: Database, _config: Config) -> None:
+    """Print what came into force and has no PDF yet. No transaction is open while a document is set."""
+    with database.read() as session:
+        waiting = session.execute(
+            sa.select(Agreement.firm_id, Agreement.id)
+            .where(Agreement.state == "in_force", Agreement.pdf_file_id.is_(None))
+            .order_by(Agreement.firm_id, Agreement.id)
+            .limit(MOST_AT_ONCE)
+        ).all()
+    for firm_id, agreement_id in waiting:
+        with database.read() as session:
+            document = document_of(session, agreement_for(session, firm_id, agreement_id))
+        body = agreement_pdf(document)
+        with database.write() as session:
+            agreement = session.get_one(Agreement, (firm_id, agreement_id), with_for_update=True)
+            if agreement.pdf_file_id is None:
+                agreement.pdf_file_id = store_file(session, firm_id, file_name(agreement), "application/pdf", body)
+
+
+def pdf_of(session: Session, agreement: Agreement) -> bytes:
+    """The kept PDF, or a new one that says how the agreement stands now."""
+    if agreement.pdf_file_id is not None:
+        return file_for(session, agreement.firm_id, agreement.pdf_file_id).body
+    return agreement_pdf(document_of(session, agreement))
+
+
+def document_of(session: Session, agreement: Agreement) -> AgreementDocument:
+    """All that is printed of one agreement: text, signatures, reading aid."""
+    facts = facts_of(agreement)
+    return AgreementDocument(
+        kind="Vereinbarung",
+        title=call_off_title(facts),
+        subject=facts.part,
+        status=_status(agreement),
+        parties=tuple(
+            PrintedParty(phrase(f"label_{facts.template_key}_{side}", "de"), party_text(party))
+            for side, party in (("requester", facts.requester), ("provider", facts.provider))
+        ),
+        text=agreement.text,
+        reading_aid=english_reading_aid(facts),
+        digest_hex=agreement.digest,
+        signatures=tuple(_signature(agreement, one) for one in agreement.signatures),
+        qr_svg="",
+        qr_caption="",
+        is_practice=origin(session, agreement.firm_id).startswith("practice/"),
+        created_at=int((agreement.in_force_at or agreement.created_at).timestamp()),
+    )
+
+
+def file_name(agreement: Agreement) -> str:
+    """A name that tells its agreement apart in a folder."""
+    return f"vereinbarung-{agreement.id[-12:]}.pdf"
+
+
+def _status(agreement: Agreement) -> str:
+    if agreement.in_force_at is None:
+        return "Noch nicht wirksam"
+    return f"Wirksam seit {agreement.in_force_at.astimezone(BERLIN):%d.%m.%Y}"
+
+
+def _signature(agreement: Agreement, signature: dict[str, str]) -> SignatureFact:
+    facts = facts_of(agreement)
+    is_requester = signature["party"] == agreement.message["from"]
+    is_own = is_requester is (agreement.side == "ours")
+    at = (agreement.signed_at if is_own else agreement.partner_signed_at) or agreement.created_at
+    return SignatureFact(
+        firm=(facts.requester if is_requester else facts.provider).name,
+        role=ROLES[signature["role"]],
+        kind=KINDS[signature["kind"]],
+        at=int(at.timestamp()),
+        key_id=signature.get("kid") or signature["address"],
+    )

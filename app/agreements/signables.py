@@ -1,0 +1,55 @@
+"""The two kinds of documents of this room that a manager signs with the passkey."""
+
+from typing import Any
+
+from flask import url_for
+from sqlalchemy.orm import Session
+
+from app.agreements.amending import approve_amendment, signable_amendment
+from app.agreements.approving import approve_agreement, signable_digest
+from app.agreements.documents import call_off_title
+from app.agreements.models import Agreement
+from app.agreements.queries import agreement_for, amendment_for, next_to_sign
+from app.agreements.record import facts_of
+from app.firms.access import Actor
+from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
+
+PERMISSION = "agreements.sign"
+DONE = "Unterschrieben. Beide Betriebe haben denselben Text. Du findest ihn unter Verträge."
+SENT = "Unterschrieben. Jetzt prüft der Partner denselben Text."
+
+
+def _load_agreement(session: Session, actor: Actor, agreement_id: str) -> SignableDocument:
+    agreement = agreement_for(session, actor.firm_id, agreement_id)
+    digest, role = signable_digest(session, actor, agreement_id)
+    return SignableDocument(
+        digest,
+        call_off_title(facts_of(agreement)),
+        url_for("agreements.show", agreement_id=agreement_id),
+        PERMISSION,
+        role=role,
+        receipt=SENT if agreement.side == "ours" else DONE,
+    )
+
+
+def _finish_agreement(session: Session, actor: Actor, agreement_id: str, signature: dict[str, Any]) -> str:
+    agreement: Agreement = approve_agreement(session, actor, agreement_id, signature)
+    following = next_to_sign(session, agreement)
+    return url_for("agreements.show", agreement_id=following or agreement_id)
+
+
+def _load_amendment(session: Session, actor: Actor, amendment_id: str) -> SignableDocument:
+    amendment = amendment_for(session, actor.firm_id, amendment_id)
+    digest, role = signable_amendment(session, actor, amendment_id)
+    url = url_for("agreements.show", agreement_id=amendment.agreement_id)
+    receipt = SENT if amendment.by_us and amendment.needs_both else DONE
+    return SignableDocument(digest, amendment.text.split("\n", 1)[0], url, PERMISSION, role=role, receipt=receipt)
+
+
+def _finish_amendment(session: Session, actor: Actor, amendment_id: str, signature: dict[str, Any]) -> str:
+    amendment = approve_amendment(session, actor, amendment_id, signature)
+    return url_for("agreements.show", agreement_id=amendment.agreement_id)
+
+
+DOCUMENTS["agreement"] = Signable(_load_agreement, _finish_agreement)
+DOCUMENTS["amendment"] = Signable(_load_amendment, _finish_amendment)
