@@ -124,4 +124,4 @@ def _is_seen(session: Session, alert: Alert) -> bool:
 
 def _is_over(alert: Alert, now: dt.datetime) -> bool:
     reply_by = alert.values.get("reply_by")
-    return reply_by is not None and dt.datetime.fromisoformat(reply_by) <= now
+    return False if not reply_by else dt.datetime.fromisoformat(reply_by) <= now

@@ -90,7 +90,12 @@ def test_the_texts_are_those_of_the_design() -> None:
 
 
 def test_several_weeks_and_long_words_find_a_shorter_wording() -> None:
-    values = VALUES | {"process": "5-Achs-Fräsen", "minutes": 120 * 60, "first_week": "2026-W49", "last_week": "2027-W04"}
+    values = VALUES | {
+        "process": "5-Achs-Fräsen",
+        "minutes": 120 * 60,
+        "first_week": "2026-W49",
+        "last_week": "2027-W04",
+    }
     assert message("request", values, "de").title == "120 h 5-Achs-Fräsen, KW 49–4?"
     long = message("request", VALUES | {"name": LONG_NAME}, "de")
     assert long.body == "Feinmechaniker fragt. 46 h sind frei bei dir."

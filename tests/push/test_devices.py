@@ -1,0 +1,133 @@
+"""Subscriptions: one per sign-in, renewed in silence, and never somebody else's."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from app.core import clock
+from app.core.errors import NotFound, RuleBroken
+from app.firms.access import Role
+from app.push.actions import Subscription, remove_device, save_device, see_test, send_test
+from app.push.models import Alert, PushDevice
+from app.push.queries import latest_probe, live_devices, own_devices
+from app.push.rules import MOST_DEVICES, Health, Probe
+from tests.conftest import MONDAY
+from tests.push.service import Phone
+from tests.push.world import PushWorld, sign_in, subscription_of
+
+
+def phone(number: int = 1) -> Phone:
+    return Phone("https://fcm.googleapis.com", f"/fcm/send/{number}")
+
+
+def count(world: PushWorld) -> int:
+    with world.database.read() as session:
+        return session.scalar(sa.select(sa.func.count()).select_from(PushDevice)) or 0
+
+
+def test_renewing_keeps_one_device_per_sign_in(world: PushWorld) -> None:
+    with world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        first = save_device(session, actor, subscription_of(phone(1)))
+        same = save_device(session, actor, subscription_of(phone(2)))
+        assert (first.id, same.endpoint) == (same.id, "https://fcm.googleapis.com/fcm/send/2")
+    assert count(world) == 1
+
+
+def test_a_new_address_heals_a_device_that_was_gone(world: PushWorld) -> None:
+    with world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        device = save_device(session, actor, subscription_of(phone(1)))
+        device.gone_at, device.failed_at, device.endpoint = MONDAY, MONDAY, "gone:1"
+        session.flush()
+        assert own_devices(session, actor)[0].health is Health.RED
+        save_device(session, actor, subscription_of(phone(2)))
+        assert own_devices(session, actor)[0].health is Health.YELLOW
+
+
+def test_the_next_person_in_the_same_browser_takes_the_subscription_along(world: PushWorld) -> None:
+    shared = phone()
+    with world.database.write() as session:
+        jonas, petra = sign_in(session, world.yilmaz), sign_in(session, world.yilmaz, Role.MANAGER)
+        save_device(session, jonas, subscription_of(shared))
+        save_device(session, petra, subscription_of(shared))
+        assert own_devices(session, jonas) == []
+        assert len(own_devices(session, petra)) == 1
+
+
+def test_knowing_an_address_is_not_enough_to_take_it_over(world: PushWorld) -> None:
+    with world.database.write() as session:
+        jonas, stranger = sign_in(session, world.yilmaz), sign_in(session, world.brandt)
+        save_device(session, jonas, subscription_of(phone()))
+        with pytest.raises(RuleBroken):
+            save_device(session, stranger, replace(subscription_of(phone()), auth="AAAAAAAAAAAAAAAAAAAAAA"))
+        assert len(own_devices(session, jonas)) == 1
+
+
+@pytest.mark.parametrize(
+    ("p256dh", "auth"),
+    [
+        ("", "MDEyMzQ1Njc4OWFiY2RlZg"),
+        ("AAAA", "MDEyMzQ1Njc4OWFiY2RlZg"),
+        ("B" + "A" * 86, "MDEyMzQ1Njc4OWFiY2RlZg"),
+        ("<script>", "MDEyMzQ1Njc4OWFiY2RlZg"),
+        (phone().p256dh, "AAAA"),
+        (phone().p256dh, "ü"),
+    ],
+)
+def test_keys_that_nobody_could_encrypt_for_are_refused(world: PushWorld, p256dh: str, auth: str) -> None:
+    with world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        with pytest.raises(RuleBroken):
+            save_device(session, actor, Subscription(phone().endpoint, p256dh, auth))
+
+
+def test_a_person_keeps_at_most_ten_devices(world: PushWorld) -> None:
+    for number in range(MOST_DEVICES + 3):
+        with clock.frozen(MONDAY + dt.timedelta(minutes=number)), world.database.write() as session:
+            save_device(session, sign_in(session, world.yilmaz), subscription_of(phone(number)))
+    assert count(world) == MOST_DEVICES
+
+
+def test_nobody_sees_or_removes_another_persons_device(world: PushWorld) -> None:
+    with world.database.write() as session:
+        jonas = sign_in(session, world.yilmaz)
+        device = save_device(session, jonas, subscription_of(phone()))
+        for other in (sign_in(session, world.yilmaz, Role.MANAGER), sign_in(session, world.brandt)):
+            assert own_devices(session, other) == []
+            with pytest.raises(NotFound):
+                remove_device(session, other, device.id)
+            with pytest.raises(NotFound):
+                send_test(session, other, device.id)
+        remove_device(session, jonas, device.id)
+    assert count(world) == 0
+
+
+def test_a_device_without_a_sign_in_is_not_live(world: PushWorld) -> None:
+    with world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        save_device(session, actor, subscription_of(phone()))
+        assert len(live_devices(session, actor.firm_id, actor.person_id, MONDAY)) == 1
+        session.execute(sa.text("DELETE FROM sign_in"))
+        assert len(live_devices(session, actor.firm_id, actor.person_id, MONDAY)) == 0
+
+
+def test_a_test_message_rings_also_at_night_and_only_on_the_device_that_asks(world: PushWorld) -> None:
+    night = MONDAY.replace(hour=23)
+    with clock.frozen(night), world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        device = save_device(session, actor, subscription_of(phone()))
+        alert = send_test(session, actor)
+        assert (alert.device_id, alert.due_at, alert.mail_due_at) == (device.id, night, None)
+        assert latest_probe(session, actor) is Probe.WAITING
+        see_test(session, actor)
+    with clock.frozen(night), world.database.read() as session:
+        assert latest_probe(session, actor) is Probe.SEEN
+        assert session.scalars(sa.select(Alert.arrived_at)).one() == night
+
+
+def test_without_a_subscription_there_is_nothing_to_test(world: PushWorld) -> None:
+    with world.database.write() as session, pytest.raises(RuleBroken, match="Schalte zuerst"):
+        send_test(session, sign_in(session, world.yilmaz))
