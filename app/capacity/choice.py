@@ -26,6 +26,15 @@ class OfferChoice:
     def week(self) -> str:
         return self.cell.week
 
+    @property
+    def names(self) -> dict[str, str]:
+        """Machine id -> name; the number stands behind a name that two machines share."""
+        shared = [card.name for card in self.machines]
+        return {
+            card.id: f"{card.name} ({card.number})" if shared.count(card.name) > 1 else card.name
+            for card in self.machines
+        }
+
 
 def offer_choice(
     session: Session, firm_id: str, person_id: str, machine_id: str = "", week: str = ""

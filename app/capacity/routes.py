@@ -78,7 +78,7 @@ def plan(session: Session, actor: Actor) -> Response:
         "capacity/plan.html",
         rows=plan_rows(session, actor.firm_id, shown),
         shown=shown,
-        is_first=first == week_of(today),
+        current=week_of(today),
         later=later if is_plannable(later, today) else "",
         may_import=may(actor, "capacity.import"),
     )

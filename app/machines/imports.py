@@ -164,6 +164,7 @@ def _read_row(row: Row, columns: Columns, house: _House, faults: list[CellFault]
     if kind is None:
         if not cells.text("type"):
             cells.refuse("type", RuleBroken("Schreibe den Maschinentyp, zum Beispiel CNC-Drehmaschine."))
+        _note_other_faults(cells, house)
         return None
     draft = _read_draft(cells, kind, old)
     site_id = cells.read("site", lambda text: _site(text, house), old.site_id if old else house.first_site)
@@ -178,6 +179,27 @@ def _read_row(row: Row, columns: Columns, house: _House, faults: list[CellFault]
     extras = MachineExtras(site_id, values, serial_no)
     found = MachineRow(row.number, draft, extras, abilities, rate_cents, old.id if old else None, is_same=False)
     return replace(found, is_same=old is not None and _is_same(found, old, house))
+
+
+def _note_other_faults(cells: _Cells, house: _House) -> None:
+    """A row without a known type is lost, but its other cells are looked at all the same: one round of mending."""
+    readers: dict[str, Callable[[str], object]] = {
+        "processes": find_processes,
+        "groups": find_groups,
+        "it": read_it,
+        "ra": read_ra,
+        "min_block": parse_hours,
+        "set_up": parse_hours,
+        "lead_time": _whole,
+        "rate": lambda text: _rate(text, house),
+        "site": lambda text: _site(text, house),
+        "year": _whole,
+        "serial": _serial,
+    }
+    for key, reader in readers.items():
+        cells.read(key, reader, None)
+    if not cells.text("number"):
+        cells.refuse("number", RuleBroken("Gib der Maschine eine Nummer. Höchstens 20 Zeichen.", "number"))
 
 
 def _read_draft(cells: _Cells, kind: MachineType, old: Machine | None) -> MachineDraft:

@@ -1,6 +1,7 @@
 """The firm's machines: list, quick start, one machine, what it can do, what it costs."""
 
 from flask import Response, request, url_for
+from flask_babel import get_locale
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -33,7 +34,7 @@ from app.machines.queries import abilities_of, has_clean_photo, machine_cards, m
 from app.machines.quick import add_quick_machines, usual_machines
 from app.machines.room import room
 from app.machines.rules import restore_values
-from app.machines.words import ra_text, value_text
+from app.machines.words import ra_text, soft_name, value_text
 from app.packs.queries import load_pack
 from app.packs.rules import MachineType
 from app.web.forms import Form
@@ -88,7 +89,8 @@ def new(session: Session, actor: Actor) -> Response:
     """First the type, then its form."""
     kind = load_pack().machine_types.get(request.args.get("typ", ""))
     if kind is None:
-        return render("machines/types.html", kinds=list(load_pack().machine_types.values()), first=FIRST_TYPES)
+        kinds = list(load_pack().machine_types.values())
+        return render("machines/types.html", kinds=kinds, first=FIRST_TYPES, soft_name=soft_name)
     numbers = [card.number for card in machine_cards(session, actor.firm_id)]
     places = sites(session, actor.firm_id)
     fields = new_machine_fields(free_numbers(numbers, 1)[0], places[0].id if places else "")
@@ -267,7 +269,7 @@ def _render_form(
 
 
 def _render_quick(form: Form, status: int = 200) -> Response:
-    kinds = [load_pack().machine_type(key) for key in usual_machines()]
+    kinds = [(key, soft_name(load_pack().machine_type(key).label(str(get_locale())))) for key in usual_machines()]
     return render("machines/quick.html", status, form=form, kinds=kinds)
 
 

@@ -18,6 +18,11 @@ def find_type(text: str) -> MachineType:
     return load_pack().machine_type(key)
 
 
+def soft_name(name: str) -> str:
+    """A long German name with soft hyphens, so that it breaks well on a narrow phone without a dictionary."""
+    return re.sub(r"(?<=[a-zäöüß]{4})(maschine|zentrum|presse|zelle|automat|messmaschine)", "\u00ad\\1", name)
+
+
 def find_processes(text: str) -> tuple[str, ...]:
     """Return the process keys of a cell, separated by semicolon, slash or comma; raises RuleBroken for an unknown one."""
     words = _process_words()

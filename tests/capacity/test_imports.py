@@ -162,13 +162,26 @@ def test_missing_columns_are_told_before_any_row(database: Database, yilmaz: Tes
 
 @pytest.mark.parametrize(
     "text",
-    ["KW 48/2026", "kw48/2026", "48/2026", "KW 48 2026", "2026-W48", "2026W48", "2026 KW 48", "W48/2026", "48.2026", " 48 / 2026 "],
+    [
+        "KW 48/2026",
+        "kw48/2026",
+        "48/2026",
+        "KW 48 2026",
+        "2026-W48",
+        "2026W48",
+        "2026 KW 48",
+        "W48/2026",
+        "48.2026",
+        " 48 / 2026 ",
+    ],
 )
 def test_a_week_may_be_written_in_many_ways(text: str) -> None:
     assert read_week(text) == "2026-W48"
 
 
-@pytest.mark.parametrize("text", ["", "48", "KW 48", "01.10.2026", "48/26", "KW 0/2026", "KW 54/2026", "٤٨/2026", "=48/2026"])
+@pytest.mark.parametrize(
+    "text", ["", "48", "KW 48", "01.10.2026", "48/26", "KW 0/2026", "KW 54/2026", "٤٨/2026", "=48/2026"]
+)
 def test_a_week_without_sense_is_refused(text: str) -> None:
     with pytest.raises(RuleBroken):
         read_week(text)

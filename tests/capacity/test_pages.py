@@ -209,6 +209,7 @@ def test_without_a_machine_the_page_says_what_to_do(house: House, sqlite_databas
 
 def test_the_hours_follow_the_chosen_week(house: House, yilmaz: TestFirm) -> None:
     fragment = house.get(f"/anbieten/stunden?machine={yilmaz.machine_id}&week=2026-W49").text
-    assert "In KW 49 sind höchstens 74 Stunden möglich." in fragment
-    assert 'value="74"' in fragment or 'value="13,25"' in fragment
+    assert "F5-650 in KW 49" in fragment
+    assert "Höchstens 74 Stunden sind möglich." in fragment
+    assert 'value="13,25"' in fragment
     assert "<html" not in fragment

@@ -154,13 +154,15 @@ def test_english_headings_and_words_are_understood(database: Database, yilmaz: T
 
 def test_every_wrong_cell_is_named_with_row_column_and_sentence(database: Database, yilmaz: TestFirm) -> None:
     header, first, _ = GOOD.splitlines()
-    wrong = "F2;;Raumschiff;;;;;;;;;;;;;\n"
+    wrong = "F2;;Raumschiff;;;;0,7;acht;;;;;;;;\n"
     wrong += ";ohne Nummer;CNC-Drehmaschine;Zaubern;Z;99;0,7;x;-1;gratis;Mond;;;;;\n"
     wrong += "F1;doppelt;mill_5axis;;;;;;;0,50;;viel;;;;7\n"
     preview = check(database, yilmaz, f"{header}\n{first}\n{wrong}")
     told = {(fault.row, fault.column): str(fault.error) for fault in preview.faults}
     assert told == {
         (3, "typ"): "Diesen Maschinentyp kennen wir nicht. Nimm einen Namen aus der Liste.",
+        (3, "Ra"): told[4, "Ra"],
+        (3, "mindestblock_h"): "Gib die Stunden als Zahl ein, zum Beispiel 7,5.",
         (4, "nummer"): "Gib der Maschine eine Nummer. Höchstens 20 Zeichen.",
         (4, "verfahren"): "Das Verfahren „Zaubern“ kennen wir nicht. Prüfe das Wort.",
         (4, "werkstoffgruppen"): "Die Werkstoffgruppe „Z“ gibt es nicht. Nimm P, M, K, N, S oder H.",
