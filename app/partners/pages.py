@@ -114,6 +114,12 @@ def stuck_count(session: Session, firm_id: str, partner_id: str) -> int:
     return len(ask(session, firm_id, partner_id, clock.now() - STUCK_FOR)) if ask else 0
 
 
+def text_blocks(text: str) -> list[Block]:
+    """The text in blocks for the page: not a letter more or less than what is signed, but for its empty lines."""
+    blocks = [tuple(part.strip("\n").split("\n")) for part in text.split("\n\n") if part.strip()]
+    return [Block(lines, LOOKS_LIKE_HEADING.match(lines[0]) is not None) for lines in blocks]
+
+
 def _card(session: Session, row: Partnership, language: str, here: tuple[float, float] | None) -> PartnerCard:
     is_linked = row.state in LINKED
     profile: dict[str, Any] = row.profile if is_linked else {}
