@@ -1,6 +1,7 @@
 """Puts a world together: rooms, permissions, tabs, and the practice world beside the real one."""
 
 import logging
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -17,9 +18,10 @@ from app.core import clock
 from app.core.db import Database
 from app.firms.access import require
 from app.menu import SETUP_COUNTS, home_of, tab_counts, tabs_for
+from app.plans.actions import solve_due_plans
 from app.web import errors, pwa, render, security, static
 from app.web.world import World, join_world, world
-from app.worker import enqueue, last_heartbeat
+from app.worker import end_what_is_due, enqueue, last_heartbeat, run_until_quiet
 
 ROOMS = (
     "firms",
@@ -52,13 +54,32 @@ def create_app(config: Config, database: Database | None = None) -> Flask:
     return app
 
 
-def create_site(config: Config) -> Any:
-    """The real world at the root; the practice world beside it at /uebung where the configuration has one."""
+def create_site(config: Config, is_server: bool = False) -> Any:
+    """The real world at the root; the practice world beside it at /uebung where the configuration has one.
+
+    A server prepares the practice network beside its first answers.
+    """
     app = create_app(config)
-    if not config.practice or not find_spec("app.practice.worlds"):
+    if not config.practice:
         return app
-    practice = import_module("app.practice.worlds").create_practice(config, _new_app, _open_rooms)
+    # only here: a node without practice world never loads its code, above all not the passkey that it holds itself
+    worlds = import_module("app.practice.worlds")
+    house = worlds.House(_new_app, _open_rooms, _join, _settle_inline, end_what_is_due)
+    practice = worlds.create_practice(config, house)
+    if is_server:
+        practice.warm_up()
     return DispatcherMiddleware(app, {"/uebung": practice})
+
+
+def _join(app: Flask, config: Config, database: Callable[[], Database], game: Callable[[], Any]) -> None:
+    join_world(app, World(config, database, _load_actor(), require, tabs_for, game))
+
+
+def _settle_inline(database: Database, config: Config) -> None:
+    """What the worker does for the real world, at once and without anything that leaves the house."""
+    run_until_quiet(database)
+    solve_due_plans(database, config)
+    run_until_quiet(database)
 
 
 def dispatch_to(config: Config) -> Any:

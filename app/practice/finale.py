@@ -1,0 +1,21 @@
+"""What the Vorführung ends with: hours and costs of the story, and the proof to take away."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.practice import scenes
+
+
+def finale_facts(session: Session) -> dict[str, Any]:
+    """Minutes alone and together, cost, partners, and the first agreement's id for its evidence file."""
+    agreements = [one for one in scenes.agreements_of_story(session) if one.state == "in_force"]
+    helped_min = sum(one.minutes for one in agreements)
+    return {
+        "order_min": scenes.ORDER_MIN,
+        "alone_min": scenes.ORDER_MIN - scenes.missing_min(session),
+        "helped_min": helped_min,
+        "cost_cents": sum(one.total_cents for one in agreements),
+        "partner_count": len(agreements),
+        "agreement_id": scenes.agreement_of_story(session).id if agreements else "",
+    }

@@ -1,0 +1,113 @@
+"""Where the Vorführung of this game stands, and the slim bar that shows it on every page."""
+
+from dataclasses import dataclass
+
+from flask import url_for
+from flask_babel import format_date, gettext
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.core.db import Database
+from app.core.units import week_of, week_short
+from app.firms.access import Role
+from app.firms.models import NodeSetting
+from app.practice import scenes
+from app.practice.people import PersonCard, firm_by_short_name, person_cards
+from app.practice.story import ACTS, Place
+
+STORY = "practice_story"
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """The bar: act, one sentence, one button, and the clock of the story."""
+
+    number: int
+    act: int
+    acts: int
+    title: str
+    text: str
+    button: str
+    clock: str
+    url: str
+
+
+def story_place(database: Database) -> Place | None:
+    """The step that this game's Vorführung stands at; None where none runs."""
+    with database.read() as session:
+        row = session.get(NodeSetting, STORY)
+        return Place(int(row.value)) if row else None
+
+
+def keep_place(session: Session, place: Place | None) -> None:
+    """Remember the step; None ends the Vorführung."""
+    row = session.get(NodeSetting, STORY)
+    if place is None:
+        if row is not None:
+            session.delete(row)
+        return
+    row = row or NodeSetting(key=STORY)
+    row.value = str(place.number)
+    session.add(row)
+
+
+def guide_at(place: Place) -> Guide:
+    """The bar at this step, in the reader's language."""
+    step = place.step
+    return Guide(
+        place.number,
+        step.act,
+        len(ACTS),
+        gettext(ACTS[step.act - 1]),
+        gettext(step.text),
+        gettext(step.button) if step.button else "",
+        clock_text(),
+        url_for("practice.next_step"),
+    )
+
+
+def clock_text() -> str:
+    """'Montag, KW 47': the day of the game in the reader's language."""
+    day = clock.today()
+    return f"{format_date(day, 'EEEE')}, {week_short(week_of(day))}"
+
+
+def person_at(session: Session, place: Place) -> tuple[str, PersonCard]:
+    """(firm, person) who is shown at this step."""
+    step = place.step
+    if step.firm:
+        firm_id = firm_by_short_name(session, step.firm).id
+    else:
+        firm_id = scenes.agreement_of_story(session).partner_id
+    return firm_id, _with_role(person_cards(session, firm_id), step.role)
+
+
+def url_at(session: Session, place: Place) -> str:
+    """The real page that this step is about."""
+    key = place.step.key
+    if key == "problem":
+        need = str(scenes.ORDER_MIN // 60)
+        return url_for(
+            "requests.time",
+            process_key=scenes.PROCESS,
+            need=need,
+            delivery_week=scenes.DELIVERY_WEEK,
+            _anchor="ergebnis",
+        )
+    if key == "ask":
+        return url_for("requests.check", request_id=scenes.request_of_story(session))
+    if key == "coverage":
+        return url_for("plans.show", request_id=scenes.request_of_story(session))
+    if key == "plans":
+        return url_for("plans.compare", request_id=scenes.request_of_story(session))
+    if key == "plan":
+        return url_for("plans.detail", plan_id=scenes.plan_of_story(session))
+    if key in ("sign", "countersign"):
+        return url_for("agreements.show", agreement_id=scenes.agreement_of_story(session).id)
+    return url_for(
+        {"phone": "practice.phone", "booked": "bookings.index", "work": "bookings.today"}.get(key, "practice.finale")
+    )
+
+
+def _with_role(cards: list[PersonCard], role: Role) -> PersonCard:
+    return next(card for card in cards if card.role is role)

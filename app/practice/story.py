@@ -1,0 +1,134 @@
+"""The Vorführung: five acts on the real pages, who stands where, and what the next tap does."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from app.config import Config
+from app.core.db import Database
+from app.core.units import BERLIN
+from app.firms.access import Role
+from app.practice import scenes
+
+ACTS = ("Das Problem", "Fragen", "Drei Pläne", "Unterschreiben und arbeiten", "Was bringt es?")
+WORKING_DAY = dt.datetime(2026, 11, 30, 7, 0, tzinfo=BERLIN)
+"""Monday of KW 49: the first week of the order."""
+Deed = Callable[["Stage"], None]
+Question = Callable[["Stage"], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the deeds of the story happen."""
+
+    database: Database
+    config: Config
+    move_clock: Callable[[dt.datetime], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One moment: a person on a page, one sentence, one button.
+
+    The button does `deed`, unless a tap on the page has done it already (`is_done`). `prepare` is what must have
+    happened before the page is shown. `firm` is a short name; '' is the first partner of the agreements.
+    """
+
+    key: str
+    act: int
+    firm: str
+    role: Role
+    text: str
+    button: str
+    deed: Deed | None = None
+    is_done: Question | None = None
+    prepare: Deed | None = None
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        "problem", 1, scenes.REQUESTER, Role.MANAGER,
+        "Ein Auftrag mit 500 Stunden. Allein: 180 von 500 Stunden. Auftrag weg.", "Partner fragen",
+        deed=lambda stage: scenes.write_request(stage.database),
+        is_done=lambda stage: scenes.is_request_written(stage.database),
+    ),
+    Step(
+        "ask", 2, scenes.REQUESTER, Role.MANAGER,
+        "Das sieht jeder Partner. Kein Preis, kein Kunde.", "Anfrage senden",
+        deed=lambda stage: scenes.send_request(stage.database),
+        is_done=lambda stage: scenes.is_request_sent(stage.database),
+    ),
+    Step(
+        "phone", 2, scenes.FIRST_PARTNER, Role.FOREMAN,
+        "Das Handy von Meister Yilmaz leuchtet. Tippe auf „Ja, das geht“.", "Ja, das geht",
+        deed=lambda stage: scenes.say_yes(stage.database),
+        is_done=lambda stage: scenes.has_said_yes(stage.database),
+    ),
+    Step(
+        "coverage", 2, scenes.REQUESTER, Role.MANAGER,
+        "Fünf Partner helfen. Einer sagt Nein. Das sieht nur er selbst.", "Pläne ansehen",
+        prepare=lambda stage: scenes.let_others_answer(stage.database),
+    ),
+    Step(
+        "plans", 3, scenes.REQUESTER, Role.MANAGER,
+        "Jeder Plan deckt alle Stunden. Vergleiche Kosten und Zeit.", "Gut verteilten Plan ansehen",
+    ),
+    Step(
+        "plan", 3, scenes.REQUESTER, Role.MANAGER,
+        "Kein Partner macht mehr als 40 Prozent.", "Vereinbarung erstellen",
+        deed=lambda stage: scenes.choose_spread_plan(stage.database),
+        is_done=lambda stage: scenes.is_plan_chosen(stage.database),
+    ),
+    Step(
+        "sign", 4, scenes.REQUESTER, Role.MANAGER,
+        "Prüfe die fünf Punkte. Dann unterschreibt Keller.", "Übungs-Unterschrift",
+        deed=lambda stage: scenes.sign_as_requester(stage.database, stage.config),
+        is_done=lambda stage: scenes.has_requester_signed(stage.database),
+    ),
+    Step(
+        "countersign", 4, "", Role.MANAGER,
+        "Die andere Leitung sieht denselben Text.", "Übungs-Unterschrift",
+        prepare=lambda stage: scenes.sign_as_requester(stage.database, stage.config),
+        deed=lambda stage: scenes.sign_as_partner(stage.database, stage.config),
+        is_done=lambda stage: scenes.has_partner_signed(stage.database),
+    ),
+    Step(
+        "booked", 4, scenes.REQUESTER, Role.MANAGER,
+        "Alle haben unterschrieben. Die Stunden sind gebucht.", "Zwei Wochen später",
+        prepare=lambda stage: scenes.sign_all(stage.database, stage.config),
+    ),
+    Step(
+        "work", 4, "", Role.WORKER,
+        "Montag, KW 49. Die Arbeit beginnt.", "Was bringt es?",
+        prepare=lambda stage: stage.move_clock(WORKING_DAY),
+    ),
+    Step("end", 5, scenes.REQUESTER, Role.MANAGER, "Zusammen: 500 von 500 Stunden.", ""),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the story stands: the number of its step."""
+
+    number: int = 0
+
+    @property
+    def step(self) -> Step:
+        return STEPS[self.number]
+
+    @property
+    def is_last(self) -> bool:
+        return self.number == len(STEPS) - 1
+
+
+def take_step(stage: Stage, place: Place) -> Place:
+    """Do what the button of this step says, prepare the next one, and return it; the last one stays."""
+    step = place.step
+    if step.deed is not None and (step.is_done is None or not step.is_done(stage)):
+        step.deed(stage)
+    if place.is_last:
+        return place
+    following = replace(place, number=place.number + 1)
+    if following.step.prepare is not None:
+        following.step.prepare(stage)
+    return following
