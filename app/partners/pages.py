@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.units import distance_km
 from app.firms.queries import sites
+from app.partners.documents import LOOKS_LIKE_HEADING
 from app.partners.framework import facts_of
 from app.partners.models import Partnership
 from app.partners.queries import framework_for, own_words, partners_in, shown_partnership
