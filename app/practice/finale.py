@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask import url_for
 from sqlalchemy.orm import Session
 
 from app.practice import scenes
@@ -17,5 +18,9 @@ def finale_facts(session: Session) -> dict[str, Any]:
         "helped_min": helped_min,
         "cost_cents": sum(one.total_cents for one in agreements),
         "partner_count": len(agreements),
-        "agreement_id": scenes.agreement_of_story(session).id if agreements else "",
+        "evidence_url": _evidence_url(scenes.agreement_of_story(session).id) if agreements else "",
     }
+
+
+def _evidence_url(agreement_id: str) -> str:
+    return url_for("agreements.proof", agreement_id=agreement_id)

@@ -139,8 +139,8 @@ def sign_as_partner(database: Database, config: Config) -> None:
     """The first partner's manager signs."""
     with database.read() as session:
         mine = _first_agreement(session)
-        manager = acting(session, mine.partner_id, Role.MANAGER)
-    approve_document(database, config, manager, "agreement", mine.id)
+        manager, agreement_id = acting(session, mine.partner_id, Role.MANAGER), mine.id
+    approve_document(database, config, manager, "agreement", agreement_id)
 
 
 def has_partner_signed(database: Database) -> bool:
