@@ -27,6 +27,7 @@ MOST_PER_ORIGIN = 16
 BREAK_AFTER = 8
 """So many faults of one service in one run: the rest of its messages wait instead of queueing up for timeouts"""
 MOST_ANSWER_BYTES = 2048
+CREATED = 201
 FORGOTTEN = (404, 410)
 
 
@@ -139,10 +140,12 @@ class _Door:
 
     async def post(self, url: str, *, data: bytes, headers: dict[str, str], timeout: object = None) -> Answer:
         async with self._client.post(url, data=data, headers=headers, timeout=TIMEOUT, allow_redirects=False) as got:
+            if got.status == CREATED:  # nothing more to learn; the body, if any, is dropped with the connection
+                return Answer(got.status, "", got.headers, "")
             body = await got.content.read(MOST_ANSWER_BYTES)
             if not got.content.at_eof():
                 got.close()  # the rest is not read: this connection cannot be used again
-            return Answer(got.status, got.reason or "", got.headers.copy(), body.decode("utf-8", "replace"))
+            return Answer(got.status, got.reason or "", got.headers, body.decode("utf-8", "replace"))
 
 
 @asynccontextmanager
