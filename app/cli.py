@@ -70,6 +70,16 @@ def restore(archive: Path) -> None:
     click.echo(f"{data_dir} is restored: {sum(counts.values())} rows. `make run` starts it.")
 
 
+@main.command(name="work")
+def run_worker() -> None:
+    """Run the worker alone: where several machines share one PostgreSQL."""
+    from app.factory import prepare_log
+    from app.worker import work
+
+    prepare_log()
+    work(_config())
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", help="Address to listen on; a proxy with HTTPS stands in front.")
 @click.option("--processes", default=1, help="Web processes.")
@@ -94,13 +104,13 @@ def serve(host: str, processes: int) -> None:
 
 
 def _start_worker() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "app.worker"], cwd=ROOT)
+    return subprocess.Popen([sys.executable, "-m", "app.cli", "work"], cwd=ROOT)
 
 
 def _start_web(host: str, port: int, processes: int) -> "subprocess.Popen[bytes]":
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
-        "--workers", str(processes), "--blocking-threads", "16", "--no-ws", "--log-level", "warning", "wsgi:app",
+        "--workers", str(processes), "--blocking-threads", "8", "--no-ws", "--log-level", "warning", "wsgi:app",
     ]  # fmt: skip
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
 

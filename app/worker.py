@@ -9,7 +9,7 @@ import structlog
 from huey import PostgresHuey, RedisHuey, SqliteHuey, crontab
 from sqlalchemy.exc import OperationalError
 
-from app.config import Config, ConfigError, load_config
+from app.config import Config
 from app.core import clock, outbox
 from app.core.db import Database
 from app.core.events import event_from
@@ -191,12 +191,8 @@ def _database(config: Config) -> Database:
     return Database(config.database_url)
 
 
-def main() -> None:
+def work(config: Config) -> None:
     """Run the worker until it is told to stop."""
-    try:
-        config = load_config()
-    except ConfigError as error:
-        raise SystemExit(str(error)) from None
     clock.start_at(config.clock_start)
     use_node_key(config.node_key)
     database = _database(config)
@@ -206,7 +202,3 @@ def main() -> None:
     consumer = task_engine(config).create_consumer(workers=3, initial_delay=0.05, max_delay=0.4)
     signal.signal(signal.SIGTERM, lambda *_: consumer.stop())
     consumer.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -198,7 +198,7 @@ class Phone:
 SMALL_TARGETS = """
 (least) => [...document.querySelectorAll("a, button, input, select, textarea, summary, label.chip")]
   .filter((e) => { const s = getComputedStyle(e); const r = e.getBoundingClientRect();
-    return r.width > 1 && r.height > 1 && s.visibility !== "hidden" && !e.closest(".fuss, .sprung, p, .band, noscript") && e.type !== "hidden"
+    return r.width > 1 && r.height > 1 && s.visibility !== "hidden" && !e.closest(".fuss, .sprung, p, .band, noscript, .tippbar h2") && e.type !== "hidden"
       && !["radio", "checkbox", "file"].includes(e.type) && s.position !== "absolute"; })
   .map((e) => [e, e.getBoundingClientRect()])
   .filter(([, r]) => r.height < least - 0.6)
