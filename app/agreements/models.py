@@ -62,7 +62,7 @@ class Agreement(FirmOwned, Base):
     end_reason: Mapped[str] = mapped_column(sa.String(40), default="")
     entry_seq: Mapped[int | None]
     pdf_file_id: Mapped[str | None] = mapped_column(sa.String(36))
-    counterpart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    counterpart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     """Leaf, proof and checkpoint of the same evidence in the partner's log."""
     contact_phone: Mapped[str] = mapped_column(sa.String(40), default="")
     """The partner's, told with its signature; outside the signed text."""
@@ -115,7 +115,7 @@ class Amendment(FirmOwned, Base):
     """frozen, signed_one, in_force, declined, lapsed"""
     entry_seq: Mapped[int | None]
     signers: Mapped[list[str]] = mapped_column(default=list)
-    counterpart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    counterpart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     in_force_at: Mapped[dt.datetime | None]
     ended_at: Mapped[dt.datetime | None]
     end_reason: Mapped[str] = mapped_column(sa.String(40), default="")

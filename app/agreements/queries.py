@@ -1,10 +1,11 @@
-"""Agreements of the acting firm: single ones under a lock for deeds, rows for lists, and what is at risk."""
+"""Agreements of the acting firm, one by one and under a lock for deeds; lists of them stand in `lists`."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.agreements.lists import waiting_count as waiting_count
 from app.agreements.models import Agreement, AgreementLine, Amendment, Bundle
 from app.agreements.rules import OPEN, Signing, effective_limit
 from app.capacity.models import Hold
