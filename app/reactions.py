@@ -95,6 +95,7 @@ _S: tuple[str, ...] = (
     "push.delivery.send_due_alerts",
     "push.delivery.send_due_mails",
     "federation.photos.clean_photos",
+    "agreements.printing.print_agreements",
 )
 
 
