@@ -52,6 +52,11 @@ class WeekCell:
         return max(0, self.maximum_min - self.actual_min)
 
     @property
+    def limits_h(self) -> tuple[float, float]:
+        """Least and most hours that can be reported, as the stepper wants them."""
+        return self.bound_min / 60, max(self.maximum_min, self.bound_min) / 60
+
+    @property
     def state(self) -> str:
         """free, partner, own, closed, or open: nobody has said anything about this week."""
         if self.free_min > 0:

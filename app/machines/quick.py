@@ -69,7 +69,7 @@ def add_quick_machines(session: Session, actor: Actor, type_keys: list[str]) -> 
 
 def _add(session: Session, actor: Actor, usual: UsualMachine, number: str, site_id: str) -> str:
     name = load_pack().machine_type(usual.type_key).label("de")
-    draft = MachineDraft(number, usual.type_key, f"{name} {number}"[:60], None, usual.min_block_min, usual.set_up_min)
+    draft = MachineDraft(number, usual.type_key, name[:60], None, usual.min_block_min, usual.set_up_min)
     machine = write_machine(session, actor.firm_id, draft, MachineExtras(site_id, usual.values, needs_check=True))
     for key in usual.processes:
         facts = check_capability(load_pack(), key, usual.groups, usual.best_it, usual.best_ra_nm)

@@ -1,7 +1,7 @@
 """The firm's machines: list, quick start, one machine, what it can do, what it costs."""
 
 from flask import Response, request, url_for
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -278,6 +278,7 @@ def _render_ability(
 ) -> Response:
     if process_key not in load_pack().processes:
         raise NotFound
+    unknown = ("", gettext("weiß nicht"))
     return render(
         "machines/ability.html",
         status,
@@ -285,8 +286,8 @@ def _render_ability(
         process=load_pack().process(process_key),
         form=form,
         groups=load_pack().material_groups.values(),
-        it_options=it_options(),
-        ra_options=ra_options(),
+        it_options=[unknown, *it_options()],
+        ra_options=[unknown, *ra_options()],
         is_known=is_known,
     )
 
