@@ -56,7 +56,7 @@ def due_answers(database: Database) -> list[tuple[str, str, Behaviour]]:
     """(firm, request, behaviour) of the requests that wait for a bot since three seconds."""
     with database.read() as session:
         places = _idle_bots(session)
-        found = []
+        found: list[tuple[str, str, Behaviour]] = []
         for number, request_id in enumerate(_asked_so_far(session, list(places))):
             for firm_id, place in places.items():
                 behaviour = ROUND[(place + number) % len(ROUND)]

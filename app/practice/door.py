@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 
+from app.core import clock
 from app.passkeys.sessions import clear_cookie, end_own_sign_in
 from app.practice.bots import play_bots
 from app.practice.games import Game, is_left, real_now
-from app.practice.guide import Guide, guide_at, story_place
+from app.practice.guide import Guide, current_guide
 from app.practice.worlds import Practice, current_game
+from app.push.queries import unseen_count
 from app.web.render import render
+from app.web.transaction import PUBLIC
 from app.web.world import world
 
 OPEN_ROOMS = ("practice", "static_files", "web")
@@ -51,24 +54,30 @@ def practice() -> Practice:
 
 
 def band() -> Band | None:
-    """The links of the band while a game runs."""
+    """The links of the band while a game runs: who to be, and what lies unread on this person's phone."""
     if current_game() is None or guide() is not None:
         return None
-    links = (
-        Link(url_for("practice.people"), gettext("Person wechseln")),
-        Link(url_for("practice.phone"), gettext("Handy")),
-    )
-    return Band("", links if world().actor() else links[:1])
+    links = [Link(url_for("practice.people"), gettext("Person wechseln"))]
+    if waiting := _unread():
+        links.append(Link(url_for("practice.phone"), ngettext("%(num)d Nachricht", "%(num)d Nachrichten", waiting)))
+    return Band("", tuple(links))
 
 
 def guide() -> Guide | None:
     """The bar of the Vorführung, asked once per request."""
     if "practice_guide" not in g:
         game = current_game()
-        place = story_place(practice().database(game)) if game else None
-        g.practice_guide = guide_at(place) if place else None
+        g.practice_guide = current_guide(practice().database(game), practice().config) if game else None
     found: Guide | None = g.practice_guide
     return found
+
+
+def _unread() -> int:
+    actor = world().actor()
+    if actor is None or request.endpoint == "practice.phone":
+        return 0
+    with world().database().read() as session:
+        return unseen_count(session, actor.firm_id, actor.person_id, clock.now())
 
 
 def watch(app: Flask) -> None:
@@ -82,7 +91,7 @@ def watch(app: Flask) -> None:
     def first_page() -> Any:
         return home() if world().actor() else show_door()
 
-    first_page.permission = home.permission  # type: ignore[attr-defined]
+    first_page.permission = PUBLIC  # type: ignore[attr-defined]
     app.view_functions["firms.home"] = first_page
 
 

@@ -6,6 +6,7 @@ from flask import url_for
 from flask_babel import format_date, gettext
 from sqlalchemy.orm import Session
 
+from app.config import Config
 from app.core import clock
 from app.core.db import Database
 from app.core.units import week_of, week_short
@@ -13,9 +14,10 @@ from app.firms.access import Role
 from app.firms.models import NodeSetting
 from app.practice import scenes
 from app.practice.people import PersonCard, firm_by_short_name, person_cards
-from app.practice.story import ACTS, Place
+from app.practice.story import ACTS, Place, Stage
 
 STORY = "practice_story"
+DONE = "Geschafft. Tippe auf „Weiter“."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,19 @@ def keep_place(session: Session, place: Place | None) -> None:
     session.add(row)
 
 
-def guide_at(place: Place) -> Guide:
-    """The bar at this step, in the reader's language."""
+def current_guide(database: Database, config: Config) -> Guide | None:
+    """The bar as it stands, in the reader's language; a step that a tap on the page has done says so."""
+    place = story_place(database)
+    if place is None:
+        return None
     step = place.step
+    is_done = step.is_done is not None and step.is_done(Stage(database, config, lambda _at: None))
     return Guide(
         place.number,
         step.act,
         len(ACTS),
         gettext(ACTS[step.act - 1]),
-        gettext(step.text),
+        gettext(DONE if is_done else step.text),
         gettext(step.button) if step.button else "",
         clock_text(),
         url_for("practice.next_step"),

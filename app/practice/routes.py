@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
+from app.core.units import BERLIN, week_of
 from app.firms.access import Actor, Role
 from app.firms.queries import firm_of, firm_version
 from app.passkeys.sessions import NewSignIn, clear_cookie, end_own_sign_in, set_cookie
 from app.practice.door import practice
 from app.practice.finale import finale_facts
 from app.practice.games import Game
-from app.practice.guide import clock_text, keep_place, person_at, story_place, url_at
+from app.practice.guide import keep_place, person_at, story_place, url_at
 from app.practice.people import become, firm_cards, person_cards
 from app.practice.phone import answer_alert, cards, open_alert
 from app.practice.signing import approve_document
@@ -182,7 +183,8 @@ def left(_session: Session, _actor: Actor | None) -> Response:
 @ceremony("own.use")
 def sign(database: Database, actor: Actor, kind: str, document_id: str) -> Response:
     """The Übungs-Unterschrift: the server's own passkey goes the way of a real one, with every check."""
-    return _see_other(approve_document(database, config(), actor, kind, document_id))
+    url, receipt = approve_document(database, config(), actor, kind, document_id)
+    return go_to(url, receipt=receipt)
 
 
 @room.post("/vorfuehrung")
@@ -244,9 +246,9 @@ def _door_page(form: Form, status: int = 200) -> Response:
 def _phone_values(session: Session, actor: Actor) -> dict[str, Any]:
     return {
         "cards": cards(session, actor),
-        "now": clock.now(),
+        "time_text": clock.now().astimezone(BERLIN).strftime("%H:%M"),
         "day": clock.today(),
-        "clock_text": clock_text(),
+        "week": week_of(clock.today()),
         "version": firm_version(session, actor.firm_id),
     }
 

@@ -43,8 +43,11 @@ def sign_challenge(config: Config, credential_id: str, challenge: bytes) -> dict
     return {"authenticatorData": data, "clientDataJSON": client, "signature": _with_low_s(signed)}
 
 
-def approve_document(database: Database, config: Config, actor: Actor, kind: str, document_id: str) -> str:
-    """Approve as the actor by the same two steps as a phone, with the same checks; returns the URL to go on to."""
+def approve_document(database: Database, config: Config, actor: Actor, kind: str, document_id: str) -> tuple[str, str]:
+    """Approve as the actor by the same two steps as a phone, with the same checks.
+
+    Returns the URL to go on to and the receipt to show; raises what a real approval raises.
+    """
     browser = new_secret()
     options = approvals.begin(database, actor, kind, document_id, browser)
     credential_id = options["allowCredentials"][0]["id"]
