@@ -15,7 +15,6 @@ from app.firms.models import Firm
 from app.web.transaction import ceremony
 
 room = Blueprint("federation", __name__)
-STUCK_FOR_DAYS = 30
 
 
 @room.record_once
@@ -31,12 +30,13 @@ def download(database: Database, actor: Actor, file_id: str) -> Response:
     """The firm's own copy, never shown inside our pages; opening a partner's file is told to its owner."""
     with database.read() as session:
         file = file_for(session, actor.firm_id, file_id)
-        response = Response(file.body, mimetype=file.media_type)
-    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
+        response, name = Response(file.body, mimetype=file.media_type), file.name
+        owner_id, origin_id = file.from_firm_id, file.origin_id
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    if file.from_firm_id is not None:
-        _tell_owner(database, actor, file.from_firm_id, file.origin_id, file_id)
+    if owner_id is not None:
+        _tell_owner(database, actor, owner_id, origin_id, file_id)
     return response
 
 
