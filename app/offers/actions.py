@@ -318,7 +318,8 @@ def _last_version(session: Session, request: WorkRequest) -> int:
 
 
 def _locked_request(session: Session, firm_id: str, request_id: str) -> WorkRequest:
-    """Two people of one firm answer one after the other: the request's row is the turnstile."""
+    """Two people of one firm answer one after the other: the firm's row is the turnstile, as for hours and messages."""
+    bump_version(session, firm_id)
     request = partner_request(session, firm_id, request_id)
     session.refresh(request, with_for_update=True)
     return request

@@ -1,4 +1,8 @@
-"""What becomes of offers between the two firms: sent, received, chosen, not chosen, expired."""
+"""What becomes of offers between the two firms: sent, received, chosen, not chosen, expired.
+
+Every action takes the firm's row first (bump_version) and reads afterwards, so that no two writers of one firm wait for
+each other in a circle or end an offer that the other one has just ended.
+"""
 
 import datetime as dt
 
@@ -87,6 +91,7 @@ def close_answers(session: Session, event: RequestGone) -> None:
 
     A new version is matched after that, against the hours that just came free.
     """
+    bump_version(session, event.firm_id)
     request = partner_request(session, event.firm_id, event.request_id)
     asked = asked_of(session, request)
     if request.state not in ANSWERABLE:
@@ -107,7 +112,6 @@ def close_answers(session: Session, event: RequestGone) -> None:
             _end(session, offer, "released")
     if request.state in ANSWERABLE:
         emit(session, RequestReceived(event.firm_id, request.id))
-    bump_version(session, event.firm_id)
 
 
 def expire_offers(session: Session, now: dt.datetime) -> None:
@@ -121,10 +125,16 @@ def expire_offers(session: Session, now: dt.datetime) -> None:
         .order_by(Offer.firm_id, Offer.id)
     ).all()
     for offer in late:
+        bump_version(session, offer.firm_id)
+        session.refresh(offer)
+        if offer.valid_until > now:
+            continue
         if offer.state == "submitted":
             _end(session, offer, "expired")
             if offer.side == "ours":
                 emit(session, OfferWithdrawn(offer.firm_id, offer.id))
+        elif offer.state not in ("selected", "partly_selected"):
+            continue
         elif offer.side == "ours" and offer.valid_until <= now - dt.timedelta(days=1):
             _end(session, offer, "released")
 
@@ -156,7 +166,6 @@ def receive_selected(session: Session, incoming: Incoming) -> None:
     offer.state, offer.valid_until = state, selection.hold_until
     if request.state in ANSWERABLE:
         request.state = "planned"
-    bump_version(session, offer.firm_id)
 
 
 # partners' answers reach us
@@ -181,12 +190,12 @@ def receive_offer(session: Session, incoming: Incoming) -> None:
     if request.state == "open":
         request.state = "quoted"
     emit(session, OfferReceived(incoming.firm_id, sent.offer_id))
-    bump_version(session, incoming.firm_id)
 
 
 def receive_offer_withdrawn(session: Session, incoming: Incoming) -> None:
     """A partner's offer is gone: it counts no more. One that never arrived is no fault."""
     offer_id, reason = read_withdrawn(incoming.body)
+    bump_version(session, incoming.firm_id)
     offer = session.get(Offer, (incoming.firm_id, offer_id))
     if offer is None:
         return
@@ -195,7 +204,6 @@ def receive_offer_withdrawn(session: Session, incoming: Incoming) -> None:
     if offer.state == "submitted":
         offer.state = "expired" if reason == "expired" else "withdrawn"
         emit(session, OfferReceived(incoming.firm_id, offer.id))
-        bump_version(session, incoming.firm_id)
 
 
 # what the requester decides
@@ -203,23 +211,23 @@ def receive_offer_withdrawn(session: Session, incoming: Incoming) -> None:
 
 def select_offer(session: Session, firm_id: str, offer_id: str, is_whole: bool, hold_until: dt.datetime) -> None:
     """Choose a partner's offer for a plan; it is asked to keep the hours until then. Raises Conflict when it is gone."""
+    bump_version(session, firm_id)
     offer = offer_for(session, firm_id, offer_id, "theirs")
     state = "selected" if is_whole else "partly_selected"
     if offer.state not in ("selected", "partly_selected"):
         check_step(offer.state, state)
     offer.state, offer.valid_until = state, hold_until
     emit(session, OfferSelected(firm_id, offer_id))
-    bump_version(session, firm_id)
 
 
 def decline_offer(session: Session, firm_id: str, offer_id: str) -> None:
     """Tell a partner that its offer was not chosen: no price, no rank. An offer that ended anyway stays as it is."""
+    bump_version(session, firm_id)
     offer = offer_for(session, firm_id, offer_id, "theirs")
     if offer.state != "submitted":
         return
     offer.state = "declined"
     emit(session, OfferDeclined(firm_id, offer_id))
-    bump_version(session, firm_id)
 
 
 def accept_offer(session: Session, firm_id: str, offer_id: str) -> None:
@@ -232,7 +240,8 @@ def accept_offer(session: Session, firm_id: str, offer_id: str) -> None:
 
 def release_selection(session: Session, firm_id: str, offer_id: str) -> None:
     """Its agreement was declined or lapsed: selected → released, on either side; held hours come free."""
-    offer = session.get_one(Offer, (firm_id, offer_id))
+    bump_version(session, firm_id)
+    offer = session.get_one(Offer, (firm_id, offer_id), populate_existing=True)
     if offer.state != "released":
         check_step(offer.state, "released")
         _end(session, offer, "released")
@@ -255,6 +264,7 @@ def send_declined(session: Session, event: OfferDeclined) -> None:
 
 def _asked_request(session: Session, incoming: Incoming, request_id: str) -> WorkRequest:
     """Our own open request, if this partner was asked; raises RuleBroken in one voice for everything else."""
+    bump_version(session, incoming.firm_id)
     request = session.get(WorkRequest, (incoming.firm_id, request_id), with_for_update=True)
     if request is None or request.side != "ours" or request.state not in ANSWERABLE:
         raise unreadable("request_id")
@@ -338,6 +348,7 @@ def _sent_line(line: OfferLine) -> SentLine:
 
 def _our_offer(session: Session, incoming: Incoming, offer_id: str) -> Offer:
     """An offer that we made to the sender; raises RuleBroken in one voice for everything else."""
+    bump_version(session, incoming.firm_id)
     offer = session.get(Offer, (incoming.firm_id, offer_id), with_for_update=True)
     if offer is None or offer.side != "ours" or offer.partner_id != incoming.from_id:
         raise unreadable("offer_id")
