@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -61,7 +62,7 @@ class PostgresServer:
 
     def stop(self) -> None:
         if self.process is not None:
-            self.process.terminate()
+            self.process.send_signal(signal.SIGINT)  # at once, also when a failed test left a connection open
             self.process.wait(20)
         if self.wheel is not None:
             self.wheel.cleanup()  # type: ignore[attr-defined]
