@@ -23,7 +23,16 @@ from app.push.messages import reply
 from app.push.models import AnswerToken
 from app.requests.models import Receipt, WorkRequest
 from app.requests.queries import ANSWERABLE, files_of, partner_request, receipt_of, thread
-from app.requests.words import asked_text, job_facts, pieces_text, process_text, reason_text, weeks_text, when_text
+from app.requests.words import (
+    asked_text,
+    part_facts,
+    pieces_text,
+    precise_facts,
+    process_text,
+    reason_text,
+    weeks_text,
+    when_text,
+)
 from app.web.forms import Form
 from app.web.render import go_to, render
 from app.web.transaction import PUBLIC, deed, page
@@ -254,6 +263,7 @@ def _answer_page(session: Session, actor: Actor, request: WorkRequest, form: For
         may_rate=may(actor, "rates.see"),
         line_count=len(thread(session, actor.firm_id, request.id, request.partner_id or "")),
         valid_until=_valid_text(offer),
+        one_machine=_one_machine(offer),
     )
 
 
@@ -288,10 +298,12 @@ def _part_page(session: Session, actor: Actor, request: WorkRequest, form: Form,
 
 
 def _facts(request: WorkRequest, judgement: Judgement) -> list[tuple[str, str]]:
-    rows = job_facts(request)
+    """What it is, how much of it is free here, how much is asked in all; then the rest of the job."""
+    rows = part_facts(request)
     if request.kind == "hours":
         rows.append((gettext("Frei bei dir"), gettext("%(hours)s Stunden", hours=hours_text(judgement.total_free_min))))
         rows.append((gettext("Gesucht insgesamt"), asked_text(request.kind, request.need_min, None)))
+    rows += precise_facts(request)
     if request.shortage_reason:
         rows.append((gettext("Grund"), reason_text(request.shortage_reason)))
     return rows
@@ -317,9 +329,7 @@ def _card(row: InboxRow) -> dict[str, Any]:
     number = row.proposed_min if is_hours else 0
     return {
         "id": row.id,
-        "title": gettext(
-            "%(process)s für %(name)s", process=process_text(row.process_key, row.pack), name=row.partner_name
-        ),
+        "title": _title(row),
         "minutes": number or (row.need_min if is_hours else 0),
         "pieces": "" if is_hours else pieces_text(row.part_count),
         "part": row.title,
@@ -351,6 +361,19 @@ def _ended_text(asked: Asked) -> str:
 
 def _can_undo(receipt: Receipt | None) -> bool:
     return bool(receipt and receipt.answer and receipt.answered_at and clock.now() <= receipt.answered_at + UNDO)
+
+
+def _one_machine(offer: OfferView | None) -> str:
+    """The machine's name where all lines lie on one machine, else ''."""
+    names = {line.machine_name for line in offer.lines} if offer else set()
+    return names.pop() if len(names) == 1 else ""
+
+
+def _title(row: InboxRow) -> str:
+    if row.process_key is None:
+        return str(gettext("Wer kann das? %(name)s fragt.", name=row.partner_name))
+    process = process_text(row.process_key, row.pack)
+    return str(gettext("%(process)s für %(name)s", process=process, name=row.partner_name))
 
 
 def _valid_text(offer: OfferView | None) -> str:

@@ -70,7 +70,7 @@ from app.web.transaction import deed, page
 from app.web.world import world
 
 room = Blueprint("requests", __name__)
-SHOWN_CHIPS = 8
+SHOWN_CHIPS = 6
 View = Callable[..., Any]
 
 

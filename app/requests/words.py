@@ -126,9 +126,21 @@ def ra_text(depth_nm: int) -> str:
 
 def job_facts(request: WorkRequest) -> list[tuple[str, str]]:
     """What the work is, as pairs for the page; only what was told."""
+    return part_facts(request) + precise_facts(request)
+
+
+def part_facts(request: WorkRequest) -> list[tuple[str, str]]:
+    """The part and how many of it."""
+    return [
+        (name, value)
+        for name, value in ((_("Teil"), request.title), (_("Menge"), pieces_text(request.part_count)))
+        if value
+    ]
+
+
+def precise_facts(request: WorkRequest) -> list[tuple[str, str]]:
+    """Material, size, precision, certificates."""
     rows = [
-        (_("Teil"), request.title),
-        (_("Menge"), pieces_text(request.part_count)),
         (_("Werkstoff"), material_text(request)),
         (_("Größe"), size_text(request)),
         (_("Genauigkeit"), precision_text(request)),
