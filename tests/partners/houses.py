@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from app.core.db import Database
 from app.firms.access import Actor, Role
 from app.notary.actions import open_ledger, passkey_approval
@@ -10,12 +12,11 @@ from app.notary.documents import draft_ledger, founder_signature, origin_for
 from app.notary.keys import use_node_key
 from app.partners.actions import invite_partner, propose_partnership
 from app.partners.models import Partnership
-from app.partners.record import check_end
 from app.partners.queries import find_partnership, invitation_token, partnership_with
+from app.partners.record import check_end
 from app.partners.signing import approve_partnership, end_partnership, prepare_end, proposal_to_sign
 from app.worker import run_until_quiet
 from ledger.encoding import to_b64url
-from sqlalchemy.orm import Session
 from tests.passkeys.software import SoftwarePasskey
 from tests.world import TestFirm, make_firm
 
