@@ -87,6 +87,8 @@ def serve(host: str, processes: int) -> None:
     """Migrate, then run web and worker until Ctrl-C."""
     config = _config()
     migrate_database(config.database_url)
+    if config.clock_start and "@" not in config.clock_start:
+        os.environ["CLOCK_START"] = f"{config.clock_start}@{time.time()}"
     children = [_start_worker(), _start_web(host, config.port, processes)]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -200,6 +200,7 @@ SMALL_TARGETS = """
   .filter((e) => { const s = getComputedStyle(e); const r = e.getBoundingClientRect();
     return r.width > 1 && r.height > 1 && s.visibility !== "hidden" && !e.closest(".fuss, .sprung, p, .band, noscript, .tippbar h2") && e.type !== "hidden"
       && !["radio", "checkbox", "file"].includes(e.type) && s.position !== "absolute"; })
+  .filter((e) => getComputedStyle(e, "::after").position !== "absolute")
   .map((e) => [e, e.getBoundingClientRect()])
   .filter(([, r]) => r.height < least - 0.6)
   .map(([e, r]) => `small target ${Math.round(r.width)}x${Math.round(r.height)}: ${(e.textContent || e.name || e.type).trim().slice(0, 30)}`)

@@ -26,9 +26,14 @@ def today() -> dt.date:
 
 
 def start_at(start: str) -> None:
-    """Let the clock of this process begin at an ISO time (for tests of a whole server); '' means real time."""
+    """Let the clock begin at an ISO time (for tests of a whole server); '' means real time.
+
+    'TIME@SECONDS' says at which second since 1970 it began: web and worker of one node then agree.
+    """
     global _start_shift
-    _start_shift = dt.datetime.fromisoformat(start) - dt.datetime.now(dt.UTC) if start else dt.timedelta()
+    text, _, began = start.partition("@")
+    begin = dt.datetime.fromtimestamp(float(began), dt.UTC) if began else dt.datetime.now(dt.UTC)
+    _start_shift = dt.datetime.fromisoformat(text) - begin if text else dt.timedelta()
 
 
 @contextmanager

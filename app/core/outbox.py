@@ -64,11 +64,12 @@ def emit(session: Session, event: Event) -> str:
 
 
 def due_events(session: Session, now: dt.datetime, limit: int = 200) -> list[str]:
-    """Ids of events that wait and whose time has come, oldest first."""
+    """Ids of events that wait and whose time has come, oldest first; a new one is due whatever another machine's clock says."""
     return list(
         session.scalars(
             sa.select(OutboxRow.id)
-            .where(OutboxRow.settled_at.is_(None), OutboxRow.parked_at.is_(None), OutboxRow.next_try_at <= now)
+            .where(OutboxRow.settled_at.is_(None), OutboxRow.parked_at.is_(None))
+            .where(sa.or_(OutboxRow.attempts == 0, OutboxRow.next_try_at <= now))
             .order_by(OutboxRow.id)
             .limit(limit)
         )

@@ -129,7 +129,7 @@ def _receipt() -> dict[str, str] | None:
 
 
 def _drop_shown_receipt(response: Response) -> Response:
-    if g.get("receipt_shown") and response.status_code == 200:
+    if g.get("receipt_shown") and response.status_code == 200 and "HX-Request" not in request.headers:
         response.delete_cookie("quittung", path=_cookie_options()["path"])
     return response
 

@@ -1,0 +1,131 @@
+"""What people do again and again in the stories: found a firm, link two firms, bring a colleague, add a machine."""
+
+import re
+from dataclasses import dataclass
+
+from e2e.phone import Phone
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A machine shop of the story."""
+
+    firm: str
+    short: str
+    manager: str
+    street: str
+    postcode: str
+    town: str
+    free_hours: int = 0
+    rate: str = "95"
+
+
+KELLER = Shop("Keller Metallbau", "Keller", "Petra Keller", "Werkstraße 1", "98693", "Ilmenau")
+YILMAZ = Shop("Dreherei Yilmaz", "Yilmaz", "Deniz Yilmaz", "Am Bahnhof 2", "98527", "Suhl", 200, "92")
+BRANDT = Shop("Brandt Präzision", "Brandt", "Uwe Brandt", "Gewerbering 3", "98574", "Schmalkalden", 200, "98")
+NOWAK = Shop("Nowak Zerspanung", "Nowak", "Ewa Nowak", "Am Markt 4", "07743", "Jena", 200, "105")
+LINDNER = Shop("Lindner Fräsen", "Lindner", "Ida Lindner", "Industriestraße 5", "99610", "Sömmerda", 200, "88")
+PARTNERS = (YILMAZ, BRANDT, NOWAK, LINDNER)
+
+
+def found_firm(phone: Phone, shop: Shop, start: str = "/") -> None:
+    """S01 or an invitation → the firm's data → fingerprint → fingerprint."""
+    if start:
+        phone.open(start)
+    phone.tap("Betrieb einrichten")
+    for label, text in (
+        ("Dein Name", shop.manager), ("Deine E-Mail", f"{shop.short.lower()}@firma.example"), ("Name des Betriebs", shop.firm),
+        ("Kurzer Name", shop.short), ("Straße", shop.street), ("Postleitzahl", shop.postcode), ("Ort", shop.town),
+    ):  # fmt: skip
+        phone.write(label, text)
+    phone.tap("Weiter")
+    phone.see("Schritt 2 von 3")
+    phone.tap("Fingerabdruck")
+    phone.see("Schritt 3 von 3")
+    phone.tap("Fingerabdruck")
+    phone.page.wait_for_url(re.compile("/schluessel$|/join/"))
+
+
+def print_recovery_key(phone: Phone) -> None:
+    phone.open("/betrieb/aufgaben")
+    phone.tap("Drucke den Notfallschlüssel")
+    phone.tap("Gedruckt")
+    phone.see("Aufgaben zum Start")
+
+
+def invite_partner(phone: Phone) -> str:
+    """Show the QR code; returns the link that it holds."""
+    phone.open("/partner/einladen")
+    phone.tap("Code zeigen")
+    phone.see("sechs Wörter")
+    found = re.search(r"https?://[^\s\"'<]+/join/[^\s\"'<]+", phone.page.content())
+    assert found
+    return found[0].replace("&amp;", "&")
+
+
+def sign_framework(phone: Phone, partner: Shop) -> None:
+    """Read and sign the framework agreement with one partner."""
+    phone.open("/partner")
+    phone.tap(partner.firm)
+    phone.tap("Rahmenvertrag lesen")
+    phone.tap("Mit Fingerabdruck unterschreiben")
+    phone.see("Unterschrieben")
+
+
+def wait_for(phone: Phone, url: str, text: str, seconds: int = 15) -> None:
+    """Open a page again and again until the text stands there: the other firm's node needs a moment."""
+    for _ in range(seconds * 4):
+        phone.open(url)
+        if phone.page.get_by_text(text).locator("visible=true").count():
+            return
+        phone.page.wait_for_timeout(250)
+    phone.see(text)
+
+
+def invite_colleague(phone: Phone, name: str, role: str) -> str:
+    """Mehr → invite; returns the link of the QR code."""
+    phone.open("/betrieb")
+    phone.tap("Mitarbeiter einladen")
+    phone.write("Name", name)
+    phone.tap(role)
+    phone.tap("Code zeigen")
+    phone.page.wait_for_url(re.compile("/betrieb/einladen/.+"))
+    found = re.search(r"https?://[^\s\"'<]+/willkommen/[^\s\"'<]+", phone.page.content())
+    assert found
+    return found[0].replace("&amp;", "&")
+
+
+def join_firm(phone: Phone, link: str) -> None:
+    """S02 → language → fingerprint."""
+    phone.open(link)
+    phone.tap("Ja, das bin ich")
+    phone.tap("Deutsch")
+    phone.tap("Weiter mit Fingerabdruck")
+
+
+def add_machine(phone: Phone, shop: Shop) -> None:
+    """One 5-axis machine by its chip, its private rate, and free hours from a table."""
+    phone.open("/maschinen/schnell")
+    phone.tap("5-Achs-Bearbeitungs")
+    phone.tap("Fertig")
+    phone.open("/maschinen")
+    phone.tap("5-Achs-Bearbeitungszentrum")
+    phone.tap("Noch kein Satz")
+    phone.write("Was kostet eine Stunde?", shop.rate)
+    phone.tap("Speichern")
+    phone.see("Gemerkt")
+
+
+FREE_WEEKS = ("KW 49/2026", "KW 50/2026", "KW 51/2026", "KW 52/2026", "KW 1/2027", "KW 2/2027", "KW 3/2027", "KW 4/2027")
+
+
+def upload_free_hours(phone: Phone, hours_by_week: dict[str, str]) -> None:
+    """A CSV file as a shop keeps it: checked first, then taken over."""
+    table = "Nummer;KW;Stunden\n" + "".join(f"M1;{week};{hours}\n" for week, hours in hours_by_week.items())
+    phone.open("/stunden/import")
+    phone.page.locator("input[type=file]").set_input_files(
+        {"name": "freie-stunden.csv", "mimeType": "text/csv", "buffer": table.encode()}
+    )
+    phone.tap("Prüfen")
+    phone.tap("Übernehmen")
+    phone.see("Gemerkt")
