@@ -8,6 +8,7 @@ from flask_babel import gettext
 
 from app.capacity.queries import window_count
 from app.core import clock
+from app.core.words import N_
 from app.firms.access import Actor, Role
 from app.firms.setup import Counts
 from app.machines.queries import machine_count
@@ -27,24 +28,28 @@ class Entry:
     count: str = ""
 
 
-MORE = Entry("firms.more", "ellipsis", "Mehr")
-CONTRACTS = Entry("agreements.index", "file-text", "Verträge", "agreements")
+MORE = Entry("firms.more", "ellipsis", N_("Mehr"))
+CONTRACTS = Entry("agreements.index", "file-text", N_("Verträge"), "agreements")
 TABS: dict[Role, tuple[Entry, ...]] = {
-    Role.WORKER: (Entry("bookings.today", "clipboard-list", "Heute"), MORE),
+    Role.WORKER: (Entry("bookings.today", "clipboard-list", N_("Heute")), MORE),
     Role.FOREMAN: (
-        Entry("offers.index", "megaphone", "Anfragen", "offers"),
-        Entry("capacity.plan", "calendar-days", "Plan"),
-        Entry("capacity.offer", "plus", "Anbieten"),
+        Entry("offers.index", "megaphone", N_("Anfragen"), "offers"),
+        Entry("capacity.plan", "calendar-days", N_("Plan")),
+        Entry("capacity.offer", "plus", N_("Anbieten")),
         MORE,
     ),
     Role.MANAGER: (
-        Entry("agreements.start", "house", "Start"),
-        Entry("requests.new", "search", "Suchen"),
+        Entry("agreements.start", "house", N_("Start")),
+        Entry("requests.new", "search", N_("Suchen")),
         CONTRACTS,
         MORE,
     ),
     Role.ACCOUNTANT: (CONTRACTS, MORE),
-    Role.STEWARD: (Entry("firms.show", "factory", "Betrieb"), Entry("passkeys.devices", "smartphone", "Geräte"), MORE),
+    Role.STEWARD: (
+        Entry("firms.show", "factory", N_("Betrieb")),
+        Entry("passkeys.devices", "smartphone", N_("Geräte")),
+        MORE,
+    ),
 }
 
 

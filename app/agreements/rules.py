@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.core.errors import Conflict, RuleBroken
 from app.core.units import BERLIN, monday
+from app.core.words import N_
 from app.firms.rules import check_limit, needs_two_people
 from app.partners.documents import CancellationStep
 
@@ -28,10 +29,10 @@ ONE_SIDED_AFTER = dt.timedelta(hours=1)
 SOON = dt.timedelta(hours=24)
 
 REASONS: Mapping[str, str] = {
-    "expired": "Die Frist ist vorbei.",
-    "declined": "Ein Betrieb hat abgelehnt.",
-    "hours_gone": "Die Stunden sind nicht mehr frei.",
-    "bundle": "Der Plan ist nicht ganz zustande gekommen.",
+    "expired": N_("Die Frist ist vorbei."),
+    "declined": N_("Ein Betrieb hat abgelehnt."),
+    "hours_gone": N_("Die Stunden sind nicht mehr frei."),
+    "bundle": N_("Der Plan ist nicht ganz zustande gekommen."),
 }
 """Why an agreement did not come about; the keys stand in the record."""
 

@@ -7,6 +7,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound, RuleBroken
+from app.core.words import N_
 from app.firms.access import Actor, Role, may
 from app.firms.actions import FirmFacts, change_firm, end_membership, set_roles, set_two_person_rule
 from app.firms.people import Settings, change_settings, set_absence, set_limit, set_view
@@ -22,8 +23,8 @@ from app.web.world import config
 room = Blueprint("firms", __name__)
 LANGUAGES = {"de": "Deutsch", "en": "English"}
 ROLE_NAMES = {
-    Role.WORKER: "Mitarbeiter", Role.FOREMAN: "Meister", Role.MANAGER: "Leitung", Role.ACCOUNTANT: "Büro",
-    Role.STEWARD: "Betreuung",
+    Role.WORKER: N_("Mitarbeiter"), Role.FOREMAN: N_("Meister"), Role.MANAGER: N_("Leitung"), Role.ACCOUNTANT: N_("Büro"),
+    Role.STEWARD: N_("Betreuung"),
 }  # fmt: skip
 TASKS = {
     "machines": ("Trage eure Maschinen ein", "Und wann sie freie Zeit haben.", "machines.index"),
@@ -32,7 +33,7 @@ TASKS = {
     "people": ("Lade deine Leute ein", "Meister antworten auf Anfragen.", "passkeys.invite"),
 }
 FORM_CHIPS = [(form, form) for form in LEGAL_FORMS]
-LEGAL_PAGES = {"impressum": "Impressum", "datenschutz": "Datenschutz", "nutzung": "Nutzung"}
+LEGAL_PAGES = {"impressum": N_("Impressum"), "datenschutz": N_("Datenschutz"), "nutzung": N_("Nutzung")}
 
 
 @room.get("/")

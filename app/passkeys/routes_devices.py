@@ -2,6 +2,7 @@
 
 import segno
 from flask import Response, redirect, request, url_for
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from app.core.db import Database
@@ -214,5 +215,5 @@ def withdraw_invitation(session: Session, actor: Actor, invitation_id: str) -> R
 
 def _invite_page(actor: Actor, form: Form, status: int) -> Response:
     allowed = roles_to_invite(actor.roles)
-    options = [(role, ROLE_NAMES[role]) for role in Role if role in allowed]
+    options = [(role, gettext(ROLE_NAMES[role])) for role in Role if role in allowed]
     return render("passkeys/invite.html", status, form=form, role_options=options)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 
 from app.core.errors import RuleBroken
+from app.core.words import N_
 from app.firms.access import Role
 from app.firms.rules import roles_to_invite
 
@@ -23,10 +24,10 @@ FIRST_VIEW = (Role.MANAGER, Role.FOREMAN, Role.WORKER, Role.ACCOUNTANT, Role.STE
 DEVICES = (
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
-    ("Android", "Android-Handy"),
-    ("Windows", "Windows-Computer"),
+    ("Android", N_("Android-Handy")),
+    ("Windows", N_("Windows-Computer")),
     ("Macintosh", "Mac"),
-    ("Linux", "Linux-Computer"),
+    ("Linux", N_("Linux-Computer")),
 )
 
 
@@ -75,7 +76,7 @@ def token_of(secret: bytes) -> str:
 
 def device_name(user_agent: str) -> str:
     """A word by which people know their device again."""
-    return next((name for mark, name in DEVICES if mark in user_agent), "Gerät")
+    return next((name for mark, name in DEVICES if mark in user_agent), N_("Gerät"))
 
 
 def is_iphone(user_agent: str) -> bool:

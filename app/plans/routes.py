@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
 from app.core.units import amount_cents
+from app.core.words import N_
 from app.firms.access import Actor
 from app.firms.actions import note_views
 from app.firms.queries import firm_version
@@ -32,8 +33,8 @@ from app.web.world import world
 
 room = Blueprint("plans", __name__)
 GOAL_NAMES = {
-    "cheapest": "Kostet am wenigsten", "fastest": "Am schnellsten fertig", "fewest": "Wenigste Partner",
-    "spread": "Am besten verteilt",
+    "cheapest": N_("Kostet am wenigsten"), "fastest": N_("Am schnellsten fertig"), "fewest": N_("Wenigste Partner"),
+    "spread": N_("Am besten verteilt"),
 }  # fmt: skip
 
 

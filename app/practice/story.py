@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from app.config import Config
 from app.core.db import Database
 from app.core.units import BERLIN
+from app.core.words import N_
 from app.firms.access import Role
 from app.practice import scenes
 
-ACTS = ("Das Problem", "Fragen", "Drei Pläne", "Unterschreiben und arbeiten", "Was bringt es?")
+ACTS = (N_("Das Problem"), N_("Fragen"), N_("Drei Pläne"), N_("Unterschreiben und arbeiten"), N_("Was bringt es?"))
 WORKING_DAY = dt.datetime(2026, 11, 30, 7, 0, tzinfo=BERLIN)
 """Monday of KW 49: the first week of the order."""
 Deed = Callable[["Stage"], None]
@@ -48,58 +49,58 @@ class Step:
 STEPS: tuple[Step, ...] = (
     Step(
         "problem", 1, scenes.REQUESTER, Role.MANAGER,
-        "Ein Auftrag mit 500 Stunden. Allein: 180 von 500 Stunden. Auftrag weg.", "Partner fragen",
+        N_("Ein Auftrag mit 500 Stunden. Allein: 180 von 500 Stunden. Auftrag weg."), N_("Partner fragen"),
         deed=lambda stage: scenes.write_request(stage.database),
         is_done=lambda stage: scenes.is_request_written(stage.database),
     ),
     Step(
         "ask", 2, scenes.REQUESTER, Role.MANAGER,
-        "Das sieht jeder Partner. Kein Preis, kein Kunde.", "Anfrage senden",
+        N_("Das sieht jeder Partner. Kein Preis, kein Kunde."), N_("Anfrage senden"),
         deed=lambda stage: scenes.send_request(stage.database),
         is_done=lambda stage: scenes.is_request_sent(stage.database),
     ),
     Step(
         "phone", 2, scenes.FIRST_PARTNER, Role.FOREMAN,
-        "Das Handy von Meister Yilmaz leuchtet. Tippe auf „Ja, das geht“.", "Ja, das geht",
+        N_("Das Handy von Meister Yilmaz leuchtet. Tippe auf „Ja, das geht“."), N_("Ja, das geht"),
         deed=lambda stage: scenes.say_yes(stage.database),
         is_done=lambda stage: scenes.has_said_yes(stage.database),
     ),
     Step(
         "coverage", 2, scenes.REQUESTER, Role.MANAGER,
-        "Fünf Partner helfen. Einer sagt Nein. Das sieht nur er selbst.", "Pläne ansehen",
+        N_("Fünf Partner helfen. Einer sagt Nein. Das sieht nur er selbst."), N_("Pläne ansehen"),
         prepare=lambda stage: scenes.let_others_answer(stage.database),
     ),
     Step(
         "plans", 3, scenes.REQUESTER, Role.MANAGER,
-        "Jeder Plan deckt alle Stunden. Vergleiche Kosten und Zeit.", "Gut verteilten Plan ansehen",
+        N_("Jeder Plan deckt alle Stunden. Vergleiche Kosten und Zeit."), N_("Gut verteilten Plan ansehen"),
     ),
     Step(
         "plan", 3, scenes.REQUESTER, Role.MANAGER,
-        "Kein Partner macht mehr als 40 Prozent.", "Vereinbarung erstellen",
+        N_("Kein Partner macht mehr als 40 Prozent."), N_("Vereinbarung erstellen"),
         deed=lambda stage: scenes.choose_spread_plan(stage.database),
         is_done=lambda stage: scenes.is_plan_chosen(stage.database),
     ),
     Step(
         "sign", 4, scenes.REQUESTER, Role.MANAGER,
-        "Prüfe die fünf Punkte. Dann unterschreibt Keller.", "Übungs-Unterschrift",
+        N_("Prüfe die fünf Punkte. Dann unterschreibt Keller."), N_("Übungs-Unterschrift"),
         deed=lambda stage: scenes.sign_as_requester(stage.database, stage.config),
         is_done=lambda stage: scenes.has_requester_signed(stage.database),
     ),
     Step(
         "countersign", 4, "", Role.MANAGER,
-        "Die andere Leitung sieht denselben Text.", "Übungs-Unterschrift",
+        N_("Die andere Leitung sieht denselben Text."), N_("Übungs-Unterschrift"),
         prepare=lambda stage: scenes.sign_as_requester(stage.database, stage.config),
         deed=lambda stage: scenes.sign_as_partner(stage.database, stage.config),
         is_done=lambda stage: scenes.has_partner_signed(stage.database),
     ),
     Step(
         "booked", 4, scenes.REQUESTER, Role.MANAGER,
-        "Alle haben unterschrieben. Die Stunden sind gebucht.", "Zwei Wochen später",
+        N_("Alle haben unterschrieben. Die Stunden sind gebucht."), N_("Zwei Wochen später"),
         prepare=lambda stage: scenes.sign_all(stage.database, stage.config),
     ),
     Step(
         "work", 4, "", Role.WORKER,
-        "Montag, KW 49. Die Arbeit beginnt.", "Was bringt es?",
+        N_("Montag, KW 49. Die Arbeit beginnt."), N_("Was bringt es?"),
         prepare=lambda stage: stage.move_clock(WORKING_DAY),
     ),
     Step("end", 5, scenes.REQUESTER, Role.MANAGER, "Zusammen: 500 von 500 Stunden.", ""),

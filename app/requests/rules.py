@@ -7,6 +7,7 @@ from enum import StrEnum
 from app.capacity.rules import add_working_days, is_working_day
 from app.core.errors import Conflict, RuleBroken
 from app.core.units import BERLIN, hours_text, week_of, weeks_from
+from app.core.words import N_
 
 WEEK_CHOICES = 8
 ANSWER_WORKING_DAYS = 2
@@ -43,12 +44,12 @@ class ShortageReason(StrEnum):
 
 
 REASON_TEXTS: Mapping[ShortageReason, tuple[str, str]] = {
-    ShortageReason.CAPACITY: ("Keine freie Zeit", "Allein geht es nicht, weil unsere Maschinen voll sind."),
-    ShortageReason.KNOW_HOW: ("Wissen fehlt", "Allein geht es nicht, weil uns das Wissen fehlt."),
-    ShortageReason.MACHINE: ("Maschine fehlt", "Allein geht es nicht, weil uns die Maschine fehlt."),
-    ShortageReason.DEADLINE: ("Termin zu knapp", "Allein geht es nicht, weil der Termin zu knapp ist."),
-    ShortageReason.BREAKDOWN: ("Maschine steht", "Allein geht es nicht, weil unsere Maschine steht."),
-    ShortageReason.CERTIFICATE: ("Zertifikat fehlt", "Allein geht es nicht, weil uns das Zertifikat fehlt."),
+    ShortageReason.CAPACITY: (N_("Keine freie Zeit"), N_("Allein geht es nicht, weil unsere Maschinen voll sind.")),
+    ShortageReason.KNOW_HOW: (N_("Wissen fehlt"), N_("Allein geht es nicht, weil uns das Wissen fehlt.")),
+    ShortageReason.MACHINE: (N_("Maschine fehlt"), N_("Allein geht es nicht, weil uns die Maschine fehlt.")),
+    ShortageReason.DEADLINE: (N_("Termin zu knapp"), N_("Allein geht es nicht, weil der Termin zu knapp ist.")),
+    ShortageReason.BREAKDOWN: (N_("Maschine steht"), N_("Allein geht es nicht, weil unsere Maschine steht.")),
+    ShortageReason.CERTIFICATE: (N_("Zertifikat fehlt"), N_("Allein geht es nicht, weil uns das Zertifikat fehlt.")),
 }
 
 
@@ -77,17 +78,17 @@ class RequestState(StrEnum):
 
 
 STATE_TEXTS: Mapping[RequestState, str] = {
-    RequestState.DRAFT: "Entwurf",
-    RequestState.OPEN: "offen",
-    RequestState.QUOTED: "Angebote da",
-    RequestState.PLANNED: "Plan gewählt",
-    RequestState.CONTRACTING: "in Unterzeichnung",
-    RequestState.CONTRACTED: "beauftragt",
-    RequestState.RUNNING: "läuft",
-    RequestState.COMPLETED: "abgeschlossen",
-    RequestState.EXPIRED: "abgelaufen",
-    RequestState.CANCELLED: "zurückgezogen",
-    RequestState.REPLANNING: "Umplanung",
+    RequestState.DRAFT: N_("Entwurf"),
+    RequestState.OPEN: N_("offen"),
+    RequestState.QUOTED: N_("Angebote da"),
+    RequestState.PLANNED: N_("Plan gewählt"),
+    RequestState.CONTRACTING: N_("in Unterzeichnung"),
+    RequestState.CONTRACTED: N_("beauftragt"),
+    RequestState.RUNNING: N_("läuft"),
+    RequestState.COMPLETED: N_("abgeschlossen"),
+    RequestState.EXPIRED: N_("abgelaufen"),
+    RequestState.CANCELLED: N_("zurückgezogen"),
+    RequestState.REPLANNING: N_("Umplanung"),
 }
 
 _CANCELLED = RequestState.CANCELLED
