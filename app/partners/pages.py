@@ -10,7 +10,7 @@ from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.units import distance_km
+from app.core.units import BERLIN, distance_km
 from app.firms.queries import sites
 from app.partners.documents import LOOKS_LIKE_HEADING
 from app.partners.framework import facts_of
@@ -40,7 +40,7 @@ class PartnerCard:
     framework_id: str
     scope: tuple[str, ...]
     signed_scopes: tuple[str, ...]
-    since: dt.datetime | None
+    since: dt.date | None
     until: dt.datetime | None
     """Until when both must have signed"""
     sealed_seq: int | None
@@ -118,7 +118,10 @@ def stuck_count(session: Session, firm_id: str, partner_id: str) -> int:
 def text_blocks(text: str) -> list[Block]:
     """The text in blocks for the page: not a letter more or less than what is signed, but for its empty lines."""
     blocks = [tuple(part.strip("\n").split("\n")) for part in text.split("\n\n") if part.strip()]
-    return [Block(lines, LOOKS_LIKE_HEADING.match(lines[0]) is not None) for lines in blocks]
+    return [
+        Block(lines, number == 0 or LOOKS_LIKE_HEADING.match(lines[0]) is not None)
+        for number, lines in enumerate(blocks)
+    ]
 
 
 def _card(session: Session, row: Partnership, language: str, here: tuple[float, float] | None) -> PartnerCard:
@@ -139,7 +142,7 @@ def _card(session: Session, row: Partnership, language: str, here: tuple[float, 
         framework_id=row.framework_id or "",
         scope=tuple(row.scope),
         signed_scopes=tuple(signed) or tuple(row.scope),
-        since=row.since,
+        since=row.since.astimezone(BERLIN).date() if row.since else None,
         until=row.expires_at,
         sealed_seq=framework.sealed_seq if framework else None,
     )

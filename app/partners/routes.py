@@ -1,7 +1,7 @@
 """The partner circle: list, one partner, inviting, joining (S29, S02)."""
 
 import segno
-from flask import Response, redirect, request, url_for
+from flask import Response, current_app, redirect, request, url_for
 from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,8 @@ from app.web.limits import CODE, limiter
 from app.web.render import go_to, render
 from app.web.transaction import PUBLIC, deed, page
 from app.web.world import config
+
+ASK = "requests.new"
 
 
 @room.get("/partner")
@@ -207,4 +209,12 @@ def _show(session: Session, actor: Actor, partner_id: str, form: Form | None) ->
         answers=facts_text(session, actor.firm_id, partner_id),
         stuck=stuck_count(session, actor.firm_id, partner_id),
         may_edit=may(actor, "partners.edit"),
+        ask_url=_ask_url(actor) if shown.state == "active" else "",
     )
+
+
+def _ask_url(actor: Actor) -> str:
+    """Where a manager asks partners for help; that room lies above us and may be absent."""
+    if not may(actor, "requests.publish") or ASK not in current_app.view_functions:
+        return ""
+    return url_for(ASK)
