@@ -1,7 +1,6 @@
 """Changing and cancelling booked hours: wanted by one side, signed, sealed, and then done at both."""
 
 import datetime as dt
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,7 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.agreements.amendment_records import PRIMARY, AmendmentRecord, Wanted, amendment_record, display_of, wanted_from
+from app.agreements.amendment_records import (
+    AmendmentRecord,
+    Wanted,
+    amendment_record,
+    wanted_from,
+)
+from app.agreements.carrying import carry_out, end_amendment, reserve_hours
 from app.agreements.drafting import default_expiry
 from app.agreements.models import Agreement, Amendment
 from app.agreements.queries import (
@@ -17,7 +22,6 @@ from app.agreements.queries import (
     amendment_for,
     amendments_of,
     limit_of,
-    lines_of,
     locked_agreement,
     locked_amendment,
     partner_of,
@@ -26,11 +30,8 @@ from app.agreements.queries import (
 from app.agreements.record import CHANGED
 from app.agreements.rules import Signing, check_amendment_step, check_may_sign, is_rule_met, role_of_signer
 from app.agreements.standing import LineChange, changes_from
-from app.agreements.telling import tell_foremen, tell_managers
-from app.bookings.actions import change_booking
+from app.agreements.telling import tell_managers
 from app.bookings.queries import bookings_of
-from app.capacity.actions import agree_held, hold_hours, release_agreed, release_hold
-from app.capacity.models import Hold
 from app.core import clock
 from app.core.errors import Conflict, RuleBroken
 from app.core.events import BookingAmended
@@ -38,7 +39,7 @@ from app.core.ids import new_id
 from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
-from app.notary.actions import append_entry, check_signature, seal
+from app.notary.actions import check_signature, seal
 from app.partners.texts import one_line
 
 OPEN = ("frozen", "signed_one")
@@ -98,7 +99,7 @@ def approve_amendment(session: Session, actor: Actor, amendment_id: str, signatu
     amendment.signatures = [*amendment.signatures, seal(session, actor.firm_id, value)]
     if amendment.by_us and amendment.needs_both:
         check_amendment_step(amendment.state, "signed_one")
-        _reserve(session, agreement, amendment)
+        reserve_hours(session, agreement, amendment)
         amendment.state = "signed_one"
     else:
         carry_out(session, agreement, amendment)
@@ -119,44 +120,6 @@ def decline_amendment(session: Session, actor: Actor, amendment_id: str) -> None
     end_amendment(session, agreement, amendment, "declined")
     if not amendment.by_us:
         emit(session, BookingAmended(actor.firm_id, amendment.id))
-
-
-def end_amendment(session: Session, agreement: Agreement, amendment: Amendment, state: str) -> None:
-    """It does not come about: what was kept for it is free, the agreement stays as it is."""
-    check_amendment_step(amendment.state, state)
-    amendment.state, amendment.ended_at, amendment.end_reason = state, clock.now(), state
-    if agreement.side == "theirs":
-        for change in changes_from(amendment.facts["lines"]):
-            release_hold(session, agreement.firm_id, extra_line_id(amendment.id, change.line_no))
-    bump_version(session, agreement.firm_id)
-    session.flush()
-
-
-def carry_out(session: Session, agreement: Agreement, amendment: Amendment) -> None:
-    """Everything is signed: the record, the bookings and the hours change together, or not at all."""
-    check_amendment_step(amendment.state, "in_force")
-    amendment.entry_seq = append_entry(
-        session,
-        agreement.firm_id,
-        amendment.kind,
-        PRIMARY[amendment.kind],
-        amendment.message,
-        display_of(amendment),
-        amendment.signatures,
-        subject_id=agreement.id,
-    )
-    for change in changes_from(amendment.facts["lines"]):
-        change_booking(session, agreement.firm_id, agreement.id, change.line_no, change.new_min)
-    if agreement.side == "theirs":
-        _move_hours(session, agreement, amendment)
-    amendment.state, amendment.in_force_at = "in_force", clock.now()
-    session.flush()
-    if not any(one.agreed_min for one in bookings_of(session, agreement.firm_id, agreement.id)):
-        agreement.state, agreement.ended_at, agreement.end_reason = "terminated", clock.now(), "cancelled"
-    tell_foremen(session, agreement, "changed", once=amendment.id)
-    tell_managers(session, agreement, "changed", once=amendment.id)
-    note_event(session, agreement.firm_id, None, amendment.kind, "agreement", agreement.id, agreement.partner_id)
-    bump_version(session, agreement.firm_id)
 
 
 def lapse_amendments(session: Session, now: dt.datetime) -> None:
@@ -207,11 +170,6 @@ def amendment_row(
         expires_at=dt.datetime.fromtimestamp(wanted.expires_at, dt.UTC),
         state="frozen",
     )
-
-
-def extra_line_id(amendment_id: str, line_no: int) -> str:
-    """The id under which hours beyond the agreement's own line are held and agreed."""
-    return str(uuid.uuid5(uuid.UUID(amendment_id), str(line_no)))
 
 
 def _changeable(session: Session, actor: Actor, agreement_id: str) -> Agreement:
@@ -266,53 +224,3 @@ def _case(
         limit_cents=limit_of(session, actor),
         signer_count=len(amendment.signers),
     )
-
-
-def _reserve(session: Session, agreement: Agreement, amendment: Amendment) -> None:
-    """The provider offers more hours: they are kept until the other side has signed."""
-    if agreement.side != "theirs":
-        return
-    lines = {line.line_no: line for line in lines_of(session, agreement.firm_id, agreement.id)}
-    for change in changes_from(amendment.facts["lines"]):
-        if change.new_min > change.old_min:
-            line = lines[change.line_no]
-            hold_hours(
-                session,
-                agreement.firm_id,
-                agreement.offer_id,
-                extra_line_id(amendment.id, change.line_no),
-                line.machine_id,
-                line.week,
-                change.new_min - change.old_min,
-                amendment.expires_at,
-            )
-
-
-def _move_hours(session: Session, agreement: Agreement, amendment: Amendment) -> None:
-    _reserve(session, agreement, amendment)
-    lines = {line.line_no: line for line in lines_of(session, agreement.firm_id, agreement.id)}
-    changes = changes_from(amendment.facts["lines"])
-    for change in sorted(changes, key=lambda one: (lines[one.line_no].machine_id, lines[one.line_no].week)):
-        line = lines[change.line_no]
-        if change.new_min > change.old_min:
-            extra_id = extra_line_id(amendment.id, change.line_no)
-            agree_held(session, agreement.firm_id, extra_id, change.new_min - change.old_min)
-        else:
-            _give_back(session, agreement, line.machine_id, line.week, change.old_min - change.new_min)
-
-
-def _give_back(session: Session, agreement: Agreement, machine_id: str, week: str, minutes: int) -> None:
-    """Free agreed minutes, those agreed last first: a line may have grown before."""
-    rows = session.execute(
-        sa.select(Hold.offer_line_id, Hold.minutes)
-        .where(Hold.firm_id == agreement.firm_id, Hold.offer_id == agreement.offer_id, Hold.state == "agreed")
-        .where(Hold.machine_id == machine_id, Hold.week == week)
-        .order_by(Hold.created_at.desc(), Hold.id.desc())
-    ).all()
-    rest = minutes
-    for row in rows:
-        part = min(rest, row.minutes)
-        release_agreed(session, agreement.firm_id, machine_id, week, part, row.offer_line_id)
-        rest -= part
-    if rest:
-        raise Conflict("Diese Stunden sind nicht mehr gebucht. Lade die Seite neu.")

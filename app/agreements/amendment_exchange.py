@@ -4,8 +4,9 @@ import datetime as dt
 
 from sqlalchemy.orm import Session
 
-from app.agreements.amending import amendment_row, carry_out, end_amendment, record_of
+from app.agreements.amending import amendment_row, record_of
 from app.agreements.amendment_records import amendment_record, wanted_from
+from app.agreements.carrying import carry_out, end_amendment
 from app.agreements.models import Agreement, Amendment
 from app.agreements.queries import agreement_for, amendment_for, locked_agreement, locked_amendment, partner_of
 from app.agreements.sealing import check_partner_signatures

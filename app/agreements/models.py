@@ -51,6 +51,7 @@ class Agreement(FirmOwned, Base):
     signatures: Mapped[list[dict[str, Any]]]
     total_cents: Mapped[int]
     minutes: Mapped[int]
+    """Sum and minutes as they stand after changes and cancellations; `facts` and `message` keep the signed ones."""
     expires_at: Mapped[dt.datetime]
     state: Mapped[str] = mapped_column(sa.String(14))
     """frozen, signed_one, waiting_bundle, in_force, declined, lapsed, superseded, terminated"""

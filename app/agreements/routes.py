@@ -36,7 +36,6 @@ from app.web.transaction import ceremony, deed, page
 from app.web.world import world
 
 room = Blueprint("agreements", __name__)
-TABS = ("offen", "laufend", "fertig")
 add_sentences(
     {
         "plan_chosen": ("check", lazy_gettext("Ein Plan ist gewählt.")),
@@ -66,16 +65,13 @@ def start(session: Session, actor: Actor) -> Response:
 @page("agreements.see")
 def index(session: Session, actor: Actor) -> Response:
     """S25: open, running, done."""
-    shown = request.args.get("zeigen", "")
     week, since = week_of(clock.today()), clock.now() - SHOW_ENDED
     lists = {
         "offen": open_agreements(session, actor),
         "laufend": running_agreements(session, actor, week),
         "fertig": done_agreements(session, actor, week, since),
     }
-    if shown not in TABS:
-        shown = next((name for name in TABS if lists[name]), "offen")
-    return render("agreements/index.html", lists=lists, shown=shown)
+    return render("agreements/index.html", lists=lists)
 
 
 @room.post("/plaene/<plan_id>/vereinbarungen")

@@ -1,5 +1,6 @@
 """S20, S24 and S25 as managers meet them, and what other people get instead."""
 
+import datetime as dt
 import json
 import re
 from pathlib import Path
@@ -9,12 +10,14 @@ import sqlalchemy as sa
 
 from app.agreements.printing import print_agreements
 from app.config import load_config
+from app.core import clock
 from app.core.db import Database
 from app.firms.access import Role
 from app.firms.models import AuditEvent, Firm
 from app.worker import run_until_quiet
 from tests.agreements.test_amending import propose, sign_amendment
 from tests.agreements.world import Deal, at, drafted, make_deal, sign, signed_by_both, verified
+from tests.conftest import MONDAY
 from tests.machines.house import House, open_house
 
 
@@ -121,11 +124,21 @@ def test_the_page_of_a_signed_agreement_offers_pdf_and_proof(
 
 def test_the_list_knows_open_running_and_done(sqlite_database: Database, deal: Deal, house: House) -> None:
     (agreement_id,) = drafted(sqlite_database, deal)
-    assert "Unterschreibe bis" in words(house.get("/vertraege").text)
+    page = words(house.get("/vertraege").text)
+    assert "Unterschreibe bis" in page
+    assert "Gerade läuft keine Vereinbarung." in page
     signed_by_both(sqlite_database, deal, [agreement_id])
-    assert "Keine Vereinbarung wartet." in words(house.get("/vertraege?zeigen=offen").text)
-    assert "Dieser Partner arbeitet für euch." in words(house.get("/vertraege?zeigen=laufend").text)
-    assert "Noch ist nichts fertig." in words(house.get("/vertraege?zeigen=fertig").text)
+    page = words(house.get("/vertraege").text)
+    assert "Keine Vereinbarung wartet." in page
+    assert "Dieser Partner arbeitet für euch." in page
+    with clock.frozen(MONDAY + dt.timedelta(weeks=9)):
+        page = words(house.get("/vertraege").text)
+    assert "Fertig" in page
+    assert "Gerade läuft keine Vereinbarung." in page
+
+
+def test_a_firm_without_agreements_sees_how_one_begins(deal: Deal, house: House) -> None:
+    assert "Sie entsteht aus einem Plan." in words(house.get("/vertraege").text)
 
 
 def test_a_change_and_a_cancellation_begin_on_their_pages(sqlite_database: Database, deal: Deal, house: House) -> None:
@@ -159,6 +172,8 @@ def test_a_finished_change_stands_on_the_page_of_the_agreement(
     sign_amendment(sqlite_database, deal, "keller", amendment_id)
     page = house.get(f"/vertraege/{agreement_id}").text
     assert "vorher 10 Stunden" in page
+    assert "30 Stunden" in words(page)
+    assert "2.970,00 €" in words(page)
     assert house.get(f"/vertraege/aenderung/{amendment_id}/beweis.json").status_code == 200
 
 
