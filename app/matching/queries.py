@@ -3,18 +3,22 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.capacity.queries import free_for_matching
+from app.capacity.models import CapacityWindow
+from app.capacity.queries import FREE, free_for_matching
 from app.core import clock
 from app.core.units import distance_km, week_of
-from app.machines.models import Machine
-from app.machines.queries import certificate_facts, machines_for_matching, rates_on
+from app.firms.models import Site
+from app.machines.models import Capability, Machine, RateCard
+from app.machines.queries import certificate_facts
+from app.machines.rules import restore_values
 from app.matching.models import MatchProposal, MatchVerdict
-from app.matching.rules import FirmVerdict, MachineFacts, ProposedLine, Requirement, judge_firm
+from app.matching.rules import CapabilityFacts, FirmVerdict, MachineFacts, ProposedLine, Requirement, judge_firm
 from app.packs.queries import load_pack
 from app.requests.models import WorkRequest
 from app.requests.queries import requirement_of
@@ -132,27 +136,97 @@ def _requirement(request: WorkRequest) -> Requirement:
 
 def _machines(session: Session, firm_id: str, request: WorkRequest, need: Requirement) -> dict[str, MachineFacts]:
     """Every ready machine that has the process, by id; all ready machines where the process is not known."""
-    able = machines_for_matching(session, firm_id, need.process_key)
+    asked: dict[str, Any] = {
+        "firm_id": firm_id,
+        "process_key": need.process_key,
+        "first_week": need.first_week,
+        "last_week": need.last_week,
+        "today": clock.today(),
+    }
+    has_process = need.process_key is not None
+    able = session.execute(_able_statement(has_process), asked).all()
     if not able:
         return {}
-    free: dict[str, list[tuple[str, int]]] = {}
-    for row in free_for_matching(session, firm_id, need.process_key, need.first_week, need.last_week):
-        free.setdefault(row.machine_id, []).append((row.week, row.free_min))
-    rates = rates_on(session, firm_id, [machine.id for machine in able], clock.today())
+    free = _free_windows(session, firm_id, need, asked)
+    rates = {row.machine_id: row.rate_cents_per_hour for row in session.execute(_rate_statement(has_process), asked)}
+    abilities: dict[str, tuple[CapabilityFacts, ...]] = {}
+    for row in able:
+        ability = CapabilityFacts(row.process_key, tuple(row.material_groups), row.best_it, row.best_ra_nm)
+        abilities[row.id] = (*abilities.get(row.id, ()), ability)
     return {
-        machine.id: MachineFacts(
-            id=machine.id,
-            name=machine.name,
-            type_key=machine.type_key,
-            parameters=machine.values,
-            capabilities=machine.abilities,
-            distance_km=_distance(request, machine.place),
-            min_block_min=machine.min_block_min,
-            windows=tuple(free.get(machine.id, ())),
-            rate_cents_per_hour=rates.get(machine.id),
+        row.id: MachineFacts(
+            id=row.id,
+            name=row.name,
+            type_key=row.type_key,
+            parameters=restore_values(row.parameters),
+            capabilities=abilities[row.id],
+            distance_km=_distance(request, (row.lat, row.lon)),
+            min_block_min=row.min_block_min,
+            windows=tuple(free.get(row.id, ())),
+            rate_cents_per_hour=rates.get(row.id),
         )
-        for machine in able
+        for row in able
     }
+
+
+def _free_windows(
+    session: Session, firm_id: str, need: Requirement, asked: dict[str, Any]
+) -> dict[str, list[tuple[str, int]]]:
+    """Free minutes by machine, week by week. The week that runs counts only from tomorrow on: capacity knows how."""
+    free: dict[str, list[tuple[str, int]]] = {}
+    if need.first_week <= week_of(clock.today()):
+        for window in free_for_matching(session, firm_id, need.process_key, need.first_week, need.last_week):
+            free.setdefault(window.machine_id, []).append((window.week, window.free_min))
+        return free
+    for machine_id, week, minutes in session.execute(_free_statement(need.process_key is not None), asked):
+        free.setdefault(machine_id, []).append((week, minutes))
+    return free
+
+
+# Built once: SQLAlchemy takes longer to put such a statement together than the database to answer it.
+
+
+@cache
+def _able_statement(has_process: bool) -> sa.Select[Any]:
+    query = (
+        sa.select(
+            Machine.id, Machine.name, Machine.type_key, Machine.parameters, Machine.min_block_min, Site.lat, Site.lon,
+            Capability.process_key, Capability.material_groups, Capability.best_it, Capability.best_ra_nm,
+        )
+        .join(Machine, (Machine.firm_id == Capability.firm_id) & (Machine.id == Capability.machine_id))
+        .join(Site, (Site.firm_id == Machine.firm_id) & (Site.id == Machine.site_id))
+        .where(Capability.firm_id == sa.bindparam("firm_id"), Machine.state == "ready")
+        .order_by(Machine.id, Capability.process_key)
+    )  # fmt: skip
+    return query.where(Capability.process_key == sa.bindparam("process_key")) if has_process else query
+
+
+@cache
+def _free_statement(has_process: bool) -> sa.Select[str, str, int]:
+    """The one query over many rows, by the index on (firm, week)."""
+    return (
+        sa.select(CapacityWindow.machine_id, CapacityWindow.week, FREE)
+        .where(CapacityWindow.firm_id == sa.bindparam("firm_id"), CapacityWindow.machine_id.in_(_able_ids(has_process)))
+        .where(CapacityWindow.week >= sa.bindparam("first_week"), CapacityWindow.week <= sa.bindparam("last_week"))
+        .where(FREE > 0)
+        .order_by(CapacityWindow.machine_id, CapacityWindow.week)
+    )
+
+
+@cache
+def _rate_statement(has_process: bool) -> sa.Select[str, int]:
+    """The newest card that has begun comes last and wins."""
+    return (
+        sa.select(RateCard.machine_id, RateCard.rate_cents_per_hour)
+        .where(RateCard.firm_id == sa.bindparam("firm_id"), RateCard.valid_from <= sa.bindparam("today"))
+        .where(RateCard.machine_id.in_(_able_ids(has_process)))
+        .order_by(RateCard.valid_from)
+    )
+
+
+def _able_ids(has_process: bool) -> sa.Select[Any]:
+    query = sa.select(Capability.machine_id).where(Capability.firm_id == sa.bindparam("firm_id"))
+    return query.where(Capability.process_key == sa.bindparam("process_key")) if has_process else query
 
 
 def _distance(request: WorkRequest, place: tuple[float, float]) -> float | None:

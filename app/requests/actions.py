@@ -16,6 +16,7 @@ from app.firms.actions import bump_version, note_event
 from app.firms.queries import firm_of, sites
 from app.packs.queries import load_pack
 from app.partners.queries import partnership_with
+from app.requests.counts import open_count, small_count
 from app.requests.drafting import Details as Details
 from app.requests.drafting import Upload as Upload
 from app.requests.drafting import (
@@ -30,7 +31,7 @@ from app.requests.drafting import (
 from app.requests.drafts import check_open
 from app.requests.limits import GRACE, SMALL_MIN, SMALL_WITHIN, check_open_count, check_probes
 from app.requests.models import WorkRequest
-from app.requests.queries import draft_for, draft_of, holidays_near, open_count, own_request, sendable_ids, small_count
+from app.requests.queries import draft_for, draft_of, holidays_near, own_request, sendable_ids
 from app.requests.questions import (
     announce_question,
     answer_question,

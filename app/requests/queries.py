@@ -15,7 +15,7 @@ from app.packs.queries import load_pack, processes
 from app.packs.rules import Process
 from app.partners.queries import active_partners, find_partnership
 from app.requests.drafts import RequestDraft, RequirementDraft
-from app.requests.limits import DRAFT_DAYS, SMALL_MIN
+from app.requests.limits import DRAFT_DAYS
 from app.requests.messages import SENT_COLUMNS, SentFile, SentRequest
 from app.requests.models import Invitation, Question, Receipt, RequestFile, WorkRequest
 from app.requests.rules import RequestKind, ShortageReason
@@ -116,46 +116,6 @@ def own_requests(session: Session, firm_id: str, limit: int = 30) -> list[OwnRow
     return [OwnRow(*row) for row in found]
 
 
-def open_count(session: Session, firm_id: str) -> int:
-    """How many own requests are open."""
-    return (
-        session.scalar(
-            sa.select(sa.func.count())
-            .select_from(WorkRequest)
-            .where(WorkRequest.firm_id == firm_id, WorkRequest.side == "ours", WorkRequest.state.in_(OPEN_STATES))
-        )
-        or 0
-    )
-
-
-def open_count_from(session: Session, firm_id: str, partner_id: str) -> int:
-    """How many requests of one partner wait here."""
-    return (
-        session.scalar(
-            sa.select(sa.func.count())
-            .select_from(WorkRequest)
-            .where(WorkRequest.firm_id == firm_id, WorkRequest.side == "theirs", WorkRequest.partner_id == partner_id)
-            .where(WorkRequest.state.in_(ANSWERABLE))
-        )
-        or 0
-    )
-
-
-def small_count(session: Session, firm_id: str, partner_id: str, since: dt.datetime, but_not: str) -> int:
-    """How many other small requests for hours went to one partner since then, withdrawn ones too."""
-    return (
-        session.scalar(
-            sa.select(sa.func.count())
-            .select_from(Invitation)
-            .join(WorkRequest, (WorkRequest.firm_id == Invitation.firm_id) & (WorkRequest.id == Invitation.request_id))
-            .where(Invitation.firm_id == firm_id, Invitation.partner_id == partner_id, Invitation.is_chosen)
-            .where(WorkRequest.id != but_not)
-            .where(WorkRequest.published_at >= since, WorkRequest.kind == "hours", WorkRequest.need_min <= SMALL_MIN)
-        )
-        or 0
-    )
-
-
 def chosen_ids(session: Session, firm_id: str, request_id: str) -> list[str]:
     """Ids of the partners chosen for a request."""
     return list(
@@ -229,19 +189,6 @@ def threads_of(session: Session, firm_id: str, request_id: str) -> dict[str, int
         .order_by(Question.partner_id)
     )
     return {partner_id: int(count or 0) for partner_id, count in found}
-
-
-def lines_since(session: Session, firm_id: str, partner_id: str, is_ours: bool, since: dt.datetime) -> int:
-    """How many lines one side wrote to the other since then, over all threads of the two."""
-    return (
-        session.scalar(
-            sa.select(sa.func.count())
-            .select_from(Question)
-            .where(Question.firm_id == firm_id, Question.partner_id == partner_id, Question.is_ours.is_(is_ours))
-            .where(Question.created_at >= since)
-        )
-        or 0
-    )
 
 
 def process_order(session: Session, firm_id: str, pack: str = "metal") -> list[Process]:

@@ -19,11 +19,12 @@ from app.firms.models import Firm, Person
 from app.firms.queries import people
 from app.partners.queries import find_partnership, partnership_with
 from app.push.actions import alert_people
+from app.requests.counts import lines_since
 from app.requests.drafting import Upload, keep_upload
 from app.requests.limits import check_lines_today
 from app.requests.messages import MOST_FILES, SentFile, SentLine, line_body, read_line
 from app.requests.models import Question, RequestFile, WorkRequest
-from app.requests.queries import chosen_ids, lines_since, own_request, partner_request, request_for
+from app.requests.queries import chosen_ids, own_request, partner_request, request_for
 from app.requests.receiving import partners_request, store_files
 from app.requests.sending import clean_files
 from app.requests.wire import unreadable

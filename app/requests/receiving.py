@@ -13,6 +13,7 @@ from app.federation.models import StoredFile
 from app.federation.rules import Incoming
 from app.firms.actions import bump_version
 from app.packs.queries import pack_keys
+from app.requests.counts import open_count_from
 from app.requests.limits import MOST_OPEN_FROM_ONE
 from app.requests.messages import (
     JOB_COLUMNS,
@@ -24,7 +25,7 @@ from app.requests.messages import (
     read_withdrawal,
 )
 from app.requests.models import Receipt, RequestFile, WorkRequest
-from app.requests.queries import ANSWERABLE, files_of, open_count_from, receipt_of
+from app.requests.queries import ANSWERABLE, files_of, receipt_of
 from app.requests.wire import unreadable
 
 

@@ -1,0 +1,167 @@
+"""Writing an answer down and holding its hours, in full or not at all."""
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.capacity.actions import hold_hours, release_offer
+from app.capacity.models import CapacityWindow
+from app.core import clock
+from app.core.errors import Conflict, RuleBroken
+from app.core.events import OfferMade
+from app.core.ids import new_id
+from app.core.outbox import emit
+from app.firms.actions import bump_version, note_event
+from app.machines.models import Machine
+from app.offers.models import Offer, OfferLine
+from app.offers.queries import lines_of, live_offers
+from app.offers.rules import (
+    Asked,
+    LineDraft,
+    answer_word,
+    check_lines,
+    check_step,
+)
+from app.push.actions import cancel_alerts
+from app.requests.models import Receipt, WorkRequest
+from app.requests.queries import holidays_near, receipt_of
+from app.requests.rules import default_valid_until
+
+
+def submit_answer(
+    session: Session,
+    person_id: str,
+    request: WorkRequest,
+    asked: Asked,
+    lines: Sequence[LineDraft],
+    is_proposal: bool,
+    by_token: bool,
+    note: str = "",
+) -> str:
+    """Write the offer and hold its hours. New hours and those of an earlier version change hands together."""
+    check_lines(asked, lines, clock.today())
+    ordered = sorted(lines, key=lambda line: (line.machine_id, line.week))
+    earlier = live_offers(session, request.firm_id, request.id, "ours")
+    same = next((offer for offer in earlier if _is_same(session, offer, ordered)), None)
+    if same is not None:
+        return same.id
+    if earlier and is_proposal:
+        raise Conflict("Ihr habt schon geantwortet. Öffne die Anfrage.")
+    _lock_windows(session, request.firm_id, ordered, earlier)
+    for offer in earlier:
+        check_step(offer.state, "superseded")
+        release_offer(session, request.firm_id, offer.id)
+        offer.state = "superseded"
+    offer = _new_offer(request, asked, ordered, person_id, is_proposal, by_token, note)
+    offer.version = max((one.version for one in earlier), default=_last_version(session, request)) + 1
+    session.add(offer)
+    session.flush()
+    _hold_lines(session, offer, ordered)
+    if request.state == "open":
+        request.state = "quoted"
+    note_answer(session, request, person_id, offer.answer)
+    emit(session, OfferMade(request.firm_id, offer.id))
+    detail = {"minutes": sum(line.minutes for line in ordered), "by_token": by_token}
+    note_event(session, request.firm_id, person_id, "offered", "offer", offer.id, detail=detail)
+    bump_version(session, request.firm_id)
+    return offer.id
+
+
+def _new_offer(
+    request: WorkRequest,
+    asked: Asked,
+    lines: Sequence[LineDraft],
+    person_id: str,
+    is_proposal: bool,
+    by_token: bool,
+    note: str,
+) -> Offer:
+    assert asked.reply_by is not None
+    return Offer(
+        firm_id=request.firm_id,
+        id=new_id(),
+        created_at=clock.now(),
+        side="ours",
+        request_id=request.id,
+        partner_id=request.partner_id or "",
+        request_version=request.version,
+        answer=answer_word(asked, sum(line.minutes for line in lines), is_proposal),
+        state="submitted",
+        valid_until=default_valid_until(asked.reply_by, holidays_near(asked.reply_by.date())),
+        note=note,
+        answered_by=person_id,
+        by_token=by_token,
+    )
+
+
+def _hold_lines(session: Session, offer: Offer, lines: Sequence[LineDraft]) -> None:
+    machines = _machines(session, offer.firm_id, lines)
+    for line in lines:
+        machine = machines.get(line.machine_id)
+        if machine is None or machine.state != "ready" or line.rate_cents_per_hour is None:
+            raise RuleBroken("Diese Maschine ist gerade nicht bereit. Wähle eine andere.", "machine")
+        row = OfferLine(
+            firm_id=offer.firm_id,
+            id=new_id(),
+            created_at=clock.now(),
+            offer_id=offer.id,
+            machine_id=machine.id,
+            machine_name=machine.name,
+            machine_type_key=machine.type_key,
+            week=line.week,
+            offered_min=line.minutes,
+            rate_cents_per_hour=line.rate_cents_per_hour,
+            set_up_min=machine.set_up_min,
+            min_block_min=min(machine.min_block_min, line.minutes),
+        )
+        session.add(row)
+        session.flush()
+        hold_hours(session, offer.firm_id, offer.id, row.id, machine.id, line.week, line.minutes, offer.valid_until)
+
+
+def _is_same(session: Session, offer: Offer, lines: Sequence[LineDraft]) -> bool:
+    """A second tap on the same answer: what it says is what stands already."""
+    said = {(line.machine_id, line.week): (line.minutes, line.rate_cents_per_hour) for line in lines}
+    stands = {
+        (line.machine_id, line.week): (line.offered_min, line.rate_cents_per_hour)
+        for line in lines_of(session, offer.firm_id, offer.id)
+    }
+    return said == stands
+
+
+def _last_version(session: Session, request: WorkRequest) -> int:
+    query = sa.select(sa.func.max(Offer.version)).where(Offer.firm_id == request.firm_id)
+    return session.scalar(query.where(Offer.request_id == request.id, Offer.side == "ours")) or 0
+
+
+def _lock_windows(session: Session, firm_id: str, lines: Iterable[LineDraft], earlier: Iterable[Offer]) -> None:
+    """Take every window in one order before the first is changed, so that two writers never wait in a circle."""
+    wanted = {(line.machine_id, line.week) for line in lines}
+    for offer in earlier:
+        wanted |= {(line.machine_id, line.week) for line in lines_of(session, firm_id, offer.id)}
+    session.execute(
+        sa.select(CapacityWindow.id)
+        .where(CapacityWindow.firm_id == firm_id)
+        .where(sa.tuple_(CapacityWindow.machine_id, CapacityWindow.week).in_(sorted(wanted)))
+        .order_by(CapacityWindow.machine_id, CapacityWindow.week)
+        .with_for_update()
+    ).all()
+
+
+def _machines(session: Session, firm_id: str, lines: Iterable[LineDraft]) -> dict[str, Machine]:
+    wanted = sorted({line.machine_id for line in lines})
+    found = session.scalars(sa.select(Machine).where(Machine.firm_id == firm_id, Machine.id.in_(wanted)))
+    return {machine.id: machine for machine in found}
+
+
+def note_answer(session: Session, request: WorkRequest, person_id: str, answer: str) -> None:
+    """Keep who answered what, for our own house alone; nobody is reminded of it any more."""
+    cancel_alerts(session, request.firm_id, request.id)
+    receipt = receipt_of(session, request.firm_id, request.id)
+    if receipt is None:
+        receipt = Receipt(firm_id=request.firm_id, id=new_id(), created_at=clock.now(), request_id=request.id)
+        session.add(receipt)
+    receipt.answer, receipt.answered_at, receipt.answered_by = answer, clock.now(), person_id
+    receipt.read_at, receipt.read_by = receipt.read_at or clock.now(), receipt.read_by or person_id
+    session.flush()
