@@ -18,8 +18,13 @@ from app.web.render import render
 from app.web.transaction import PUBLIC
 from app.web.world import world
 
-OPEN_ROOMS = ("practice", "static_files", "web")
-OPEN_PAGES = frozenset({"firms.home", "firms.legal", "firms.change_view"})
+OPEN_PAGES = frozenset(
+    {
+        "firms.home", "firms.legal", "firms.change_view", "practice.door", "practice.begin", "practice.begin_story",
+        "practice.join", "practice.join_page", "practice.leave", "practice.left",
+    }
+)  # fmt: skip
+"""What visitors without a game, or who were away, may open."""
 OWN_KEYS = frozenset(
     {
         "switch_role", "sign_out", "devices", "sign_out_device", "sign_out_all", "invite", "save_invitation",
@@ -100,7 +105,7 @@ def _check_in() -> Response | None:
     if endpoint.startswith(("static_files.", "web.")):
         return None
     if game is None:
-        return None if _is_open(endpoint) else _to_door()
+        return None if endpoint in OPEN_PAGES else _to_door()
     if is_left(game, real_now()) and not _is_back(endpoint):
         return _let_out(endpoint)
     if _is_tap():
@@ -111,10 +116,6 @@ def _check_in() -> Response | None:
 def _is_back(endpoint: str) -> bool:
     """A tap on the door itself: somebody goes on."""
     return request.method == "POST" and endpoint.startswith("practice.")
-
-
-def _is_open(endpoint: str) -> bool:
-    return endpoint.split(".")[0] in OPEN_ROOMS or endpoint in OPEN_PAGES
 
 
 def _closed(endpoint: str) -> Response | None:
@@ -135,7 +136,7 @@ def _is_tap() -> bool:
 
 def _let_out(endpoint: str) -> Response | None:
     """Nobody tapped for half an hour, or a new day began: the person is signed out, the game stays."""
-    if world().actor() is None and _is_open(endpoint):
+    if world().actor() is None and endpoint in OPEN_PAGES:
         return None
     with world().database().write() as session:
         end_own_sign_in(session)

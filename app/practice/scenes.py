@@ -145,7 +145,7 @@ def sign_as_partner(database: Database, config: Config) -> None:
 
 def has_partner_signed(database: Database) -> bool:
     with database.read() as session:
-        return _first_agreement(session).state == "in_force"
+        return _first_agreement(session).state in ("waiting_bundle", "in_force")
 
 
 def sign_all(database: Database, config: Config) -> None:

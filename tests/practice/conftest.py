@@ -1,0 +1,31 @@
+"""One site for all tests of the room: its template is built once, every test plays games of its own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.config import load_config
+from app.core import clock
+from app.core.db import Database
+from app.factory import create_site
+from tests.practice.visitors import Site
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    config = load_config({"DATA_DIR": str(tmp_path_factory.mktemp("site"))})
+    real = Database(config.database_url)
+    real.create_tables()
+    wsgi = create_site(config)
+    practice = wsgi.mounts["/uebung"].practice
+    practice.template.path()
+    yield Site(wsgi, config, real, practice)
+    real.close()
+
+
+@pytest.fixture
+def running_clock(frozen_clock: object) -> Iterator[None]:
+    """Real time, as a visitor has it: the game's own shift decides what day it is."""
+    token = clock._frozen.set(None)
+    yield
+    clock._frozen.reset(token)
