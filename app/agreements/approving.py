@@ -14,11 +14,12 @@ from app.core import clock
 from app.core.errors import Conflict, RuleBroken
 from app.core.events import AgreementApproved
 from app.core.outbox import emit
+from app.core.words import N_
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import check_signature, seal
 
-HOURS_GONE = "Die Stunden sind nicht mehr frei. Diese Vereinbarung gilt nicht mehr."
+HOURS_GONE = N_("Die Stunden sind nicht mehr frei. Diese Vereinbarung gilt nicht mehr.")
 
 
 def signable_digest(session: Session, actor: Actor, agreement_id: str) -> tuple[bytes, str]:

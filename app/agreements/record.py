@@ -10,11 +10,12 @@ from app.agreements.call_off import Terms
 from app.agreements.documents import CallOffFacts, render_call_off
 from app.agreements.models import Agreement
 from app.core.errors import RuleBroken
+from app.core.words import N_
 from app.notary.documents import ZERO32, Display, new_message
 from app.notary.queries import VerificationError, digest
 from app.partners.documents import facts_from
 
-CHANGED = "Der Text hat sich geändert. Bitte prüfe ihn neu."
+CHANGED = N_("Der Text hat sich geändert. Bitte prüfe ihn neu.")
 
 
 @dataclass(frozen=True, slots=True)

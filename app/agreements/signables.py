@@ -11,12 +11,13 @@ from app.agreements.documents import call_off_title
 from app.agreements.models import Agreement
 from app.agreements.queries import agreement_for, amendment_for, next_to_sign
 from app.agreements.record import facts_of
+from app.core.words import N_
 from app.firms.access import Actor
 from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
 
 PERMISSION = "agreements.sign"
-DONE = "Unterschrieben. Beide Betriebe haben denselben Text. Du findest ihn unter Verträge."
-SENT = "Unterschrieben. Jetzt prüft der Partner denselben Text."
+DONE = N_("Unterschrieben. Beide Betriebe haben denselben Text. Du findest ihn unter Verträge.")
+SENT = N_("Unterschrieben. Jetzt prüft der Partner denselben Text.")
 
 
 def _load_agreement(session: Session, actor: Actor, agreement_id: str) -> SignableDocument:
