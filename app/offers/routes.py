@@ -1,7 +1,6 @@
 """S13 what waits for an answer, S14 answering with one tap, S15 a part, and why our machines fit or not."""
 
 import datetime as dt
-from typing import Any
 
 from flask import Blueprint, Response, jsonify, url_for
 from flask import request as http
@@ -15,7 +14,7 @@ from app.matching.queries import judge_request
 from app.offers.actions import answer_no, answer_part, answer_yes, make_offer, mark_seen, undo_answer, withdraw_offer
 from app.offers.pages import answer_page, card, is_waiting, part_page
 from app.offers.parsing import TOTAL, part_fields, read_lines, read_rate, stepped
-from app.offers.queries import asked_of, inbox, own_offer, waiting_count
+from app.offers.queries import asked_of, inbox, own_offer
 from app.offers.rules import LineDraft, check_answerable
 from app.push.actions import answered_token, use_answer_token
 from app.push.messages import reply
@@ -35,13 +34,6 @@ SHOWN_FOR = dt.timedelta(days=7)
 """How long an answered request stays in the list after its deadline."""
 YES = "Danke. %(name)s weiß Bescheid. Dein Ja ist noch kein Vertrag."
 NO = "Alles klar. Ein Nein hat keine Nachteile für euch."
-
-
-@room.record_once
-def count_what_waits(state: Any) -> None:
-    """The number on the tab Anfragen."""
-    counts = state.app.extensions.setdefault("tab_counts", {})
-    counts["offers"] = lambda session, actor: waiting_count(session, actor.firm_id, clock.now())
 
 
 @room.get("/anfragen")

@@ -20,6 +20,7 @@ from app.requests.models import WorkRequest
 from app.requests.parsing import UNKNOWN, read_moment
 from app.requests.prefill import details_fields
 from app.requests.queries import (
+    OwnRow,
     chosen_ids,
     files_of,
     holidays_near,
@@ -217,19 +218,23 @@ def new_know_how(session: Session, actor: Actor) -> Any:
     return fields
 
 
-def _own_cards(session: Session, actor: Actor) -> list[dict[str, str]]:
+def _own_cards(session: Session, actor: Actor) -> list[dict[str, Any]]:
     return [
         {
             "title": process_text(row.process_key),
             "number": hours_text(row.need_min) if row.kind == RequestKind.HOURS else pieces_text(row.part_count),
             "unit": gettext("Stunden") if row.kind == RequestKind.HOURS else "",
-            "part": row.title,
-            "weeks": weeks_text(row.first_week, row.last_week),
+            "facts": _card_facts(row),
             "mark": MARKS[row.state],
             "url": own_url(row.id),
         }
         for row in own_requests(session, actor.firm_id, 12)
     ]
+
+
+def _card_facts(row: OwnRow) -> list[tuple[str, str]]:
+    part = [(gettext("Teil"), row.title)] if row.title else []
+    return [*part, (gettext("Wann"), weeks_text(row.first_week, row.last_week))]
 
 
 def own_url(request_id: str) -> str:
