@@ -18,7 +18,7 @@ from app.machines.rules import store_values
 from app.packs.queries import load_pack
 from app.partners.queries import active_partners
 from app.requests import drawings
-from app.requests.drafts import RequestDraft, RequirementDraft, read_needs
+from app.requests.drafts import RequirementDraft, read_needs
 from app.requests.limits import DRAFT_DAYS
 from app.requests.messages import MOST_FILES
 from app.requests.models import Invitation, RequestFile, WorkRequest
@@ -155,21 +155,6 @@ def erase_old_drafts(session: Session, now: dt.datetime) -> None:
     ).all()
     for firm_id, request_id in old:
         _erase(session, firm_id, [request_id])
-
-
-def as_draft(kind: RequestKind, need: RequirementDraft, told: Details) -> RequestDraft:
-    """What the rules check, from what both steps tell."""
-    return RequestDraft(
-        kind=kind,
-        requirement=need,
-        title=told.title,
-        note=told.note,
-        shortage_reason=told.shortage_reason,
-        reply_by=told.reply_by,
-        delivery_week=told.delivery_week,
-        radius_km=told.radius_km,
-        partner_count=len(told.partner_ids),
-    )
 
 
 def _set_requirement(request: WorkRequest, need: RequirementDraft) -> None:

@@ -5,11 +5,9 @@ No customer, no price, no person but the contact that the manager typed.
 
 import dataclasses
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.errors import RuleBroken
 from app.core.units import monday
 from app.requests import drawings
 from app.requests.drafts import MOST_G, MOST_MM, MOST_NEED_MIN, MOST_WEEKS
@@ -218,10 +216,3 @@ def _check_whole(sent: SentRequest) -> None:
     is_hours = sent.kind == "hours"
     if is_hours and (sent.need_min < 15 or sent.need_min % 15 or sent.process_key is None):
         raise unreadable("need_min")
-
-
-def file_list(files: Sequence[SentFile]) -> tuple[SentFile, ...]:
-    """The files of one message; raises RuleBroken for more than a message may name."""
-    if len(files) > MOST_FILES:
-        raise RuleBroken("Höchstens %(most)s Dateien passen dazu.", "file", most=MOST_FILES)
-    return tuple(files)
