@@ -1,7 +1,7 @@
 """Sending and delivering messages between firms. Consent is asked on leaving, once more on the way, and on entering."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,8 @@ from app.federation.files import fetch_file as fetch_file
 from app.federation.files import grant_files
 from app.federation.files import note_opening as note_opening
 from app.federation.files import store_file as store_file
+from app.federation.lanes import first_waiting
+from app.federation.lanes import waiting_messages as waiting_messages
 from app.federation.models import Message
 from app.federation.rules import Incoming, check_body, next_try
 from app.firms.actions import bump_version, note_event
@@ -68,32 +70,12 @@ def cancel_waiting(session: Session, from_firm_id: str, to_firm_id: str, keep: f
     return int(cancelled.rowcount)  # type: ignore[attr-defined]
 
 
-def waiting_messages(session: Session, now: dt.datetime) -> Sequence[tuple[str, str]]:
-    """(firm_id, id) of messages whose time has come: for each pair of firms only the oldest one."""
-    first = (
-        sa.select(Message.firm_id, Message.peer_id, sa.func.min(Message.seq).label("seq"))
-        .where(sa.text("direction = 'out' AND state = 'waiting'"))
-        .group_by(Message.firm_id, Message.peer_id)
-        .subquery()
-    )
-    found = session.execute(
-        sa.select(Message.firm_id, Message.id)
-        .join(
-            first,
-            (Message.firm_id == first.c.firm_id) & (Message.peer_id == first.c.peer_id) & (Message.seq == first.c.seq),
-        )
-        .where(Message.direction == "out", Message.next_try_at <= now)
-        .order_by(Message.id)
-    )
-    return [(row.firm_id, row.id) for row in found]
-
-
 def following_message(session: Session, firm_id: str, message_id: str, now: dt.datetime) -> str | None:
     """The next message of the same pair, if the given one is out of the way and the next one's time has come."""
     done = session.get(Message, (firm_id, message_id))
     if done is None or done.state == "waiting":
         return None
-    following = _first_waiting(session, firm_id, done.peer_id)
+    following = first_waiting(session, firm_id, done.peer_id)
     return None if following is None or following.next_try_at > now else str(following.id)
 
 
@@ -105,7 +87,7 @@ def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbo
     message = session.get(Message, (firm_id, message_id), with_for_update=True, populate_existing=True)
     if message is None or message.state != "waiting" or message.direction != "out":
         return
-    first = _first_waiting(session, firm_id, message.peer_id)
+    first = first_waiting(session, firm_id, message.peer_id)
     if first is None or first.id != message.id:
         return
     if not _may_leave(session, firm_id, message.peer_id, message.kind):
@@ -153,16 +135,6 @@ def _next_seq(session: Session, firm_id: str, peer_id: str) -> int:
         )
     )
     return (last or 0) + 1
-
-
-def _first_waiting(session: Session, firm_id: str, peer_id: str) -> Any:
-    return session.execute(
-        sa.select(Message.id, Message.next_try_at)
-        .where(Message.firm_id == firm_id, Message.peer_id == peer_id)
-        .where(sa.text("direction = 'out' AND state = 'waiting'"))
-        .order_by(Message.seq)
-        .limit(1)
-    ).one_or_none()
 
 
 def _receive(session: Session, message: Message, inbox: Inbox) -> None:

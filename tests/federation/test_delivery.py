@@ -10,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.orm import Session
 
 from app import worker
 from app.core import clock
@@ -19,6 +18,7 @@ from app.core.errors import RuleBroken
 from app.core.events import MessageParked
 from app.core.outbox import OutboxRow
 from app.federation.actions import cancel_waiting, deliver_message, send_message, waiting_messages
+from app.federation.lanes import _DUE, _FIRST
 from app.federation.models import Message
 from app.federation.queries import answer_facts, arrivals, stuck_messages
 from app.federation.rules import GIVE_UP_AFTER, MOST_BODY_BYTES, check_body, next_try
@@ -351,21 +351,34 @@ def test_tries_come_later_and_later_and_end_after_seven_days(attempts: int, pass
         assert dt.timedelta(minutes=1) <= following - now <= dt.timedelta(hours=6)
 
 
-def test_the_sweep_reads_only_what_waits(database: Database, world: dict[str, TestFirm]) -> None:
+def test_the_sweep_finds_the_oldest_of_every_pair_however_long_the_queues_are(
+    database: Database, world: dict[str, TestFirm], inbox: Inbox
+) -> None:
+    keller, yilmaz, nowak = (world[key] for key in KEYS)
+    for one, other in ((keller, yilmaz), (keller, nowak), (yilmaz, keller), (nowak, keller)):
+        send(database, one, other, *(f"{one.key}-{other.key}-{number}" for number in range(5)))
     with database.write() as session:
-        send_message(session, world["keller"].id, world["yilmaz"].id, "request.published", {})
-        query = (
-            "SELECT firm_id, peer_id, min(seq) FROM message WHERE direction = 'out' AND state = 'waiting' GROUP BY 1, 2"
+        session.execute(
+            sa.update(Message)
+            .where(Message.firm_id == nowak.id, Message.seq == 1)
+            .values(next_try_at=clock.now() + dt.timedelta(minutes=5))
         )
-        assert "ix_message_lane" in plan_of(session, query)
-        assert len(waiting_messages(session, clock.now())) == 1
+    with database.read() as session:
+        due = waiting_messages(session, clock.now())
+        names = {session.get_one(Message, key).subject_id for key in due}
+    assert names == {"keller-yilmaz-0", "keller-nowak-0", "yilmaz-keller-0"}
+    with database.read() as session:
+        assert waiting_messages(session, clock.now() - dt.timedelta(minutes=1)) == []
 
 
-def plan_of(session: Session, query: str) -> str:
-    if session.get_bind().dialect.name == "sqlite":
-        return str([tuple(row) for row in session.execute(sa.text(f"EXPLAIN QUERY PLAN {query}"))])
-    session.execute(sa.text("SET LOCAL enable_seqscan = off"))
-    return str([tuple(row) for row in session.execute(sa.text(f"EXPLAIN {query}"))])
+def test_looking_for_the_next_message_never_reads_the_history(sqlite_database: Database) -> None:
+    with sqlite_database.read() as session:
+        for query in (_DUE, _FIRST):
+            values = {"now": "2026", "firm_id": "a", "peer_id": "b"}
+            rows = session.execute(sa.text(f"EXPLAIN QUERY PLAN {query.text}"), values)
+            steps = [row.detail for row in rows if row.detail.startswith(("SCAN m", "SEARCH m", "SEARCH o"))]
+            assert steps
+            assert all("ix_message_lane" in step or "seq=?" in step for step in steps), steps
 
 
 def test_nothing_is_said_about_answers_below_three_requests(

@@ -1,0 +1,55 @@
+"""Which messages are next: of each pair of firms only the oldest one, found by jumping from pair to pair in the index."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core.db import UtcTime
+
+_WAITS = "m.direction = 'out' AND m.state = 'waiting'"
+_FOLLOWING = f"""(SELECT m.{{column}} FROM message AS m
+    WHERE {_WAITS} AND (m.firm_id, m.peer_id) > (lane.firm_id, lane.peer_id)
+    ORDER BY m.firm_id, m.peer_id LIMIT 1)"""
+# Grouping would read every waiting row; this reads a few per pair, however long one partner's queue has grown.
+_DUE = sa.text(
+    f"""
+    WITH RECURSIVE lane(firm_id, peer_id) AS (
+        SELECT * FROM (SELECT m.firm_id, m.peer_id FROM message AS m
+            WHERE {_WAITS} ORDER BY m.firm_id, m.peer_id LIMIT 1) AS first_lane
+        UNION ALL
+        SELECT {_FOLLOWING.format(column="firm_id")}, {_FOLLOWING.format(column="peer_id")}
+        FROM lane WHERE lane.firm_id IS NOT NULL
+    ), oldest AS MATERIALIZED (
+        SELECT lane.firm_id, lane.peer_id, (SELECT min(m.seq) FROM message AS m
+            WHERE {_WAITS} AND m.firm_id = lane.firm_id AND m.peer_id = lane.peer_id) AS seq
+        FROM lane WHERE lane.firm_id IS NOT NULL
+    )
+    SELECT m.firm_id, m.id FROM oldest
+    JOIN message AS m ON m.firm_id = oldest.firm_id AND m.direction = 'out' AND m.peer_id = oldest.peer_id
+        AND m.seq = oldest.seq
+    WHERE m.next_try_at <= :now
+    ORDER BY m.id
+    """
+).bindparams(sa.bindparam("now", type_=UtcTime()))
+_FIRST = sa.text(
+    f"""
+    SELECT o.id, o.next_try_at FROM message AS o
+    WHERE o.firm_id = :firm_id AND o.direction = 'out' AND o.peer_id = :peer_id AND o.seq = (
+        SELECT min(m.seq) FROM message AS m WHERE {_WAITS} AND m.firm_id = :firm_id AND m.peer_id = :peer_id)
+    """
+)
+
+
+def waiting_messages(session: Session, now: dt.datetime) -> Sequence[tuple[str, str]]:
+    """(firm_id, id) of messages whose time has come: for each pair of firms only the oldest one."""
+    return [(row.firm_id, row.id) for row in session.execute(_DUE, {"now": now})]
+
+
+def first_waiting(session: Session, firm_id: str, peer_id: str) -> Any:
+    """The oldest message that waits for one partner, as (id, next_try_at); None when nothing does."""
+    return session.execute(
+        _FIRST.columns(id=sa.String(), next_try_at=UtcTime()), {"firm_id": firm_id, "peer_id": peer_id}
+    ).one_or_none()
