@@ -51,7 +51,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "log.see": frozenset({M}),
 }
 
-WITHOUT_PASSKEY = frozenset({"own.use", "work.see", "files.open"})
+WITHOUT_PASSKEY = frozenset({"own.use", "work.see"})
 """A device-bound session of a phone without screen lock has worker rights and nothing else."""
 
 
