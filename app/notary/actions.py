@@ -104,7 +104,7 @@ def remember_partner_keys(
     row = session.get(PartnerKeys, (firm_id, partner_id))
     known = genesis or (_genesis_of(row.document) if row else "")
     if known and known != to_hex(keys.genesis_digest):
-        raise RuleBroken("Die Schlüssel des Partners haben sich geändert. Ruf dort an, bevor du weitermachst.")
+        raise RuleBroken("Der Partner hat neue Schlüssel. Ruf dort an. Mach erst dann weiter.")
     if row is None:
         row = PartnerKeys(firm_id=firm_id, partner_id=partner_id)
         session.add(row)

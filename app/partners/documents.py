@@ -268,4 +268,4 @@ def _check_steps(steps: tuple[CancellationStep, ...]) -> None:
     if not steps or days[-1] != 0 or days != sorted(set(days), reverse=True) or days[0] > 365:
         raise RuleBroken("Ordne die Stornostufen nach Tagen. Die letzte Stufe gilt ab 0 Tagen.", "cancellation_steps")
     if fees != sorted(fees) or fees[0] < 0 or fees[-1] > 100:
-        raise RuleBroken("Die Pauschale muss von Stufe zu Stufe steigen, von 0 bis 100 Prozent.", "cancellation_steps")
+        raise RuleBroken("Jede Stufe braucht eine höhere Pauschale, von 0 bis 100 Prozent.", "cancellation_steps")

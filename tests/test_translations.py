@@ -1,0 +1,234 @@
+"""German and English are complete: the German text is the key, so a new one without English fails here."""
+
+import ast
+import io
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
+from jinja2 import Environment, nodes
+
+from tests.extraction import texts_in
+
+ROOT = Path(__file__).parents[1]
+ENGLISH = ROOT / "app/translations/en/LC_MESSAGES/messages.po"
+PLACE = re.compile(r"%\((\w+)\)[sd]|\{\w*\}")
+GERMAN = re.compile(r"[äöüßÄÖÜ„“]|\b(der|die|das|dein|deine|nicht|noch|und|oder|wähle|ist|sind|für|von|mit)\b", re.I)
+LABEL = re.compile(r"[A-ZÄÖÜ][a-zäöüß]{2,}( [A-ZÄÖÜa-zäöüß]+)*[.?!:]?")
+PAGES = Environment(extensions=["jinja2.ext.i18n", "jinja2.ext.do"], autoescape=True)
+BETWEEN_TAGS = re.compile(r"(?<=>)\s*([^<>{}]*[A-Za-zÄÖÜäöüß]{3,}[^<>{}]*?)\s*(?=<)")
+READ_ALOUD = re.compile(r"(?:alt|title|aria-label|placeholder)=\"[^\"]*[a-zäöüß]{3}[^\"]*\"")
+CODE = re.compile(r"^[a-z]+(-[a-z]+)*$|=\"")
+NAMES = {"Werkring", "Reading aid. Only the German text is signed."}
+PUNCTUATION = ".?!:…"
+NOT_FOR_THE_SCREEN = (
+    "app/packs",  # words of an industry stand in its data, in both languages
+    "app/push/messages.py",  # has a catalogue of its own
+    "app/push/mails.py",
+    "app/practice/people.py",  # invented people and firms
+    "app/practice/bots.py",
+    "app/practice/loading.py",
+    "app/practice/scenes.py",
+    "app/practice/history.py",
+    "app/practice/network.py",
+    "app/partners/texts",  # contracts are signed in German
+    "app/agreements/texts",
+    "app/agreements/notices.py",
+    "app/agreements/pdf.py",
+    "app/agreements/printing.py",
+    "app/agreements/blocks.py",
+    "app/partners/record.py",
+    "app/passkeys/founding.py",  # what a manager signs about keys
+    "app/passkeys/key_records.py",
+    "app/machines/words.py",  # words of people's tables
+    "app/machines/columns.py",
+    "app/machines/exports.py",
+)
+SAID_IN_GERMAN_ONLY = {
+    "Änderung im Ablauf",  # stands in a signed amendment
+    "UG (haftungsbeschränkt)",
+    "ä",
+    "ö",
+    "ü",
+    "ß",
+}
+
+
+def extracted() -> Catalog:
+    """What people can read today, by the same settings that pybabel uses."""
+    mappings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
+    methods = [(pattern, one["method"]) for one in mappings for pattern in one["pattern"]]
+    catalog = Catalog()
+    for folder in ("app", "templates"):
+        for name, line, text, _comments, _context in extract_from_dir(str(ROOT / folder), methods):
+            catalog.add(text, locations=[(f"{folder}/{name}", line)])
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def said() -> Catalog:
+    return extracted()
+
+
+@pytest.fixture(scope="module")
+def english() -> Catalog:
+    with ENGLISH.open("rb") as file:
+        return read_po(file, locale="en")
+
+
+def test_every_text_is_there_in_english(said: Catalog, english: Catalog) -> None:
+    missing = [place(message) for message in texts(said) if not is_translated(english.get(message.id))]
+    assert missing == []
+
+
+def test_no_translation_is_left_over(said: Catalog, english: Catalog) -> None:
+    left = [str(message.id) for message in texts(english) if said.get(message.id) is None]
+    assert left == []
+    assert list(english.obsolete) == []
+
+
+def test_no_translation_is_a_guess(english: Catalog) -> None:
+    assert [message.id for message in texts(english) if message.fuzzy] == []
+
+
+def test_a_translation_fills_the_same_gaps(english: Catalog) -> None:
+    wrong = [message.id for message in texts(english) if gaps(message.id) != gaps(message.string)]
+    assert wrong == []
+
+
+def test_one_and_many_have_both_forms(english: Catalog) -> None:
+    many = [message for message in texts(english) if isinstance(message.id, tuple)]
+    assert many
+    for message in many:
+        assert len(message.string) == 2
+        assert all(message.string)
+
+
+def test_english_has_no_german_words_in_it(english: Catalog) -> None:
+    found = [text for message in texts(english) for text in forms(message.string) if GERMAN.search(unquoted(text))]
+    assert found == []
+
+
+def test_a_translation_ends_as_the_german_text_does(english: Catalog) -> None:
+    """A sentence stays a sentence and a label a label."""
+    wrong = [
+        (german, text)
+        for message in texts(english)
+        for german, text in zip(forms(message.id), forms(message.string), strict=True)
+        if ending(german) != ending(text)
+    ]
+    assert wrong == []
+
+
+def test_the_compiled_catalogue_speaks(english: Catalog) -> None:
+    """As at run time: plurals, and a word that is a label here and counted there."""
+    file = io.BytesIO()
+    write_mo(file, english)
+    file.seek(0)
+    words = Translations(file)
+    assert words.ugettext("Maschine") == "Machine"
+    assert words.ungettext("Maschine", "Maschinen", 1) == "Machine"
+    assert words.ungettext("Maschine", "Maschinen", 0) == "Machines"
+    assert words.ugettext("Gibt es nicht im Katalog") == "Gibt es nicht im Katalog"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "app").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_no_german_text_in_code_goes_unmarked(path: Path, said: Catalog) -> None:
+    """A constant that nobody marked with N_ would stay German on English pages."""
+    name = path.relative_to(ROOT).as_posix()
+    if name.startswith(NOT_FOR_THE_SCREEN):
+        return
+    unmarked = [text for text in literals(path) if GERMAN.search(text) and text not in SAID_IN_GERMAN_ONLY]
+    assert [text for text in unmarked if said.get(text) is None and not is_form_of_plural(text, said)] == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "templates").rglob("*.html")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_no_text_in_a_template_goes_unmarked(path: Path) -> None:
+    """Words between tags, in attributes that are read, and German strings handed to a part."""
+    tree = PAGES.parse(path.read_text(encoding="utf-8"))
+    marked = {id(part) for call in tree.find_all(nodes.Call) if is_translation(call) for part in call.args}
+    handed = [part.value for part in tree.find_all(nodes.Const) if id(part) not in marked]
+    words = [text for text in handed if isinstance(text, str) and not CODE.search(text)]
+    german = [text for text in words if GERMAN.search(text) or LABEL.fullmatch(text)]
+    page = "".join(part.data for part in tree.find_all(nodes.TemplateData))
+    assert german == []
+    assert READ_ALOUD.findall(page) == []
+    assert [text for text in BETWEEN_TAGS.findall(page) if text not in NAMES and not CODE.search(text)] == []
+
+
+def test_a_new_sentence_would_be_found() -> None:
+    """The ways in which a text reaches people, each in one line."""
+    source = """
+LATER = {"key": "Später."}
+PLAIN = N_("Von Hand.")
+raise RuleBroken("Gib etwas ein.", field="x")
+go_to(url_for("a.b"), receipt="Gemerkt." if good else "Gelöscht.")
+form.choice("x", CHOICES, "Wähle etwas.")
+form.whole("x", *LIMITS["x"], "Eine Zahl fehlt.")
+gettext(LATER[key])
+ngettext("Ein Ding", "%(num)d Dinge", count)
+"""
+    found = {text for _line, _function, text, _comments in texts_in(source)}
+    assert found == {
+        "Später.", "Von Hand.", "Gib etwas ein.", "Gemerkt.", "Gelöscht.", "Wähle etwas.", "Eine Zahl fehlt.",
+        ("Ein Ding", "%(num)d Dinge"),
+    }  # fmt: skip
+
+
+def texts(catalog: Catalog) -> Iterator[Message]:
+    return (message for message in catalog if message.id)
+
+
+def is_translation(call: nodes.Call) -> bool:
+    return isinstance(call.node, nodes.Name) and call.node.name in ("_", "gettext", "ngettext")
+
+
+def forms(text: str | tuple[str, ...] | list[str]) -> list[str]:
+    return [text] if isinstance(text, str) else list(text)
+
+
+def gaps(text: str | tuple[str, ...]) -> set[str]:
+    return {gap.group() for form in forms(text) for gap in PLACE.finditer(form)}
+
+
+def ending(text: str) -> str:
+    return text[-1:] if text[-1:] in PUNCTUATION else ""
+
+
+def is_translated(message: Message | None) -> bool:
+    return message is not None and bool(message.string) and all(forms(message.string))
+
+
+def is_form_of_plural(text: str, catalog: Catalog) -> bool:
+    return any(isinstance(message.id, tuple) and text in message.id for message in texts(catalog))
+
+
+def unquoted(text: str) -> str:
+    """Without English quotation marks and without the German words that the text explains."""
+    return re.sub(r"“Ziffer”|“[^“”]*”|\bJa or Nein\b|CNC-Drehmaschine", "", text)
+
+
+def place(message: Message) -> str:
+    name, line = message.locations[0]
+    return f"{name}:{line}: {message.id}"
+
+
+def literals(path: Path) -> Iterator[str]:
+    """Every string of a module that is neither a docstring nor a piece of an f-string."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    skipped |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+            yield node.value
