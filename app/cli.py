@@ -70,16 +70,6 @@ def restore(archive: Path) -> None:
     click.echo(f"{data_dir} is restored: {sum(counts.values())} rows. `make run` starts it.")
 
 
-@main.command(name="work")
-def run_worker() -> None:
-    """Run the worker alone: where several machines share one PostgreSQL."""
-    from app.factory import prepare_log
-    from app.worker import work
-
-    prepare_log()
-    work(_config())
-
-
 @main.command()
 @click.option("--host", default="127.0.0.1", help="Address to listen on; a proxy with HTTPS stands in front.")
 @click.option("--processes", default=1, help="Web processes.")
@@ -106,7 +96,7 @@ def serve(host: str, processes: int) -> None:
 
 
 def _start_worker() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "app.cli", "work"], cwd=ROOT)
+    return subprocess.Popen([sys.executable, "-m", "app.worker"], cwd=ROOT)
 
 
 def _start_web(host: str, port: int, processes: int) -> "subprocess.Popen[bytes]":

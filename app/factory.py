@@ -1,12 +1,10 @@
 """Puts a world together: rooms, permissions, tabs, and the practice world beside the real one."""
 
-import logging
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-import structlog
 from flask import Flask, request
 from flask_babel import Babel
 from htmx_flask import Htmx
@@ -16,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app.config import Config
 from app.core import clock
 from app.core.db import Database
+from app.core.log import prepare_log
 from app.firms.access import require
 from app.menu import SETUP_COUNTS, home_of, tab_counts, tabs_for
 from app.plans.actions import solve_due_plans
@@ -137,16 +136,3 @@ def _language() -> str:
     if asked in LANGUAGES:
         return str(asked)
     return request.accept_languages.best_match(LANGUAGES) or "de"
-
-
-def prepare_log() -> None:
-    """One JSON line an event: ids and numbers, never contents."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )

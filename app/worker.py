@@ -9,15 +9,16 @@ import structlog
 from huey import PostgresHuey, RedisHuey, SqliteHuey, crontab
 from sqlalchemy.exc import OperationalError
 
-from app.config import Config
+from app.config import Config, ConfigError, load_config
 from app.core import clock, outbox
 from app.core.db import Database
 from app.core.events import event_from
+from app.core.log import prepare_log
 from app.federation.actions import deliver_message, following_message, put_off, waiting_messages
 from app.firms.models import NodeSetting
 from app.notary.actions import resume_checkpoints
 from app.notary.keys import use_node_key
-from app.reactions import INBOX, deadlines, errands, reactions_to
+from app.reactions import DEADLINES, ERRANDS, INBOX, REACTIONS
 
 log = structlog.get_logger()
 MOST_ROUNDS = 200
@@ -59,7 +60,7 @@ def _settle(database: Database, event_id: str) -> None:
             if row is None or row.settled_at is not None:
                 return
             event = event_from(row.kind, row.body)
-            for react in reactions_to(event):
+            for react in REACTIONS.get(type(event), ()):
                 react(session, event)
             row.settled_at = clock.now()
     except Exception as error:
@@ -115,7 +116,7 @@ def _put_off(database: Database, firm_id: str, message_id: str, error: Exception
 
 def end_what_is_due(database: Database) -> None:
     """Deadlines: each in a transaction of its own, so that one fault stops nothing else."""
-    for end in deadlines():
+    for end in DEADLINES:
         try:
             with database.write() as session:
                 session.info["is_inside_worker"] = True
@@ -127,7 +128,7 @@ def end_what_is_due(database: Database) -> None:
 
 def run_errands(database: Database, config: Config) -> None:
     """Send what is due to phones and mailboxes."""
-    for run in errands():
+    for run in ERRANDS:
         try:
             run(database, config)
         except Exception:
@@ -191,8 +192,13 @@ def _database(config: Config) -> Database:
     return Database(config.database_url)
 
 
-def work(config: Config) -> None:
+def main() -> None:
     """Run the worker until it is told to stop."""
+    try:
+        config = load_config()
+    except ConfigError as error:
+        raise SystemExit(str(error)) from None
+    prepare_log()
     clock.start_at(config.clock_start)
     use_node_key(config.node_key)
     database = _database(config)
@@ -202,3 +208,11 @@ def work(config: Config) -> None:
     consumer = task_engine(config).create_consumer(workers=3, initial_delay=0.05, max_delay=0.4)
     signal.signal(signal.SIGTERM, lambda *_: consumer.stop())
     consumer.run()
+
+
+if __name__ == "__main__":
+    from app.worker import (
+        main as run_under_own_name,  # the engine finds tasks by module: __main__ is not where the web enqueues
+    )
+
+    run_under_own_name()

@@ -69,7 +69,7 @@ def sign_framework(phone: Phone, partner: Shop) -> None:
     phone.tap(partner.firm)
     phone.tap("Rahmenvertrag lesen")
     phone.tap("Mit Fingerabdruck unterschreiben")
-    phone.see("Unterschrieben")
+    phone.see_receipt("Unterschrieben.")
 
 
 def wait_for(phone: Phone, url: str, text: str, seconds: int = 15) -> None:
@@ -116,7 +116,16 @@ def add_machine(phone: Phone, shop: Shop) -> None:
     phone.see("Gemerkt")
 
 
-FREE_WEEKS = ("KW 49/2026", "KW 50/2026", "KW 51/2026", "KW 52/2026", "KW 1/2027", "KW 2/2027", "KW 3/2027", "KW 4/2027")
+FREE_WEEKS = (
+    "KW 49/2026",
+    "KW 50/2026",
+    "KW 51/2026",
+    "KW 52/2026",
+    "KW 1/2027",
+    "KW 2/2027",
+    "KW 3/2027",
+    "KW 4/2027",
+)
 
 
 def upload_free_hours(phone: Phone, hours_by_week: dict[str, str]) -> None:
@@ -126,6 +135,6 @@ def upload_free_hours(phone: Phone, hours_by_week: dict[str, str]) -> None:
     phone.page.locator("input[type=file]").set_input_files(
         {"name": "freie-stunden.csv", "mimeType": "text/csv", "buffer": table.encode()}
     )
-    phone.tap("Prüfen")
+    phone.tap("Vorschau zeigen")
     phone.tap("Übernehmen")
     phone.see("Gemerkt")

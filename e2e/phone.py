@@ -15,7 +15,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-AXE = (Path(__file__).parent / "node_modules/axe-core/axe.min.js")
+AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
 SHOTS = Path(__file__).parent / "shots"
 SMALLEST_TARGET_PX = 56
 PUSH_STUB = """
@@ -44,6 +44,7 @@ class Phone:
     keys: int = 0
     started: float = field(default_factory=time.monotonic)
     judged: dict[str, list[str]] = field(default_factory=dict)
+    registrations: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def pick_up(
@@ -54,7 +55,7 @@ class Phone:
             viewport={"width": size[0], "height": size[1]}, device_scale_factor=2, is_mobile=True, has_touch=True, locale="de-DE",
             timezone_id="Europe/Berlin", base_url=base,
         )  # fmt: skip
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(8_000)
         if push is not None:
             context.grant_permissions(["notifications"], origin=base)
             context.add_init_script(PUSH_STUB % json.dumps(push.json()))
@@ -95,6 +96,10 @@ class Phone:
     def see(self, text: str) -> None:
         """Wait until the text is there for a person to see."""
         expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible()
+
+    def see_receipt(self, text: str) -> None:
+        """Wait for the green band that says what was done."""
+        expect(self.page.get_by_test_id("quittung").filter(has_text=text)).to_be_visible()
 
     def see_not(self, text: str) -> None:
         expect(self.page.get_by_text(text).locator("visible=true")).to_have_count(0)
@@ -161,13 +166,20 @@ class Phone:
     def deliver(self, message: dict[str, Any]) -> dict[str, Any]:
         """Put a decrypted push message into the real service worker and return the notification that it shows."""
         self.page.evaluate("async () => { await navigator.serviceWorker.ready; }")
-        registrations: list[dict[str, Any]] = []
-        self.cdp.on("ServiceWorker.workerRegistrationUpdated", lambda event: registrations.extend(event["registrations"]))
-        self.cdp.send("ServiceWorker.enable")
-        self._until(lambda: bool(registrations))
+        if not self.registrations:
+            self.cdp.on(
+                "ServiceWorker.workerRegistrationUpdated",
+                lambda event: self.registrations.extend(event["registrations"]),
+            )
+            self.cdp.send("ServiceWorker.enable")
+            self._until(lambda: bool(self.registrations))
         self.cdp.send(
             "ServiceWorker.deliverPushMessage",
-            {"origin": self.base, "registrationId": registrations[-1]["registrationId"], "data": json.dumps(message)},
+            {
+                "origin": self.base,
+                "registrationId": self.registrations[-1]["registrationId"],
+                "data": json.dumps(message),
+            },
         )
         return self._notification(message["notification"]["tag"])
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from app.core.errors import RuleBroken
 
 BERLIN = ZoneInfo("Europe/Berlin")
-WEEK_PATTERN = re.compile(r"\d{4}-W\d{2}")
+WEEK_PATTERN = re.compile(r"[0-9]{4}-W[0-9]{2}")
 
 
 def week_of(day: dt.date) -> str:

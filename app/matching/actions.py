@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import NotFound
-from app.core.events import RequestMatched, RequestReceived
+from app.core.events import CapacityFreed, RequestMatched, RequestReceived
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.firms.access import Role
@@ -19,7 +19,7 @@ from app.matching.queries import Judgement, RatedLine, judge_request, stored_lin
 from app.matching.rules import Verdict
 from app.partners.queries import partnership_with
 from app.push.actions import alert_people
-from app.requests.models import WorkRequest
+from app.requests.models import Receipt, WorkRequest
 from app.requests.photos import is_photo
 from app.requests.queries import ANSWERABLE, files_of, partner_request, process_label, receipt_of
 
@@ -35,6 +35,20 @@ def match_request(session: Session, event: RequestReceived) -> None:
     bump_version(session, event.firm_id)
     if judgement.verdict.answer != "no":
         emit(session, RequestMatched(event.firm_id, request.id))
+
+
+def rematch_requests(session: Session, event: CapacityFreed) -> None:
+    """Hours came free: look again at open requests that nobody here has answered. Each is announced only once."""
+    unanswered = sa.or_(Receipt.answer == "", Receipt.answer.is_(None))
+    found = session.scalars(
+        sa.select(WorkRequest.id)
+        .outerjoin(Receipt, (Receipt.firm_id == WorkRequest.firm_id) & (Receipt.request_id == WorkRequest.id))
+        .where(WorkRequest.firm_id == event.firm_id, WorkRequest.side == "theirs", WorkRequest.state.in_(ANSWERABLE))
+        .where(WorkRequest.reply_by > clock.now(), unanswered)
+        .order_by(WorkRequest.id)
+    )
+    for request_id in found.all():
+        match_request(session, RequestReceived(event.firm_id, request_id))
 
 
 def announce_match(session: Session, event: RequestMatched) -> None:

@@ -34,7 +34,7 @@ KEYS = ("keller", "yilmaz", "nowak")
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
     replaced = Inbox()
-    with patch.object(worker, "INBOX", replaced), patch.object(worker, "reactions_to", lambda _event: ()):
+    with patch.object(worker, "INBOX", replaced), patch.object(worker, "REACTIONS", {}):
         yield replaced
 
 

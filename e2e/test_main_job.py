@@ -1,0 +1,296 @@
+"""The main job with five firms on phones: 500 hours short, asked, answered, planned, signed, sealed, proved offline."""
+
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from e2e.acts import (
+    BRANDT,
+    FREE_WEEKS,
+    KELLER,
+    LINDNER,
+    NOWAK,
+    PARTNERS,
+    YILMAZ,
+    Shop,
+    add_machine,
+    found_firm,
+    invite_colleague,
+    invite_partner,
+    join_firm,
+    print_recovery_key,
+    sign_framework,
+    upload_free_hours,
+    wait_for,
+)  # fmt: skip
+from e2e.conftest import PickUp
+from e2e.node import Node
+from e2e.phone import Phone
+from tests.push.service import PushService
+
+TARGETS = {"J1": (2, 5), "J2": (4, 15), "J4": (9, 60), "J5": (3, 45), "J6": (None, 90), "J7": (4, 60)}
+"""Taps and seconds of ux.md, section 5 (J4: besides three digits)."""
+
+
+def test_five_firms_turn_a_shortage_into_sealed_bookings(
+    pick_up: PickUp, node: Node, push_service: PushService, tmp_path: Path
+) -> None:
+    story = Story(pick_up, push_service)
+    story.begin()
+    request_url = story.ask()
+    story.answer(request_url)
+    story.plan(request_url)
+    story.sign()
+    story.see_bookings()
+    prove_offline(story.evidence(), tmp_path)
+    assert story.missed() == {}
+    assert node.faults() == []
+    print(json.dumps(story.counted))
+
+
+class Story:
+    """The phones of five firms and what was counted on them."""
+
+    def __init__(self, pick_up: PickUp, push_service: PushService) -> None:
+        self.pick_up = pick_up
+        self.push_service = push_service
+        self.petra: Phone = pick_up("Petra")
+        self.managers: dict[Shop, Phone] = {}
+        self.foremen: dict[Shop, Phone] = {}
+        self.counted: dict[str, dict[str, float]] = {}
+
+    def begin(self) -> None:
+        """Five firms are founded, linked and equipped; each partner has a foreman, one with messages switched on."""
+        self.petra.open("/")
+        self.petra.judge("S01")
+        found_firm(self.petra, KELLER, start="")
+        self.petra.judge("notfallschluessel")
+        print_recovery_key(self.petra)
+        self.petra.judge("S06")
+        for shop in PARTNERS:
+            self._join_partner(shop)
+            self._equip(shop)
+            self._bring_foreman(shop)
+        self._offer_one_week(YILMAZ)
+        self._switch_messages_on(self.foremen[YILMAZ])
+
+    def _join_partner(self, shop: Shop) -> None:
+        link = invite_partner(self.petra)
+        phone = self.managers[shop] = self.pick_up(shop.manager)
+        phone.count_from_here()
+        phone.open(link)
+        found_firm(phone, shop, start="")
+        phone.tap("Ja, Partner werden")
+        phone.see("Angenommen")
+        self.counted.setdefault("J6", phone.counted())
+        print_recovery_key(phone)
+        wait_for(self.petra, "/partner", "Wartet auf eure Unterschrift")
+        sign_framework(self.petra, shop)
+        wait_for(phone, "/partner", "Wartet auf eure Unterschrift")
+        sign_framework(phone, KELLER)
+        wait_for(phone, "/partner", "Partner seit")
+        if shop is YILMAZ:
+            phone.judge("S29")
+
+    def _equip(self, shop: Shop) -> None:
+        add_machine(self.managers[shop], shop)
+        upload_free_hours(self.managers[shop], dict.fromkeys(FREE_WEEKS, "25"))
+
+    def _bring_foreman(self, shop: Shop) -> None:
+        link = invite_colleague(self.managers[shop], f"Jonas {shop.short}", "Meister")
+        push = self.push_service.new_phone(shop.short.lower()) if shop is YILMAZ else None
+        phone = self.foremen[shop] = self.pick_up(f"Jonas {shop.short}", push=push)
+        phone.count_from_here()
+        join_firm(phone, link)
+        phone.see("Anfragen")
+        self.counted.setdefault("J7", phone.counted())
+
+    def _offer_one_week(self, shop: Shop) -> None:
+        """J2: the foreman writes down free hours of one more week."""
+        phone = self.foremen[shop]
+        phone.open("/anfragen")
+        phone.judge("S13-leer")
+        phone.count_from_here()
+        phone.tap("Anbieten", exact=True)
+        phone.judge("S16")
+        phone.tap("KW 47")
+        phone.page.locator("button[data-testid=anbieten]").click()
+        phone.taps += 1
+        phone.see("Gemerkt")
+        self.counted["J2"] = phone.counted()
+
+    def _switch_messages_on(self, phone: Phone) -> None:
+        phone.open("/nachrichten")
+        phone.judge("S05")
+        phone.tap("Ja, einschalten")
+        test = self._pushed(phone, 1)
+        notification = phone.deliver(test)
+        assert notification["title"] == "Es klappt!"
+
+    def _pushed(self, phone: Phone, count: int) -> dict[str, Any]:
+        phone._until(lambda: len(self.push_service.got) >= count)
+        assert self.push_service.faults == []
+        return self.push_service.got[count - 1].message
+
+    def ask(self) -> str:
+        """J4: 500 hours of 5-axis milling from KW 49 to KW 4; returns the request's page."""
+        phone = self.petra
+        phone.open("/")
+        phone.judge("S20")
+        phone.count_from_here()
+        phone.tap("Suchen")
+        phone.judge("S21")
+        phone.tap("5-Achs-Fräsen")
+        phone.write("Stunden", "500")
+        phone.page.locator("fieldset", has_text="Von wann").locator("label", has_text="KW 49").click()
+        last_weeks = phone.page.locator("fieldset", has_text="Bis wann").locator("label")
+        last_weeks.filter(has=phone.page.get_by_text("KW 4", exact=True)).click()
+        phone.taps += 2
+        phone.tap("Weiter")
+        phone.judge("S21-wen")
+        phone.tap("Keine freie Zeit")
+        phone.tap("Weiter")
+        phone.judge("S21-pruefen")
+        phone.tap("Anfrage senden")
+        phone.see("Gesendet an 4 Partner")
+        self.counted["J4"] = phone.counted()
+        return phone.page.url
+
+    def answer(self, request_url: str) -> None:
+        """One yes from the lock screen, one on the page, one in part, one no."""
+        self._answer_from_lock_screen(self.foremen[YILMAZ])
+        self._open_request(self.foremen[BRANDT])
+        self.foremen[BRANDT].judge("S14")
+        self.foremen[BRANDT].tap("Ja, das geht")
+        self.foremen[BRANDT].see("Danke. Keller weiß Bescheid.")
+        self._answer_in_part(self.foremen[NOWAK])
+        self._open_request(self.foremen[LINDNER])
+        self.foremen[LINDNER].tap("Diesmal nicht")
+        self.foremen[LINDNER].see("Ein Nein hat keine Nachteile für euch")
+        self.petra.see("500 von 500 Stunden")
+        self.petra.see_not("Nein")
+        self.petra.judge("S21-abdeckung")
+        assert self.petra.page.url == request_url
+
+    def _answer_from_lock_screen(self, phone: Phone) -> None:
+        message = self._pushed(phone, 2)
+        phone.count_from_here()
+        notification = phone.deliver(message)
+        assert "Keller" in notification["body"]
+        assert [action["action"] for action in notification["actions"]] == ["yes", "no"]
+        answered = phone.answer("yes", notification)
+        assert answered["title"] == "Danke. Keller weiß Bescheid."
+        self.counted["J1"] = phone.counted()
+        again = phone.answer("yes", notification)
+        assert again["title"] != "Danke. Keller weiß Bescheid."
+
+    def _open_request(self, phone: Phone) -> None:
+        wait_for(phone, "/anfragen", "5-Achs-Fräsen für Keller")
+        phone.judge("S13") if phone is self.foremen[BRANDT] else None
+        phone.tap("5-Achs-Fräsen für Keller")
+        phone.see("Könnt ihr das machen?")
+
+    def _answer_in_part(self, phone: Phone) -> None:
+        self._open_request(phone)
+        phone.tap("Ein Teil geht")
+        phone.judge("S15")
+        phone.write("Stunden", "100")
+        phone.tap("Vorschlag senden")
+        phone.see("Danke. Keller weiß Bescheid.")
+
+    def plan(self, request_url: str) -> None:
+        """Compare, choose one, make the agreements."""
+        phone = self.petra
+        phone.open(request_url)
+        phone.tap("Pläne vergleichen")
+        phone.see("Kostet am wenigsten")
+        phone.judge("S22")
+        phone.tap("Plan A wählen")
+        phone.judge("S23")
+        phone.tap("Vereinbarung erstellen")
+        phone.see("Prüfe die fünf Punkte")
+
+    def sign(self) -> None:
+        """Petra signs three agreements, each partner's manager signs one; then all take effect together."""
+        self.petra.judge("S24")
+        for _ in range(3):
+            self._sign_next(self.petra)
+        for shop in (YILMAZ, BRANDT, NOWAK):
+            self._sign_next(self.managers[shop])
+
+    def _sign_next(self, phone: Phone) -> None:
+        wait_for(phone, "/start", "ohne eure Unterschrift")
+        phone.count_from_here()
+        phone.page.get_by_role("link", name=re.compile("Wartet auf dich")).first.click()
+        phone.taps += 1
+        if not phone.page.get_by_text("Mit Fingerabdruck unterschreiben").count():
+            phone.page.locator("article", has_text="wartet").get_by_role("link").first.click()
+            phone.taps += 1
+        phone.tap("Mit Fingerabdruck unterschreiben")
+        phone.see_receipt("Unterschrieben.")
+        self.counted["J5"] = phone.counted()
+
+    def see_bookings(self) -> None:
+        """Both sides see the same hours in the weeks."""
+        wait_for(self.petra, "/buchungen", "Für uns arbeitet")
+        wait_for(self.managers[BRANDT], "/buchungen", "Wir arbeiten für")
+        self.managers[BRANDT].judge("buchungen")
+        self.petra.open("/vertraege")
+        self.petra.judge("S25")
+        self.foremen[BRANDT].open("/plan")
+        self.foremen[BRANDT].judge("S17")
+        for url, screen in (
+            ("/mehr", "S40"),
+            ("/betrieb", "S30"),
+            ("/protokoll", "S44"),
+            ("/geraete", "S46"),
+            ("/zeit", "S41"),
+        ):
+            self.petra.open(url)
+            self.petra.judge(screen)
+
+    def evidence(self) -> list[bytes]:
+        """Petra's file for each agreement, and each partner's own."""
+        files = []
+        for phone in (self.petra, *(self.managers[shop] for shop in (YILMAZ, BRANDT, NOWAK))):
+            phone.open("/vertraege")
+            links = phone.page.locator("article a[href*='/vertraege/']").evaluate_all(
+                "(all) => [...new Set(all.map((a) => a.href))]"
+            )
+            for link in links:
+                answer = phone.context.request.get(link + "/beweis.json")
+                assert answer.status == 200
+                files.append(answer.body())
+        assert len(files) == 6
+        return files
+
+    def missed(self) -> dict[str, dict[str, float]]:
+        """Jobs that took more taps or seconds than they may."""
+        return {
+            job: self.counted[job]
+            for job, (taps, seconds) in TARGETS.items()
+            if (taps is not None and self.counted[job]["taps"] > taps) or self.counted[job]["seconds"] > seconds
+        }
+
+
+def prove_offline(files: list[bytes], folder: Path) -> None:
+    """Each file is accepted by the command line and refused after a flipped byte."""
+    for number, content in enumerate(files):
+        good = folder / f"beweis-{number}.json"
+        good.write_bytes(content)
+        assert run_verify(good) == 0
+    content = bytearray(files[0])
+    for position in random.Random(7).sample(range(len(content)), 20):
+        changed = bytes(content[:position]) + bytes([content[position] ^ 1]) + bytes(content[position + 1 :])
+        bad = folder / "geaendert.json"
+        bad.write_bytes(changed)
+        assert run_verify(bad) in (1, 2), position
+
+
+def run_verify(path: Path) -> int:
+    command = [sys.executable, "-m", "ledger", "verify", str(path)]
+    return subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[1], check=False).returncode
