@@ -10,7 +10,7 @@ from flask_babel import gettext, ngettext
 from app.core import clock
 from app.passkeys.sessions import clear_cookie, end_own_sign_in
 from app.practice.bots import play_bots
-from app.practice.games import Game, is_left, real_now
+from app.practice.games import is_left, real_now
 from app.practice.guide import Guide, current_guide
 from app.practice.worlds import Practice, current_game
 from app.push.queries import unseen_count
@@ -36,6 +36,7 @@ OWN_KEYS = frozenset(
 NO_PUSH = frozenset({"push.save", "push.probe", "push.remove"})
 BOTS_EVERY_S = 1.0
 DEADLINES_EVERY_S = 30.0
+OLD_GAMES_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +160,17 @@ def _tend() -> None:
     if game is None or (request.endpoint or "").startswith(("static_files.", "web.")):
         return
     own, database = practice(), practice().database(game)
-    if _is_due(own, game, "deadlines", DEADLINES_EVERY_S):
+    if _is_due(own, "all", "old games", OLD_GAMES_EVERY_S):
+        own.erase_old()
+    if _is_due(own, game.file_name, "deadlines", DEADLINES_EVERY_S):
         own.end_what_is_due(database)
-    if guide() is None and _is_due(own, game, "bots", BOTS_EVERY_S):
+    if guide() is None and _is_due(own, game.file_name, "bots", BOTS_EVERY_S):
         play_bots(database, own.config)
 
 
-def _is_due(own: Practice, game: Game, what: str, every_s: float) -> bool:
-    now, key = time.monotonic(), (game.file_name, what)
-    if now - own.tended.get(key, 0.0) < every_s:
+def _is_due(own: Practice, whose: str, what: str, every_s: float) -> bool:
+    now, key = time.monotonic(), (whose, what)
+    if now - own.tended.get(key, -every_s) < every_s:
         return False
     own.tended[key] = now
     return True

@@ -42,11 +42,17 @@ class Game:
 
 
 class Games:
-    """All games of this node. Times here are real; the story's time exists only inside a game."""
+    """All games of this node. Times here are real; the story's time exists only inside a game.
+
+    Games of another version of the tables cannot be opened any more: their register goes.
+    """
 
     def __init__(self, path: Path, version: str) -> None:
         self._path, self.version = path / f"games-{version}.sqlite", version
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in path.glob("games-*.sqlite"):
+            if old != self._path:
+                old.unlink(missing_ok=True)
         with self._open() as db:
             db.execute(TABLE)
 
@@ -105,6 +111,10 @@ class Games:
         with self._open() as db:
             rows = db.execute(f"{query} RETURNING id, code, round, shift_s, seen_at", (limit, MOST_GAMES)).fetchall()
         return [_game(row) for row in rows]
+
+    def ids(self) -> set[str]:
+        with self._open() as db:
+            return {row[0] for row in db.execute("SELECT id FROM game")}
 
     def _one(self, where: str, value: str) -> Game | None:
         with self._open() as db:

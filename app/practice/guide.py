@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from app.config import Config
 from app.core import clock
 from app.core.db import Database
+from app.core.errors import WerkringError
 from app.core.units import week_of, week_short
+from app.core.words import N_
 from app.firms.access import Role
 from app.firms.models import NodeSetting
 from app.practice import scenes
@@ -17,7 +19,7 @@ from app.practice.people import PersonCard, firm_by_short_name, person_cards
 from app.practice.story import ACTS, Place, Stage
 
 STORY = "practice_story"
-DONE = "Geschafft. Tippe auf „Weiter“."
+DONE = N_("Geschafft. Tippe auf „Weiter“.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def current_guide(database: Database, config: Config) -> Guide | None:
     if place is None:
         return None
     step = place.step
-    is_done = step.is_done is not None and step.is_done(Stage(database, config, lambda _at: None))
+    is_done = _is_done(place, Stage(database, config, lambda _at: None))
     return Guide(
         place.number,
         step.act,
@@ -70,6 +72,14 @@ def current_guide(database: Database, config: Config) -> Guide | None:
         clock_text(),
         url_for("practice.next_step"),
     )
+
+
+def _is_done(place: Place, stage: Stage) -> bool:
+    """A bar must never break the page that it stands on, whatever the visitor has taken back by hand."""
+    try:
+        return place.step.is_done is not None and place.step.is_done(stage)
+    except WerkringError:
+        return False
 
 
 def clock_text() -> str:

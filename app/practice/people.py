@@ -1,10 +1,12 @@
 """The firms and people that a visitor can be, and being one of them."""
 
+import datetime as dt
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.core.errors import NotFound
 from app.firms.access import Actor, Role
 from app.firms.models import Firm, Membership, Person
@@ -17,6 +19,8 @@ from app.passkeys.sessions import NewSignIn, end_own_sign_in, start_sign_in
 STORY = ("Keller", "Yilmaz", "Brandt", "Nowak", "Lindner")
 PLAYED = (Role.WORKER, Role.FOREMAN, Role.MANAGER, Role.ACCOUNTANT)
 DEVICE = "Übung"
+PLAYED_FOR = dt.timedelta(minutes=30)
+"""A browser that was closed without leaving counts no longer"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +111,7 @@ def become(session: Session, firm_id: str, person_id: str, role: Role | None = N
 
 def is_played(session: Session, firm_id: str) -> bool:
     """Say whether somebody in any browser is a person of this firm right now."""
-    return session.scalar(sa.select(SignIn.public_id).where(SignIn.firm_id == firm_id).limit(1)) is not None
+    recent = sa.select(SignIn.public_id).where(
+        SignIn.firm_id == firm_id, SignIn.last_seen_at > clock.now() - PLAYED_FOR
+    )
+    return session.scalar(recent.limit(1)) is not None

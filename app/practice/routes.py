@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database
-from app.core.errors import NotFound, RuleBroken
+from app.core.errors import NotFound, RuleBroken, WerkringError
 from app.core.units import BERLIN, week_of
+from app.core.words import N_
 from app.firms.access import Actor, Role
 from app.firms.queries import firm_of, firm_version
+from app.firms.routes import ROLE_NAMES
 from app.passkeys.sessions import NewSignIn, clear_cookie, end_own_sign_in, set_cookie
 from app.practice.door import practice
 from app.practice.finale import finale_facts
@@ -29,12 +31,11 @@ from app.web.transaction import PUBLIC, ceremony, deed, page
 from app.web.world import config
 
 room = Blueprint("practice", __name__)
-BEGIN = "60 per minute; 400 per hour"
+BEGIN = "60 per minute; 600 per hour"
 JOIN = "20 per minute; 100 per hour"
 GAME_LIFE_S = 7 * 86400
-ROLE_NAMES = {
-    Role.WORKER: "Mitarbeiter", Role.FOREMAN: "Meister", Role.MANAGER: "Leitung", Role.ACCOUNTANT: "Büro"
-}  # fmt: skip
+STARTED_OVER = N_("Hier ging es nicht weiter. Die Vorführung beginnt neu.")
+NO = N_("Alles klar. Ein Nein hat keine Nachteile für euch.")
 ROLE_ICONS = {
     Role.WORKER: "wrench",
     Role.FOREMAN: "megaphone",
@@ -190,14 +191,11 @@ def sign(database: Database, actor: Actor, kind: str, document_id: str) -> Respo
 @room.post("/vorfuehrung")
 @limiter.limit(BEGIN)
 @ceremony(PUBLIC)
-def begin_story(_database: Database, _actor: Actor | None) -> Response:
-    """S39 in one tap: a fresh game, the first act, the first person."""
-    own = practice()
+def begin_story(database: Database, _actor: Actor | None) -> Response:
+    """S39 in one tap: a fresh game, the first act, the first person. A game that somebody practises in stays."""
     known = current_game()
-    game = own.start_again(known) if known else own.begin()
-    with clock.shifted(game.shift):
-        response = _show(own.database(game), Place())
-    return _keep_game(response, game)
+    is_story = known is not None and story_place(database) is not None
+    return _first_act(practice().start_again(known) if known and is_story else practice().begin())
 
 
 @room.post("/weiter")
@@ -207,9 +205,13 @@ def next_step(database: Database, _actor: Actor | None) -> Response:
     game, place = _need_game(), story_place(database)
     if place is None:
         return _see_other(url_for("practice.people"))
-    if request.form.get("step") == str(place.number):
-        place = take_step(Stage(database, config(), lambda at: practice().move_clock(game, at)), place)
-    return _show(database, place)
+    try:
+        if request.form.get("step") == str(place.number):
+            place = take_step(Stage(database, config(), lambda at: practice().move_clock(game, at)), place)
+        return _show(database, place)
+    except WerkringError:
+        # the visitor took something back by hand, and the story cannot go on from there
+        return _first_act(practice().start_again(game), STARTED_OVER)
 
 
 @room.get("/vorfuehrung/ende")
@@ -229,14 +231,19 @@ def end_story(_database: Database, _actor: Actor | None) -> Response:
     return _keep_game(clear_cookie(_see_other(url_for("practice.people"))), game)
 
 
-def _show(database: Database, place: Place) -> Response:
+def _first_act(game: Game, receipt: str = "") -> Response:
+    with clock.shifted(game.shift):
+        return _keep_game(_show(practice().database(game), Place(), receipt), game)
+
+
+def _show(database: Database, place: Place, receipt: str = "") -> Response:
     """Be the person of this step and look at its page."""
     with database.write() as session:
         keep_place(session, place)
         firm_id, person = person_at(session, place)
         signed_in: NewSignIn = become(session, firm_id, person.id, person.role)
     with database.read() as session:
-        return set_cookie(_see_other(url_at(session, place)), signed_in.secret)
+        return set_cookie(go_to(url_at(session, place), receipt=receipt), signed_in.secret)
 
 
 def _door_page(form: Form, status: int = 200) -> Response:

@@ -70,8 +70,9 @@ def send_request(database: Database) -> None:
     with database.write() as session:
         petra = _requester(session)
         draft = open_draft(session, petra.firm_id, petra.person_id, RequestKind.HOURS, clock.now())
-        if draft is not None:
-            publish_request(session, petra, draft.id)
+        if draft is None:
+            raise NotFound("Die Anfrage ist noch nicht gesendet.")
+        publish_request(session, petra, draft.id)
 
 
 def is_request_sent(database: Database) -> bool:
@@ -169,6 +170,8 @@ def plan_of_story(session: Session) -> str:
         sa.select(Plan).where(Plan.firm_id == _requester(session).firm_id, Plan.request_id == _sent(session).id)
     ).all()
     ranked = sorted(plans, key=lambda plan: (plan.chosen_at is None, "spread" not in plan.goals, plan.cost_cents))
+    if not ranked:
+        raise NotFound("Es gibt noch keinen Plan.")
     return ranked[0].id
 
 
@@ -176,7 +179,9 @@ def request_of_story(session: Session) -> str:
     """The draft while it is written, then the request that was sent."""
     petra = _requester(session)
     found = _request(session) or open_draft(session, petra.firm_id, petra.person_id, RequestKind.HOURS, clock.now())
-    return found.id if found else ""
+    if found is None:
+        raise NotFound("Die Anfrage ist noch nicht gesendet.")
+    return found.id
 
 
 def agreement_of_story(session: Session) -> Agreement:

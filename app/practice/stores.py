@@ -3,7 +3,7 @@
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -44,6 +44,11 @@ class Stores:
 
     def has(self, file_name: str) -> bool:
         return (self._folder / file_name).exists()
+
+    def erase_unknown(self, game_ids: Collection[str]) -> None:
+        """Erase what belongs to no game of the register."""
+        for game_id in {path.name.partition("-")[0] for path in self._folder.glob("*-*.sqlite*")} - set(game_ids):
+            self.erase(game_id)
 
     def erase(self, game_id: str, but: str = "") -> None:
         """Erase all files of one game, except the one with that name and what belongs to it."""

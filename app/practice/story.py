@@ -49,7 +49,7 @@ class Step:
 STEPS: tuple[Step, ...] = (
     Step(
         "problem", 1, scenes.REQUESTER, Role.MANAGER,
-        N_("Ein Auftrag mit 500 Stunden. Allein: 180 von 500 Stunden. Auftrag weg."), N_("Partner fragen"),
+        N_("Allein: 180 von 500 Stunden. Auftrag weg."), N_("Partner fragen"),
         deed=lambda stage: scenes.write_request(stage.database),
         is_done=lambda stage: scenes.is_request_written(stage.database),
     ),
@@ -61,7 +61,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "phone", 2, scenes.FIRST_PARTNER, Role.FOREMAN,
-        N_("Das Handy von Meister Yilmaz leuchtet. Tippe auf „Ja, das geht“."), N_("Ja, das geht"),
+        N_("Das Handy von Meister Yilmaz. Tippe auf „Ja, das geht“."), N_("Ja, das geht"),
         deed=lambda stage: scenes.say_yes(stage.database),
         is_done=lambda stage: scenes.has_said_yes(stage.database),
     ),
@@ -103,7 +103,7 @@ STEPS: tuple[Step, ...] = (
         N_("Montag, KW 49. Die Arbeit beginnt."), N_("Was bringt es?"),
         prepare=lambda stage: stage.move_clock(WORKING_DAY),
     ),
-    Step("end", 5, scenes.REQUESTER, Role.MANAGER, "Zusammen: 500 von 500 Stunden.", ""),
+    Step("end", 5, scenes.REQUESTER, Role.MANAGER, N_("Zusammen: 500 von 500 Stunden."), ""),
 )  # fmt: skip
 
 

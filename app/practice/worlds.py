@@ -60,11 +60,17 @@ class Practice:
 
     def begin(self) -> Game:
         """A new game with a fresh copy of the template; games that nobody plays any more go."""
+        template = self.template.path()
         game = self.games.begin()
-        self.stores.copy_in(self.template.path(), game.file_name)
+        self.stores.copy_in(template, game.file_name)
+        self.erase_old()
+        return game
+
+    def erase_old(self) -> None:
+        """Erase games that nobody has touched for a week, the oldest beyond 200, and files without a game."""
         for old in self.games.take_old():
             self.stores.erase(old.id)
-        return game
+        self.stores.erase_unknown(self.games.ids())
 
     def start_again(self, game: Game) -> Game:
         """The same game from its first moment; nothing of other games is touched."""

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
 from app.config import load_config
 from app.core import clock
 from app.core.db import Database
 from app.factory import create_site
+from app.firms.models import RateLimitRow
 from tests.practice.visitors import Site
 
 
@@ -21,6 +23,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     practice.template.path()
     yield Site(wsgi, config, real, practice)
     real.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh_limits(site: Site) -> None:
+    """Under a clock that stands still a minute never ends: counters of earlier tests must not count."""
+    with site.practice.lobby().write() as session:
+        session.execute(sa.delete(RateLimitRow))
 
 
 @pytest.fixture

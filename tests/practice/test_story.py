@@ -126,6 +126,30 @@ def test_the_story_can_be_seen_again_and_is_the_same(site: Site) -> None:
     assert re.findall(r"\d+[.,]\d+,?\d* ?€?", visitor.words) == first
 
 
+def test_a_visitor_who_takes_something_back_by_hand_sees_the_story_from_the_beginning(site: Site) -> None:
+    visitor = _begin(site)
+    _next(visitor)
+    draft = re.search(r"/suchen/([0-9a-f-]{36})/schritt/3", visitor.path)
+    assert draft is not None
+    visitor.tap(f"/uebung/suchen/{draft.group(1)}/verwerfen")
+    _next(visitor)
+    assert "Hier ging es nicht weiter. Die Vorführung beginnt neu." in visitor.words
+    assert _step(visitor) == "problem"
+    _next(visitor)
+    assert _step(visitor) == "ask"
+
+
+def test_the_story_does_not_touch_a_game_that_somebody_practises_in(site: Site) -> None:
+    visitor = site.player()
+    own = visitor.game(site.practice)
+    visitor.tap("/uebung/vorfuehrung")
+    story = visitor.game(site.practice)
+    assert story.id != own.id
+    assert site.practice.stores.has(own.file_name)
+    visitor.tap("/uebung/vorfuehrung")
+    assert visitor.game(site.practice).id == story.id
+
+
 def test_after_the_story_the_visitor_practises_alone_from_the_beginning(site: Site) -> None:
     visitor = _begin(site)
     while 'data-testid="fuehrung-weiter"' in visitor.page:

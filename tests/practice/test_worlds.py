@@ -273,6 +273,16 @@ def test_the_oldest_games_are_erased_with_their_files(site: Site) -> None:
     assert "Üben starten" in old.words
 
 
+def test_files_without_a_game_are_erased(site: Site) -> None:
+    player = site.player()
+    folder = site.practice.config.data_dir / "games"
+    for name in ("0123456789abcdef-1.sqlite", "0123456789abcdef-1.sqlite-wal"):
+        (folder / name).write_bytes(b"left over")
+    site.practice.erase_old()
+    assert not list(folder.glob("0123456789abcdef*"))
+    assert site.practice.stores.has(player.game(site.practice).file_name)
+
+
 def _rows(site: Site) -> dict[str, int]:
     with site.real.read() as session:
         return {
