@@ -1,12 +1,34 @@
-"""Finds every text for people in Python code, for pybabel (pyproject.toml) and for the tests."""
+"""Finds every text for people, and keeps the English catalogue in step with it.
+
+`python -m tests.extraction` writes messages.po anew: new texts stand there without English, old ones are gone.
+"""
 
 import ast
+import io
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
 
 Found = tuple[int, str | None, str | tuple[str, ...], list[str]]
 
+ROOT = Path(__file__).parents[1]
+ENGLISH = ROOT / "app/translations/en/LC_MESSAGES/messages.po"
+HEADER = """# English for Werkring. The German text is the key; plain English, at most 12 words a sentence, 14 for managers.
+msgid ""
+msgstr ""
+"Language: en\\n"
+"Plural-Forms: nplurals=2; plural=(n != 1);\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+
+"""
 TEXT_AT = {
     "_": 0,
     "N_": 0,
@@ -31,6 +53,41 @@ READER_TEXT_AT = dict.fromkeys(("text", "long_text", "hours", "euro", "week", "d
 """The same for the readers of a form: the sentence for a missing value."""
 TEXT_KEYWORDS = {"receipt", "missing"}
 WORDED = re.compile(r"[A-ZÄÖÜ]|[äöüß]| ")
+
+
+def extracted() -> Catalog:
+    """What people can read today, by the same settings that pybabel uses."""
+    mappings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["babel"]["mappings"]
+    methods = [(pattern, one["method"]) for one in mappings for pattern in one["pattern"]]
+    catalog = Catalog()
+    for folder in ("app", "templates"):
+        for name, line, text, _comments, _context in extract_from_dir(str(ROOT / folder), methods):
+            catalog.add(text, locations=[(f"{folder}/{name}", line)])
+    return catalog
+
+
+def english() -> Catalog:
+    """The catalogue as it is stored."""
+    with ENGLISH.open("rb") as file:
+        return read_po(file, locale="en")
+
+
+def texts(catalog: Catalog) -> Iterator[Message]:
+    """Every message but the header."""
+    return (message for message in catalog if message.id)
+
+
+def update_english() -> list[str]:
+    """Write the catalogue anew, sorted by file and text; return what still lacks English."""
+    said, known, fresh = extracted(), english(), Catalog(locale="en")
+    for message in sorted(texts(said), key=lambda one: (min(name for name, _line in one.locations), str(one.id))):
+        old = known.get(message.id)
+        places = sorted({(name, 1) for name, _line in message.locations})
+        fresh.add(message.id, old.string if old else "", locations=places, flags=message.flags)
+    file = io.BytesIO()
+    write_po(file, fresh, width=0, omit_header=True, include_lineno=False)
+    ENGLISH.write_text(HEADER + file.getvalue().decode(), encoding="utf-8")
+    return [str(message.id) for message in texts(fresh) if not any(message.string)]
 
 
 def extract(file: IO[bytes], keywords: Any, comment_tags: Any, options: Any) -> Iterator[Found]:
@@ -123,3 +180,8 @@ def _name_of(function: ast.expr) -> str:
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""
+
+
+if __name__ == "__main__":
+    for text in update_english():
+        print("without English:", text)

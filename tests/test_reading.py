@@ -9,9 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import pytest
-from babel.messages.pofile import read_po
 
-from tests.test_translations import ENGLISH, extracted, forms, texts
+from tests.extraction import english, extracted, texts
+from tests.test_translations import forms
 
 MOST_LIX = 35
 LEAST_FLESCH = 70
@@ -91,9 +91,7 @@ def test_a_sentence_is_short(said: dict[str, list[str]]) -> None:
 
 
 def test_an_english_sentence_is_short_too() -> None:
-    with ENGLISH.open("rb") as file:
-        catalog = read_po(file, locale="en")
-    found = [sentence for message in texts(catalog) for form in forms(message.string) for sentence in sentences(form)]
+    found = [sentence for message in texts(english()) for form in forms(message.string) for sentence in sentences(form)]
     assert [one for one in found if len(WORD.findall(one)) > MOST_WORDS_OF_LEITUNG] == []
 
 

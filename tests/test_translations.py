@@ -3,22 +3,18 @@
 import ast
 import io
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.support import Translations
 from jinja2 import Environment, nodes
 
-from tests.extraction import texts_in
+from tests.extraction import ROOT, extracted, texts, texts_in
+from tests.extraction import english as stored_english
 
-ROOT = Path(__file__).parents[1]
-ENGLISH = ROOT / "app/translations/en/LC_MESSAGES/messages.po"
 PLACE = re.compile(r"%\((\w+)\)[sd]|\{\w*\}")
 GERMAN = re.compile(r"[äöüßÄÖÜ„“]|\b(der|die|das|dein|deine|nicht|noch|und|oder|wähle|ist|sind|für|von|mit)\b", re.I)
 LABEL = re.compile(r"[A-ZÄÖÜ][a-zäöüß]{2,}( [A-ZÄÖÜa-zäöüß]+)*[.?!:]?")
@@ -61,17 +57,6 @@ SAID_IN_GERMAN_ONLY = {
 }
 
 
-def extracted() -> Catalog:
-    """What people can read today, by the same settings that pybabel uses."""
-    mappings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["babel"]["mappings"]
-    methods = [(pattern, one["method"]) for one in mappings for pattern in one["pattern"]]
-    catalog = Catalog()
-    for folder in ("app", "templates"):
-        for name, line, text, _comments, _context in extract_from_dir(str(ROOT / folder), methods):
-            catalog.add(text, locations=[(f"{folder}/{name}", line)])
-    return catalog
-
-
 @pytest.fixture(scope="module")
 def said() -> Catalog:
     return extracted()
@@ -79,8 +64,7 @@ def said() -> Catalog:
 
 @pytest.fixture(scope="module")
 def english() -> Catalog:
-    with ENGLISH.open("rb") as file:
-        return read_po(file, locale="en")
+    return stored_english()
 
 
 def test_every_text_is_there_in_english(said: Catalog, english: Catalog) -> None:
@@ -184,10 +168,6 @@ ngettext("Ein Ding", "%(num)d Dinge", count)
         "Später.", "Von Hand.", "Gib etwas ein.", "Gemerkt.", "Gelöscht.", "Wähle etwas.", "Eine Zahl fehlt.",
         ("Ein Ding", "%(num)d Dinge"),
     }  # fmt: skip
-
-
-def texts(catalog: Catalog) -> Iterator[Message]:
-    return (message for message in catalog if message.id)
 
 
 def is_translation(call: nodes.Call) -> bool:
