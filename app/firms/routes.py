@@ -7,6 +7,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound, RuleBroken
+from app.core.urls import is_local_path
 from app.core.words import N_
 from app.firms.access import Actor, Role, may
 from app.firms.actions import FirmFacts, change_firm, end_membership, set_roles, set_two_person_rule
@@ -95,7 +96,7 @@ def save_settings(session: Session, actor: Actor) -> Response:
 def change_view(session: Session, actor: Actor | None) -> Response:
     """Sonne, Handschuh and language: at once, on this device and for this person."""
     back = request.form.get("back", "")
-    response = go_to(back if back.startswith("/") and not back.startswith("//") else url_for("firms.home"))
+    response = go_to(back if is_local_path(back) else url_for("firms.home"))
     for name, allowed in (("light", LOOKS), ("hand", HANDS), ("language", tuple(LANGUAGES))):
         value = request.form.get(name)
         if value in allowed:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 
 from app.core.errors import RuleBroken
+from app.core.urls import is_local_path as is_local_path
 from app.core.words import N_
 from app.firms.access import Role
 from app.firms.rules import roles_to_invite
@@ -82,8 +83,3 @@ def device_name(user_agent: str) -> str:
 def is_iphone(user_agent: str) -> bool:
     """Phones on which the app must be installed before the passkey is made."""
     return "iPhone" in user_agent or "iPad" in user_agent
-
-
-def is_local_path(path: str) -> bool:
-    """True for a path of our own pages, to go on after signing in."""
-    return path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()

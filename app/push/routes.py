@@ -129,7 +129,7 @@ def _subscription(body: Any) -> Subscription:
         keys = given["keys"]
         texts = given["endpoint"], keys["p256dh"], keys["auth"]
         has_buttons = int(platform.get("actions") or 0) >= 2 and platform.get("os") != "ios"
-    except (TypeError, KeyError, ValueError, AttributeError):
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
         raise _unreadable() from None
     if not all(isinstance(text, str) and 0 < len(text) <= 1200 for text in texts):
         raise _unreadable()

@@ -1,6 +1,7 @@
 """Every failure ends in one plain sentence; the log gets a reference number, never contents."""
 
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy.exc
 import structlog
@@ -10,6 +11,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.core.errors import WerkringError
 from app.core.ids import new_id
+from app.core.urls import is_local_path
 from app.web.render import render, said
 from app.web.world import world
 
@@ -23,6 +25,8 @@ SENTENCES = {
     429: "Das waren zu viele Versuche. Warte kurz.",
     503: "Gerade kann nichts gespeichert werden. Versuch es gleich noch einmal.",
 }
+UNREADABLE = (RecursionError, UnicodeEncodeError, sqlalchemy.exc.DataError)
+"""What only input causes that no page of ours sends: JSON without end, half letters, signs that no database stores."""
 UNEXPECTED = "Das hat nicht geklappt. Deine Angaben sind noch da. Versuch es noch einmal."
 
 
@@ -30,6 +34,8 @@ def catch_errors(app: Flask) -> None:
     app.register_error_handler(WerkringError, _expected)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(sqlalchemy.exc.OperationalError, _unavailable)
+    for kind in UNREADABLE:
+        app.register_error_handler(kind, _unreadable)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -53,6 +59,11 @@ def _unavailable(error: Exception) -> Response:
     return _answer(503, gettext(SENTENCES[503]))
 
 
+def _unreadable(error: Exception) -> Response:
+    log.warning("input unreadable", path=request.path, kind=type(error).__name__)
+    return _answer(400, gettext(SENTENCES[400]))
+
+
 def _unexpected(error: Exception) -> Response:
     number = new_id()[-12:]
     log.exception("unexpected error", path=request.path, reference=number)
@@ -63,7 +74,7 @@ def _to_sign_in() -> Response:
     """People who are not signed in are asked to; scripts get the bare status."""
     if wants_json() or request.method != "GET":
         return _answer(403, gettext("Melde dich zuerst an."))
-    target = request.path if request.path.startswith("/") and not request.path.startswith("//") else "/"
+    target = quote(request.path if is_local_path(request.path) else "/", safe="/")
     return Response(status=303, headers={"Location": f"{request.script_root}/anmelden?weiter={target}"})
 
 
