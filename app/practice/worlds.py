@@ -204,8 +204,8 @@ def current_game() -> Game | None:
 
 
 def _open_door(app: Flask, house: House, practice: Practice) -> None:
-    from app.practice import door
-    from app.practice.routes import room
+    from app.practice import door, routes  # noqa: F401 - its pages join the blueprint
+    from app.practice.room import room
 
     def database() -> Database:
         found: Database | None = g.get("practice_database")
