@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 NAMES = {
@@ -20,6 +21,9 @@ NAMES = {
     "pk": "pk_%(table_name)s",
 }
 SAFE_SQLITE = (3, 51, 3)
+log = structlog.get_logger()
+HANDED_ON = 0
+"""Between two owners of the write queue; no thread has this number."""
 
 
 class UtcTime(sa.TypeDecorator[dt.datetime]):
@@ -73,7 +77,7 @@ class FairLock:
         self._path = path
         self._guard = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
-        self._is_taken = False
+        self._owner: int | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -85,20 +89,24 @@ class FairLock:
             self._leave()
 
     def _enter(self) -> None:
+        me = threading.get_ident()
         with self._guard:
-            if not self._is_taken:
-                self._is_taken = True
+            if self._owner == me:
+                # Waiting for ourselves would stop every writer of the node for good.
+                raise RuntimeError("One transaction must not write inside another one.")
+            if self._owner is None:
+                self._owner = me
                 return
             turn = threading.Event()
             self._waiting.append(turn)
         turn.wait()
+        self._owner = me
 
     def _leave(self) -> None:
         with self._guard:
+            self._owner = HANDED_ON if self._waiting else None
             if self._waiting:
                 self._waiting.popleft().set()
-            else:
-                self._is_taken = False
 
     @contextmanager
     def _file_held(self) -> Iterator[None]:

@@ -53,3 +53,14 @@ def test_sqlite_is_durable_and_checks_foreign_keys(sqlite_database: Database) ->
             session.scalar(sa.text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")
         ]
     assert settings == ["wal", 2, 1]
+
+
+def test_a_transaction_inside_another_one_is_refused_instead_of_waiting_for_itself(sqlite_database: Database) -> None:
+    with (
+        pytest.raises(RuntimeError, match="inside another"),
+        sqlite_database.write(),
+        sqlite_database.write(),
+    ):
+        pass
+    with sqlite_database.write() as session:
+        session.add(NodeSetting(key="n", value="still writable"))
