@@ -138,3 +138,44 @@ def upload_free_hours(phone: Phone, hours_by_week: dict[str, str]) -> None:
     phone.tap("Vorschau zeigen")
     phone.tap("Übernehmen")
     phone.see("Gemerkt")
+
+
+def link_partner(petra: Phone, phone: Phone, shop: Shop) -> dict[str, float]:
+    """Keller invites by QR, the partner founds its firm, both sign; returns what the partner's way cost (J6)."""
+    link = invite_partner(petra)
+    phone.count_from_here()
+    phone.open(link)
+    found_firm(phone, shop, start="")
+    phone.tap("Ja, Partner werden")
+    phone.see("Angenommen")
+    counted = phone.counted()
+    print_recovery_key(phone)
+    wait_for(petra, "/partner", "Wartet auf eure Unterschrift")
+    sign_framework(petra, shop)
+    wait_for(phone, "/partner", "Wartet auf eure Unterschrift")
+    sign_framework(phone, KELLER)
+    wait_for(phone, "/partner", "Partner seit")
+    return counted
+
+
+def sign_waiting(phone: Phone) -> dict[str, float]:
+    """Start → what waits → fingerprint; returns what it cost (J5)."""
+    wait_for(phone, "/start", "ohne eure Unterschrift")
+    phone.count_from_here()
+    phone.tap("Wartet auf dich")
+    if not phone.page.get_by_text("Mit Fingerabdruck unterschreiben").count():
+        phone.page.locator("article", has_text="wartet").get_by_role("link").first.click()
+        phone.taps += 1
+    phone.tap("Mit Fingerabdruck unterschreiben")
+    phone.see_receipt("Unterschrieben.")
+    return phone.counted()
+
+
+def download_evidence(phone: Phone) -> list[bytes]:
+    """The evidence file of each of the firm's agreements."""
+    phone.open("/vertraege")
+    links = phone.page.locator("article a[href*='/vertraege/']")
+    urls = links.evaluate_all("(all) => [...new Set(all.map((a) => a.href))]")
+    answers = [phone.context.request.get(url + "/beweis.json") for url in urls]
+    assert [answer.status for answer in answers] == [200] * len(answers)
+    return [answer.body() for answer in answers]

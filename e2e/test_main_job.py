@@ -1,10 +1,6 @@
 """The main job with five firms on phones: 500 hours short, asked, answered, planned, signed, sealed, proved offline."""
 
 import json
-import random
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +14,20 @@ from e2e.acts import (
     YILMAZ,
     Shop,
     add_machine,
+    download_evidence,
     found_firm,
     invite_colleague,
-    invite_partner,
     join_firm,
+    link_partner,
     print_recovery_key,
-    sign_framework,
+    sign_waiting,
     upload_free_hours,
     wait_for,
 )  # fmt: skip
 from e2e.conftest import PickUp
 from e2e.node import Node
 from e2e.phone import Phone
+from e2e.proof import prove_offline
 from tests.push.service import PushService
 
 TARGETS = {"J1": (2, 5), "J2": (4, 15), "J4": (9, 60), "J5": (3, 45), "J6": (None, 90), "J7": (4, 60)}
@@ -79,20 +77,8 @@ class Story:
         self._switch_messages_on(self.foremen[YILMAZ])
 
     def _join_partner(self, shop: Shop) -> None:
-        link = invite_partner(self.petra)
         phone = self.managers[shop] = self.pick_up(shop.manager)
-        phone.count_from_here()
-        phone.open(link)
-        found_firm(phone, shop, start="")
-        phone.tap("Ja, Partner werden")
-        phone.see("Angenommen")
-        self.counted.setdefault("J6", phone.counted())
-        print_recovery_key(phone)
-        wait_for(self.petra, "/partner", "Wartet auf eure Unterschrift")
-        sign_framework(self.petra, shop)
-        wait_for(phone, "/partner", "Wartet auf eure Unterschrift")
-        sign_framework(phone, KELLER)
-        wait_for(phone, "/partner", "Partner seit")
+        self.counted.setdefault("J6", link_partner(self.petra, phone, shop))
         if shop is YILMAZ:
             phone.judge("S29")
 
@@ -218,21 +204,9 @@ class Story:
         """Petra signs three agreements, each partner's manager signs one; then all take effect together."""
         self.petra.judge("S24")
         for _ in range(3):
-            self._sign_next(self.petra)
+            self.counted["J5"] = sign_waiting(self.petra)
         for shop in (YILMAZ, BRANDT, NOWAK):
-            self._sign_next(self.managers[shop])
-
-    def _sign_next(self, phone: Phone) -> None:
-        wait_for(phone, "/start", "ohne eure Unterschrift")
-        phone.count_from_here()
-        phone.page.get_by_role("link", name=re.compile("Wartet auf dich")).first.click()
-        phone.taps += 1
-        if not phone.page.get_by_text("Mit Fingerabdruck unterschreiben").count():
-            phone.page.locator("article", has_text="wartet").get_by_role("link").first.click()
-            phone.taps += 1
-        phone.tap("Mit Fingerabdruck unterschreiben")
-        phone.see_receipt("Unterschrieben.")
-        self.counted["J5"] = phone.counted()
+            self.counted["J5"] = sign_waiting(self.managers[shop])
 
     def see_bookings(self) -> None:
         """Both sides see the same hours in the weeks."""
@@ -255,16 +229,8 @@ class Story:
 
     def evidence(self) -> list[bytes]:
         """Petra's file for each agreement, and each partner's own."""
-        files = []
-        for phone in (self.petra, *(self.managers[shop] for shop in (YILMAZ, BRANDT, NOWAK))):
-            phone.open("/vertraege")
-            links = phone.page.locator("article a[href*='/vertraege/']").evaluate_all(
-                "(all) => [...new Set(all.map((a) => a.href))]"
-            )
-            for link in links:
-                answer = phone.context.request.get(link + "/beweis.json")
-                assert answer.status == 200
-                files.append(answer.body())
+        phones = (self.petra, *(self.managers[shop] for shop in (YILMAZ, BRANDT, NOWAK)))
+        files = [content for phone in phones for content in download_evidence(phone)]
         assert len(files) == 6
         return files
 
@@ -275,22 +241,3 @@ class Story:
             for job, (taps, seconds) in TARGETS.items()
             if (taps is not None and self.counted[job]["taps"] > taps) or self.counted[job]["seconds"] > seconds
         }
-
-
-def prove_offline(files: list[bytes], folder: Path) -> None:
-    """Each file is accepted by the command line and refused after a flipped byte."""
-    for number, content in enumerate(files):
-        good = folder / f"beweis-{number}.json"
-        good.write_bytes(content)
-        assert run_verify(good) == 0
-    content = bytearray(files[0])
-    for position in random.Random(7).sample(range(len(content)), 20):
-        changed = bytes(content[:position]) + bytes([content[position] ^ 1]) + bytes(content[position + 1 :])
-        bad = folder / "geaendert.json"
-        bad.write_bytes(changed)
-        assert run_verify(bad) in (1, 2), position
-
-
-def run_verify(path: Path) -> int:
-    command = [sys.executable, "-m", "ledger", "verify", str(path)]
-    return subprocess.run(command, capture_output=True, cwd=Path(__file__).parents[1], check=False).returncode

@@ -48,3 +48,15 @@ def test_a_row_that_oversells_is_refused_by_the_migrated_database(empty_url: str
     checks = {check["name"] for check in sa.inspect(database.engine).get_check_constraints("capacity_window")}
     database.close()
     assert "ck_capacity_window_not_oversold" in checks
+
+
+def test_a_migrated_database_guards_the_frozen_framework_text(empty_url: str) -> None:
+    migrate_database(empty_url)
+    database = Database(empty_url)
+    if database.is_sqlite:
+        query = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'framework'"
+    else:
+        query = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'framework'::regclass AND NOT tgisinternal"
+    with database.read() as session:
+        assert session.scalar(sa.text(query)) == 1
+    database.close()

@@ -8,6 +8,21 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+SQLITE_GUARDS = (
+    """CREATE TRIGGER framework_frozen BEFORE UPDATE OF template_key, template_version, clauses, terms, text, text_sha256, digest, frozen_at ON framework
+WHEN OLD.frozen_at IS NOT NULL AND (NEW.template_key IS NOT OLD.template_key OR NEW.template_version IS NOT OLD.template_version OR NEW.clauses IS NOT OLD.clauses OR NEW.terms IS NOT OLD.terms OR NEW.text IS NOT OLD.text OR NEW.text_sha256 IS NOT OLD.text_sha256 OR NEW.digest IS NOT OLD.digest OR NEW.frozen_at IS NOT OLD.frozen_at)
+BEGIN SELECT RAISE(ABORT, 'a signed framework agreement never changes'); END""",
+)
+POSTGRESQL_GUARDS = (
+    """CREATE OR REPLACE FUNCTION keep_framework_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'a signed framework agreement never changes' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER framework_frozen BEFORE UPDATE ON framework FOR EACH ROW
+WHEN (OLD.frozen_at IS NOT NULL AND (
+NEW.template_key::text IS DISTINCT FROM OLD.template_key::text OR NEW.template_version::text IS DISTINCT FROM OLD.template_version::text OR NEW.clauses::text IS DISTINCT FROM OLD.clauses::text OR NEW.terms::text IS DISTINCT FROM OLD.terms::text OR NEW.text::text IS DISTINCT FROM OLD.text::text OR NEW.text_sha256::text IS DISTINCT FROM OLD.text_sha256::text OR NEW.digest::text IS DISTINCT FROM OLD.digest::text OR NEW.frozen_at::text IS DISTINCT FROM OLD.frozen_at::text))
+EXECUTE FUNCTION keep_framework_frozen()""",
+)
+"""The text of a framework agreement never changes once it is frozen: the database refuses it too."""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -1150,3 +1165,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_plan_line")),
     )
     op.create_index(op.f("ix_plan_line_plan_id"), "plan_line", ["plan_id"], unique=False)
+    for statement in SQLITE_GUARDS if op.get_bind().dialect.name == "sqlite" else POSTGRESQL_GUARDS:
+        op.execute(statement)

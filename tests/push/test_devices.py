@@ -76,6 +76,7 @@ def test_knowing_an_address_is_not_enough_to_take_it_over(world: PushWorld) -> N
         (phone().p256dh, "AAAA"),
         (phone().p256dh, "ü"),
     ],
+    ids=["no key", "short key", "not on the curve", "markup", "short secret", "letters outside base64"],
 )
 def test_keys_that_nobody_could_encrypt_for_are_refused(world: PushWorld, p256dh: str, auth: str) -> None:
     with world.database.write() as session:
