@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import Conflict
-from app.core.units import hours_text
 from app.firms.access import Actor, may
 from app.matching.queries import Judgement, judge_request
 from app.offers.parsing import free_slots
@@ -27,7 +26,7 @@ from app.requests.words import (
     when_text,
 )
 from app.web.forms import Form
-from app.web.render import render
+from app.web.render import hours_said, render
 
 
 def answer_page(session: Session, actor: Actor, request: WorkRequest, form: Form, status: int = 200) -> Response:
@@ -95,7 +94,7 @@ def _facts(request: WorkRequest, judgement: Judgement) -> list[tuple[str, str]]:
     """What it is, how much of it is free here, how much is asked in all; then the rest of the job."""
     rows = part_facts(request)
     if request.kind == "hours":
-        rows.append((gettext("Frei bei dir"), gettext("%(hours)s Stunden", hours=hours_text(judgement.total_free_min))))
+        rows.append((gettext("Frei bei dir"), gettext("%(hours)s Stunden", hours=hours_said(judgement.total_free_min))))
         rows.append((gettext("Gesucht insgesamt"), asked_text(request.kind, request.need_min, None)))
     rows += precise_facts(request)
     if request.shortage_reason:

@@ -11,7 +11,7 @@ from app.capacity.queries import own_free_by_week
 from app.capacity.rules import shortage
 from app.core import clock
 from app.core.errors import RuleBroken
-from app.core.units import hours_text, week_of, weeks
+from app.core.units import week_of, weeks
 from app.firms.access import Actor
 from app.packs.queries import load_pack
 from app.packs.rules import Process
@@ -43,7 +43,7 @@ from app.requests.words import (
     when_text,
 )
 from app.web.forms import Form
-from app.web.render import render
+from app.web.render import hours_said, render
 
 SHOWN_CHIPS = 6
 
@@ -101,7 +101,7 @@ def check_page(session: Session, actor: Actor, draft: WorkRequest, form: Form, s
     second = url_for("requests.know_how") if draft.kind == RequestKind.KNOW_HOW else second
     rows = [
         (gettext("Verfahren"), process_text(draft.process_key, draft.pack), first),
-        (gettext("Stunden"), hours_text(draft.need_min) if draft.kind == RequestKind.HOURS else "", first),
+        (gettext("Stunden"), hours_said(draft.need_min) if draft.kind == RequestKind.HOURS else "", first),
         (gettext("Wann"), weeks_text(draft.first_week, draft.last_week), first),
         (gettext("Grund"), reason_text(draft.shortage_reason), second),
         (gettext("Partner"), ", ".join(partner.short_name for partner in partners), second),
@@ -222,7 +222,7 @@ def _own_cards(session: Session, actor: Actor) -> list[dict[str, Any]]:
     return [
         {
             "title": process_text(row.process_key),
-            "number": hours_text(row.need_min) if row.kind == RequestKind.HOURS else pieces_text(row.part_count),
+            "number": hours_said(row.need_min) if row.kind == RequestKind.HOURS else pieces_text(row.part_count),
             "unit": gettext("Stunden") if row.kind == RequestKind.HOURS else "",
             "facts": _card_facts(row),
             "mark": MARKS[row.state],

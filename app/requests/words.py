@@ -5,12 +5,12 @@ import datetime as dt
 from flask_babel import format_date, get_locale, gettext
 
 from app.core import clock
-from app.core.units import BERLIN, hours_text, monday, week_short
+from app.core.units import BERLIN, monday, week_short
 from app.packs.queries import load_pack
 from app.requests.models import WorkRequest
 from app.requests.queries import process_label
 from app.requests.rules import REASON_TEXTS, RequestState, ShortageReason
-from app.web.render import clock_text
+from app.web.render import clock_text, hours_said, pieces_said
 
 MARKS = {
     "draft": "entwurf",
@@ -150,11 +150,11 @@ def precise_facts(request: WorkRequest) -> list[tuple[str, str]]:
 
 
 def pieces_text(count: int | None) -> str:
-    return "" if count is None else _("%(count)s Stück", count=f"{count:,}".replace(",", "."))
+    return "" if count is None else _("%(count)s Stück", count=pieces_said(count))
 
 
 def asked_text(kind: str, need_min: int, part_count: int | None) -> str:
     """The one number of a request: hours, or pieces where no hours are known."""
     if kind == "know_how":
         return pieces_text(part_count)
-    return _("%(hours)s Stunden", hours=hours_text(need_min))
+    return _("%(hours)s Stunden", hours=hours_said(need_min))

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, g, render_template, request
@@ -18,6 +20,8 @@ from app.web.world import config, world
 LOOKS = ("", "sonne")
 HANDS = ("", "handschuh")
 RECEIPT_S = 120
+GERMAN_NUMBER = re.compile(r"\d+(\.\d{3})*(,\d+)?")
+OTHER_MARKS = str.maketrans(".,", ",.")
 
 
 def render(template: str, status: int = 200, **values: Any) -> Response:
@@ -36,14 +40,15 @@ def go_to(url: str, receipt: str = "", undo_url: str = "", **values: Any) -> Res
 
 def said(error: WerkringError) -> str:
     """The sentence of an error in the reader's language."""
-    return str(gettext(error.text, **error.values))
+    return str(gettext(error.text, **numbers_said(error.values)))
 
 
 def prepare_rendering(app: Flask) -> None:
     """Register context and filters; undefined names in templates are errors."""
     app.jinja_env.filters.update(
-        hours=hours_text,
-        euro=euro_text,
+        hours=hours_said,
+        euro=euro_said,
+        numbers=numbers_said,
         week=week_short,
         week_year=week_label,
         week_days=week_days,
@@ -57,6 +62,33 @@ def prepare_rendering(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_context)
     app.after_request(_drop_shown_receipt)
+
+
+def hours_said(minutes: int) -> str:
+    """90 -> '1,5' or '1.5', as the reader writes numbers."""
+    return _number_said(hours_text(minutes))
+
+
+def euro_said(cents: int) -> str:
+    """4250050 -> '42.500,50' or '42,500.50', as the reader writes numbers."""
+    return _number_said(euro_text(cents))
+
+
+def pieces_said(count: int) -> str:
+    """1250 -> '1.250' or '1,250', as the reader writes numbers."""
+    return _number_said(f"{count:,}".replace(",", "."))
+
+
+def numbers_said(values: Mapping[str, object]) -> dict[str, object]:
+    """Values of a text: those that rules wrote as German numbers become numbers of the reader."""
+    return {
+        name: _number_said(value) if isinstance(value, str) and GERMAN_NUMBER.fullmatch(value) else value
+        for name, value in values.items()
+    }
+
+
+def _number_said(german: str) -> str:
+    return german if _is_german() else german.translate(OTHER_MARKS)
 
 
 def day_text(value: dt.date | dt.datetime) -> str:

@@ -60,6 +60,7 @@ def test_weeks_are_shown_with_their_dates() -> None:
         (" 0,25 ", 15),
         ("1 000", 60000),
         ("1.000,5", 60030),
+        ("1,000.5", 60030),
     ],
 )
 def test_hours_are_read_as_people_write_them(text: str, minutes: int) -> None:
@@ -91,6 +92,11 @@ def test_hours_survive_showing_and_reading(minutes: int) -> None:
 @given(st.integers(0, 99_999_999))
 def test_euros_survive_showing_and_reading(cents: int) -> None:
     assert units.parse_euro(units.euro_text(cents)) == cents
+
+
+@pytest.mark.parametrize("text", ["1250", "1.250", "1.250,00", "1,250.00", "1250.00 €"])
+def test_euros_are_read_in_german_and_english_writing(text: str) -> None:
+    assert units.parse_euro(text) == 125_000
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1,234", "zehn", "1..0"])
