@@ -188,6 +188,19 @@ KINDS: dict[str, Kind] = {
         ("Neuer Partner?",),
         ("%(name)s will euer Partner werden.", "Ein Betrieb will euer Partner werden."),
     ),
+    "partner_new": Kind(
+        ("Ihr seid jetzt Partner",),
+        ("%(name)s hat unterschrieben.", "Ein Partner hat unterschrieben."),
+        is_urgent=False,
+    ),
+    "partner_end": Kind(
+        ("Partnerschaft ist vorbei",),
+        ("%(name)s ist kein Partner mehr.", "Ein Betrieb ist kein Partner mehr."),
+    ),
+    "message_stuck": Kind(
+        ("Nachricht kommt nicht an",),
+        ("%(name)s ist nicht erreichbar. Ruf dort an.", "Ein Partner ist nicht erreichbar. Ruf an."),
+    ),
     "test": Kind(
         ("Es klappt!",),
         ("So kommen Anfragen an. Tippe auf Gesehen.",),

@@ -8,7 +8,6 @@ from app.firms.models import Firm
 from app.firms.queries import people
 from app.partners.queries import find_partnership
 from app.push.actions import alert_people
-from app.push.messages import KINDS
 
 
 def announce_request(session: Session, event: PartnershipRequested) -> None:
@@ -40,7 +39,7 @@ def announce_parked(session: Session, event: MessageParked) -> None:
 
 def _tell(session: Session, firm_id: str, partner_id: str, kind: str, once: str, page: str = "") -> None:
     partner = find_partnership(session, firm_id, partner_id)
-    if partner is None or kind not in KINDS:
+    if partner is None:
         return
     may_name = session.get_one(Firm, firm_id).name_in_push
     values = {"name": partner.short_name if may_name else ""}
