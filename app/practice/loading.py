@@ -10,6 +10,7 @@ from app.config import Config
 from app.core import clock
 from app.core.db import Database
 from app.core.units import BERLIN
+from app.core.words import N_
 from app.firms.access import Actor, Role
 from app.firms.actions import FirmFacts, add_closure, add_person, set_calendar
 from app.firms.queries import sites
@@ -95,7 +96,7 @@ def _found(session: Session, config: Config, row: dict[str, str], staff: list[di
     passkey = new_practice_passkey(config, row["schluessel"])
     ledger = plan_ledger(session, config, facts, passkey)
     parts = sign_challenge(config, passkey.credential_id, ledger.digest)
-    founded = found_firm(session, config, facts, founder, passkey, ledger, parts, "Übungs-Handy", is_demo=True)
+    founded = found_firm(session, config, facts, founder, passkey, ledger, parts, N_("Übungs-Handy"), is_demo=True)
     confirm_recovery_sheet(session, founded.firm_id)
     for person in others:
         roles = [Role(word) for word in person["rollen"].split()]

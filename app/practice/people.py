@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import NotFound
+from app.core.words import N_
 from app.firms.access import Actor, Role
 from app.firms.models import Firm, Membership, Person
 from app.firms.queries import people, person_for, roles_of
@@ -18,7 +19,7 @@ from app.passkeys.sessions import NewSignIn, end_own_sign_in, start_sign_in
 
 STORY = ("Keller", "Yilmaz", "Brandt", "Nowak", "Lindner")
 PLAYED = (Role.WORKER, Role.FOREMAN, Role.MANAGER, Role.ACCOUNTANT)
-DEVICE = "Übung"
+DEVICE = N_("Übung")
 PLAYED_FOR = dt.timedelta(minutes=30)
 """A browser that was closed without leaving counts no longer"""
 
