@@ -10,8 +10,11 @@ import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.support import Translations
+from flask import Flask
+from flask_babel import Babel
 from jinja2 import Environment, nodes
 
+from app.web import render
 from tests.extraction import ROOT, extracted, texts, texts_in
 from tests.extraction import english as stored_english
 
@@ -109,6 +112,20 @@ def test_a_translation_ends_as_the_german_text_does(english: Catalog) -> None:
         if ending(german) != ending(text)
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("language", "hours", "euro", "pieces"), [("de", "7,5", "1.250,50", "1.000"), ("en", "7.5", "1,250.50", "1,000")]
+)
+def test_numbers_are_written_as_the_reader_does(language: str, hours: str, euro: str, pieces: str) -> None:
+    app = Flask("app")
+    Babel(app, locale_selector=lambda: language)
+    with app.test_request_context():
+        assert render.hours_said(450) == hours
+        assert render.euro_said(125_050) == euro
+        assert render.pieces_said(1000) == pieces
+        said = render.numbers_said({"left": "7,5", "week": "KW 48", "day": "24.12.2026", "most": 25})
+        assert said == {"left": hours, "week": "KW 48", "day": "24.12.2026", "most": 25}
 
 
 def test_the_compiled_catalogue_speaks(english: Catalog) -> None:
