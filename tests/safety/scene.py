@@ -1,0 +1,256 @@
+"""Two finished jobs between two pairs of firms that know each other only in part: ids of every kind, made by real actions."""
+
+import datetime as dt
+import io
+from dataclasses import dataclass, field, replace
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import FileStorage
+
+from app.agreements.actions import draft_agreements, propose_change
+from app.agreements.models import Agreement
+from app.bookings.models import Booking
+from app.capacity.actions import offer_hours
+from app.core import clock
+from app.core.db import Database
+from app.core.ids import new_id
+from app.federation.models import StoredFile
+from app.firms.access import Actor, Role
+from app.firms.actions import add_closure
+from app.firms.models import Closure, Membership, Person
+from app.machines.models import Capability, Certificate
+from app.machines.runs import keep_upload
+from app.notary.keys import use_node_key
+from app.offers.actions import answer_yes
+from app.offers.models import Offer, OfferLine
+from app.partners.actions import invite_partner
+from app.partners.models import BlockedFirm
+from app.passkeys.actions import invite_person
+from app.passkeys.models import JoinInvitation, Passkey
+from app.passkeys.sessions import start_sign_in
+from app.plans.actions import choose_plan, solve_plans
+from app.plans.models import Plan
+from app.push.models import PushDevice
+from app.requests.actions import (
+    Details,
+    Upload,
+    ask_question,
+    attach_file,
+    publish_request,
+    save_details,
+    start_draft,
+)
+from app.requests.models import RequestFile
+from app.requests.queries import holidays_near
+from app.requests.rules import RequestKind, ShortageReason, default_reply_by
+from app.worker import run_until_quiet
+from tests.agreements.world import NODE_KEY, Deal, _link, _open_ledger, sign
+from tests.passkeys.software import SoftwarePasskey
+from tests.requests.story import NEED
+from tests.world import FIRST_WEEK, TestFirm, join_firms, make_world
+
+ROLES = (Role.WORKER, Role.FOREMAN, Role.MANAGER, Role.ACCOUNTANT, Role.STEWARD)
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360606060000000050001a5f64540"
+    "0000000049454e44ae426082"
+)
+
+
+@dataclass
+class FirmIds:
+    """One firm with its people and the ids of everything that stands in its house."""
+
+    firm: TestFirm
+    ids: dict[str, str] = field(default_factory=dict)
+    cookies: dict[str, str] = field(default_factory=dict)
+    """Sign-in secrets by role; 'device' is a worker without a passkey."""
+
+    def actor(self, role: Role = Role.MANAGER) -> Actor:
+        return self.firm.actor(role)
+
+
+@dataclass
+class Scene:
+    """Keller works with Yilmaz, Nowak with Brandt. Keller knows all of them, but not the other job; Lindner is noise."""
+
+    houses: dict[str, FirmIds]
+    deals: dict[str, Deal]
+
+
+def make_scene(database: Database) -> Scene:
+    use_node_key(NODE_KEY)
+    with database.write() as session:
+        firms = make_world(session, ("keller", "yilmaz", "brandt", "nowak", "lindner"))
+        join_firms(session, firms["nowak"], firms["brandt"])
+        for firm in firms.values():
+            _add_people(session, firm)
+    houses = {key: FirmIds(firm) for key, firm in firms.items()}
+    with database.write() as session:
+        _open_ledger(session, Deal(firms, {"lindner": SoftwarePasskey()}), "lindner")
+    deals = {"keller": _open(database, firms, "keller", "yilmaz"), "nowak": _open(database, firms, "nowak", "brandt")}
+    for asker, provider in (("keller", "yilmaz"), ("nowak", "brandt")):
+        _do_job(database, deals[asker], houses[asker], houses[provider])
+    with database.write() as session:
+        for house in houses.values():
+            _furnish(session, house)
+            _sign_in(session, house)
+    return Scene(houses, deals)
+
+
+def _add_people(session: Session, firm: TestFirm) -> None:
+    for role in (Role.ACCOUNTANT, Role.STEWARD):
+        person_id = firm.people[role] = new_id()
+        session.add(Person(firm_id=firm.id, id=person_id, created_at=clock.now(), name=f"{firm.key} {role}"))
+        session.flush()
+        session.add(Membership(firm_id=firm.id, id=new_id(), created_at=clock.now(), person_id=person_id, role=role))
+
+
+def _open(database: Database, firms: dict[str, TestFirm], asker: str, provider: str) -> Deal:
+    """Ledgers and a framework agreement for one pair; inside a deal the asker always goes by the name of Keller."""
+    named = {asker: firms[asker], provider: firms[provider]}
+    deal = Deal(named, {key: SoftwarePasskey() for key in named})
+    with database.write() as session:
+        for key in named:
+            _open_ledger(session, deal, key)
+    alias = Deal(
+        {"keller": firms[asker], "yilmaz": firms[provider]},
+        {"keller": deal.passkeys[asker], "yilmaz": deal.passkeys[provider]},
+    )
+    with database.write() as session:
+        _link(session, alias, "yilmaz")
+    return alias
+
+
+def _do_job(database: Database, deal: Deal, asker: FirmIds, provider: FirmIds) -> None:
+    """From the draft with a drawing to a sealed agreement, its bookings and a change that waits."""
+    asker.ids["draft"] = _draft(database, asker, provider, "Entwurf")
+    asker.ids["sent"] = _ask(database, asker, provider)
+    asker.ids["request"] = provider.ids["received"] = _ask(database, asker, provider)
+    provider.ids["waiting"] = asker.ids["sent"]
+    with database.write() as session:
+        ask_question(session, provider.actor(Role.FOREMAN), provider.ids["received"], "Welches Material?")
+        answer_yes(session, provider.firm.id, provider.firm.people[Role.FOREMAN], provider.ids["received"])
+    run_until_quiet(database)
+    solve_plans(database, asker.firm.id, asker.ids["request"])
+    with database.write() as session:
+        asker.ids["plan"] = _only(session, Plan, asker.firm.id)
+        choose_plan(session, asker.actor(), asker.ids["plan"], True)
+    with database.write() as session:
+        ids = draft_agreements(session, asker.actor(), asker.ids["plan"])
+    run_until_quiet(database)
+    for house in (asker, provider):
+        house.ids["agreement"] = ids[0]
+    sign(database, deal, "keller", ids[0])
+    sign(database, deal, "yilmaz", ids[0])
+    with database.write() as session:
+        asker.ids["amendment"] = propose_change(session, asker.actor(), ids[0], {1: 60}, "Weniger Teile").id
+    _note_ids(database, asker, provider)
+
+
+def _draft(database: Database, asker: FirmIds, provider: FirmIds, title: str) -> str:
+    need = replace(NEED, need_min=100 * 60)
+    details = Details(
+        shortage_reason=ShortageReason.CAPACITY,
+        reply_by=default_reply_by(clock.now(), holidays_near(clock.today())),
+        partner_ids=(provider.firm.id,),
+        title=f"{title} {asker.firm.key}",
+        customer=f"Kunde {asker.firm.key}",
+        contact_name="Petra",
+        contact_phone="03677 123",
+    )
+    with database.write() as session:
+        request_id = start_draft(session, asker.actor(), RequestKind.HOURS, need)
+        save_details(session, asker.actor(), request_id, need, details)
+        attach_file(session, asker.actor(), request_id, Upload(f"{title}-{asker.firm.key}.png", PNG))
+    return request_id
+
+
+def _ask(database: Database, asker: FirmIds, provider: FirmIds) -> str:
+    request_id = _draft(database, asker, provider, "Gehäuse")
+    with database.write() as session:
+        for stored in session.scalars(sa.select(StoredFile).where(StoredFile.firm_id == asker.firm.id)):
+            stored.is_clean = True  # what the worker's photo cleaning does
+        publish_request(session, asker.actor(), request_id)
+    run_until_quiet(database)
+    return request_id
+
+
+def _note_ids(database: Database, asker: FirmIds, provider: FirmIds) -> None:
+    with database.read() as session:
+        for house in (asker, provider):
+            firm_id = house.firm.id
+            assert session.get_one(Agreement, (firm_id, house.ids["agreement"])).state == "in_force"
+            house.ids["booking"] = _only(session, Booking, firm_id)
+            house.ids["offer"] = _only(session, Offer, firm_id)
+            house.ids["offer_line"] = _only(session, OfferLine, firm_id)
+            house.ids["file"] = _only(session, StoredFile, firm_id)
+            house.ids["request_file"] = _only(session, RequestFile, firm_id)
+        asker.ids["draft_file"] = _draft_file(session, asker)
+
+
+def _furnish(session: Session, house: FirmIds) -> None:
+    """What every house has: machine, site, closure, certificate, import, invitations, devices, a blocked firm."""
+    firm, manager, now = house.firm, house.actor(), clock.now()
+    ids = house.ids
+    ids |= {"machine": firm.machine_id, "site": firm.site_id, "person": firm.people[Role.WORKER], "firm": firm.id}
+    add_closure(session, manager, firm.site_id, dt.date(2026, 12, 24), dt.date(2026, 12, 31), f"Ruhe {firm.key}")
+    ids["closure"] = _only(session, Closure, firm.id)
+    ids["hours_change"] = offer_hours(session, manager, firm.machine_id, FIRST_WEEK, 40 * 60).id
+    certificate = Certificate(
+        firm_id=firm.id, id=new_id(), created_at=now, type_key="iso_9001", number=f"Z {firm.key}", issuer="TÜV",
+        process_keys=[], valid_from=dt.date(2026, 1, 1), valid_to=dt.date(2028, 1, 1),
+    )  # fmt: skip
+    session.add(certificate)
+    ids["certificate"] = certificate.id
+    table = FileStorage(io.BytesIO("Nummer;Name\nM9;Fräse\n".encode()), f"maschinen-{firm.key}.csv")
+    ids["machine_run"] = keep_upload(session, manager, "machines", table)
+    table = FileStorage(io.BytesIO(b"Maschine;KW;Stunden\nM1;50/2026;10\n"), f"stunden-{firm.key}.csv")
+    ids["hours_run"] = keep_upload(session, manager, "hours", table)
+    ids["join_token"] = invite_person(session, manager, f"Neu bei {firm.key}", [Role.WORKER])
+    ids["join_invitation"] = _only(session, JoinInvitation, firm.id)
+    ids["partner_invitation"] = invite_partner(session, manager)
+    ids["process"] = session.scalar(sa.select(Capability.process_key).where(Capability.firm_id == firm.id)) or ""
+    _add_devices(session, house)
+    if firm.key == "keller":
+        return
+    session.add(
+        BlockedFirm(firm_id=firm.id, id=new_id(), created_at=now, address=f"x@{firm.key}", name=f"Gesperrt {firm.key}")
+    )
+    session.flush()
+    ids["blocked"] = _only(session, BlockedFirm, firm.id)
+
+
+def _add_devices(session: Session, house: FirmIds) -> None:
+    firm, now = house.firm, clock.now()
+    passkey = Passkey(
+        firm_id=firm.id, id=new_id(), created_at=now, person_id=firm.people[Role.MANAGER], credential_id=new_id(),
+        public_key=SoftwarePasskey().cose, user_handle=new_id(), name=f"Handy {firm.key}",
+    )  # fmt: skip
+    device = PushDevice(
+        firm_id=firm.id, id=new_id(), created_at=now, person_id=firm.people[Role.MANAGER], name=f"Telefon {firm.key}",
+        endpoint=f"https://push.example/{firm.key}", p256dh="x", auth="y", sign_in_id=new_id(),
+    )  # fmt: skip
+    session.add_all((passkey, device))
+    session.flush()
+    house.ids |= {"passkey": passkey.id, "push_device": device.id}
+
+
+def _sign_in(session: Session, house: FirmIds) -> None:
+    for role in ROLES:
+        made = start_sign_in(session, house.firm.id, house.firm.people[role], f"Gerät {role}", has_passkey=True)
+        house.cookies[role] = made.secret
+        house.ids[f"sign_in_{role}"] = made.public_id
+    made = start_sign_in(session, house.firm.id, house.firm.people[Role.WORKER], "ohne Schloss", has_passkey=False)
+    house.cookies["device"] = made.secret
+
+
+def _draft_file(session: Session, house: FirmIds) -> str:
+    query = sa.select(RequestFile.id).where(RequestFile.firm_id == house.firm.id)
+    return session.scalars(query.where(RequestFile.request_id == house.ids["draft"])).one()
+
+
+def _only(session: Session, table: type, firm_id: str) -> str:
+    """The firm's first row of a table."""
+    found: str = session.scalars(sa.select(table.id).where(table.firm_id == firm_id).order_by(table.id).limit(1)).one()  # type: ignore[attr-defined]
+    return found
