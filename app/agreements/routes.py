@@ -243,11 +243,8 @@ def _amend_page(
 
 
 def _note_price_seen(session: Session, actor: Actor, agreement: Agreement) -> None:
-    """An agreement shows the requester the provider's rates; the provider may know who looked.
-
-    A form that comes back has been shown before, and noting is a transaction of its own: never inside a deed's.
-    """
-    if agreement.side == "ours" and request.method == "GET":
+    """An agreement shows the requester the provider's rates; the provider may know who looked, a refused form or not."""
+    if agreement.side == "ours":
         note_views(world().database(), session, actor, "agreement", [(agreement.partner_id, agreement.id, 1)])
 
 

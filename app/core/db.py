@@ -150,14 +150,22 @@ class Database:
             session.info["database"] = self
             session.connection()  # SQLite: BEGIN IMMEDIATE before the first read, or a stale snapshot would sell twice
             yield session
-            if session.info.get("is_void"):
-                session.rollback()
-                return
-            session.commit()
+            is_stored = not session.info.get("is_void")
+            session.commit() if is_stored else session.rollback()
+        for task in session.info.get("after_end", ()):
+            task(self)
+        if is_stored:
+            self._tell(session)
+
+    def _tell(self, session: Session) -> None:
         for task in session.info.get("after_commit", ()):
             task(self)
         if self.dispatch and session.info.get("events"):
-            self.dispatch(self, session.info["events"])
+            try:
+                self.dispatch(self, session.info["events"])
+            except Exception:
+                # what was done is stored; the worker finds what follows within a minute
+                log.exception("worker not told")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -181,6 +189,11 @@ def after_commit(session: Session, task: AfterCommit) -> None:
     session.info.setdefault("after_commit", []).append(task)
 
 
+def after_end(session: Session, task: AfterCommit) -> None:
+    """Run `task(database)` when the transaction is over, stored or rolled back; it may write."""
+    session.info.setdefault("after_end", []).append(task)
+
+
 def void(session: Session) -> None:
     """Let the running write transaction end in a rollback although nothing was raised."""
     session.info["is_void"] = True
@@ -193,7 +206,9 @@ def _sqlite_engine(url: str) -> sa.Engine:
         raise RuntimeError(
             f"SQLite {driver.sqlite_version} can corrupt its write-ahead log; 3.51.3 or later is needed."
         )
-    engine = sa.create_engine(url, module=driver, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = sa.create_engine(
+        url, module=driver, connect_args={"timeout": 30, "check_same_thread": False}, hide_parameters=True
+    )
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -210,4 +225,4 @@ def _sqlite_engine(url: str) -> sa.Engine:
 
 
 def _postgres_engine(url: str) -> sa.Engine:
-    return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)

@@ -3,13 +3,14 @@
 import datetime as dt
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.db import Database
+from app.core.db import Database, after_end
 from app.core.errors import RuleBroken
 from app.core.ids import new_id
 from app.core.places import centroid
@@ -72,12 +73,20 @@ def note_views(
     known = session.scalars(
         sa.select(AuditEvent.once_key).where(AuditEvent.firm_id == actor.firm_id, AuditEvent.once_key.in_(keys))
     )
-    new = keys.keys() - set(known)
+    new = {key: keys[key] for key in sorted(keys.keys() - set(known))}
     if not new:
         return
+    note = partial(_note_new_views, actor=actor, object_kind=object_kind, views=new)
+    if "database" in session.info:
+        # a form that was refused shows the same page again: the writing transaction is still open
+        after_end(session, note)
+    else:
+        note(database)
+
+
+def _note_new_views(database: Database, *, actor: Actor, object_kind: str, views: dict[str, tuple[str, str]]) -> None:
     with database.write() as writing:
-        for key in sorted(new):
-            firm_id, object_id = keys[key]
+        for key, (firm_id, object_id) in views.items():
             note_event(writing, actor.firm_id, actor.person_id, "saw", object_kind, object_id, firm_id, {}, key)
             if writing.get(Firm, firm_id) is not None:
                 seen = key.replace("saw:", "seen:").replace(actor.person_id, actor.firm_id)

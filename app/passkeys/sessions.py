@@ -1,15 +1,18 @@
 """Sign-in sessions: a random secret in the cookie, one row on the server, and no truth anywhere else."""
 
+import datetime as dt
 import secrets
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+import structlog
 from flask import Flask, Response, g, request
 from flask_login import LoginManager, UserMixin
 from sqlalchemy.orm import Session
 
 from app.config import Config
 from app.core import clock
+from app.core.db import Database
 from app.core.ids import new_id
 from app.firms.access import Actor, Role
 from app.firms.models import Firm, Person
@@ -19,6 +22,8 @@ from app.passkeys.models import SignIn
 from app.passkeys.rules import SEEN_STEP, SIGN_IN_LIFE, SIGN_IN_REST, first_view, hash_of
 from app.web.limits import limiter
 from app.web.world import config, world
+
+log = structlog.get_logger()
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
@@ -52,6 +57,7 @@ def prepare(app: Flask) -> None:
 def load_actor() -> Actor | None:
     """The person whose cookie came with this request, asked of the database once per request."""
     if "actor" not in g:
+        g.actor = None  # where the database fails, the page that says so is made for a stranger
         secret = request.cookies.get(cookie_name(config()), "")
         g.actor = _actor_of(secret) if secret else None
     found: Actor | None = g.actor
@@ -151,9 +157,17 @@ def _actor_of(secret: str) -> Actor | None:
             return None
         actor, is_due = actor_for(session, row), row.last_seen_at + SEEN_STEP <= now
     if actor is not None and is_due:
+        _note_seen(database, secret, now)
+    return actor
+
+
+def _note_seen(database: Database, secret: str, now: dt.datetime) -> None:
+    """A disk that is full keeps nobody from reading."""
+    try:
         with database.write() as session:
             session.execute(sa.update(SignIn).where(SignIn.id_hash == hash_of(secret)).values(last_seen_at=now))
-    return actor
+    except sa.exc.OperationalError:
+        log.warning("last use not noted")
 
 
 def actor_for(session: Session, row: SignIn) -> Actor | None:

@@ -34,6 +34,7 @@ def catch_errors(app: Flask) -> None:
     app.register_error_handler(WerkringError, _expected)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(sqlalchemy.exc.OperationalError, _unavailable)
+    app.register_error_handler(sqlalchemy.exc.TimeoutError, _unavailable)
     for kind in UNREADABLE:
         app.register_error_handler(kind, _unreadable)
     app.register_error_handler(Exception, _unexpected)
@@ -56,7 +57,11 @@ def _http(error: HTTPException) -> Response:
 
 def _unavailable(error: Exception) -> Response:
     log.error("database unavailable", path=request.path, kind=type(error).__name__)
-    return _answer(503, gettext(SENTENCES[503]))
+    try:
+        return _answer(503, gettext(SENTENCES[503]))
+    except sqlalchemy.exc.OperationalError:
+        # the page around the sentence asks the database too
+        return Response(SENTENCES[503], 503, mimetype="text/plain")
 
 
 def _unreadable(error: Exception) -> Response:

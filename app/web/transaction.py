@@ -44,6 +44,7 @@ def deed(permission: str) -> Callable[[View], View]:
         @functools.wraps(view)
         def answer(**url: Any) -> Response:
             actor = _allowed_actor(permission)
+            _read_body()
             with world().database().write() as session:
                 earlier = _earlier_answer(session, actor)
                 if earlier is not None:
@@ -67,7 +68,9 @@ def ceremony(permission: str) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @functools.wraps(view)
         def answer(**url: Any) -> Any:
-            return view(world().database(), _allowed_actor(permission), **url)
+            actor = _allowed_actor(permission)
+            _read_body()
+            return view(world().database(), actor, **url)
 
         return _marked(answer, permission)
 
@@ -84,6 +87,11 @@ def _allowed_actor(permission: str) -> Any:
     if permission != PUBLIC:
         world().require(actor, permission)
     return actor
+
+
+def _read_body() -> None:
+    """Before a writing transaction begins: a body that comes slowly must not keep everybody else from writing."""
+    request.get_data(cache=True, parse_form_data=True)
 
 
 def _earlier_answer(session: Session, actor: Any) -> Response | None:
