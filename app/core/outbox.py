@@ -63,6 +63,14 @@ def emit(session: Session, event: Event) -> str:
     return row.id
 
 
+def emit_once(session: Session, event: Event) -> None:
+    """Write the event unless the running transaction has written the same one: many changes, one piece of news."""
+    written: set[Event] = session.info.setdefault("once", set())
+    if event not in written:
+        written.add(event)
+        emit(session, event)
+
+
 def due_events(session: Session, now: dt.datetime, limit: int = 200) -> list[str]:
     """Ids of events that wait and whose time has come, oldest first; a new one is due whatever another machine's clock says."""
     return list(

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken
-from app.core.events import CapacityFreed
+from app.core.events import AbilitiesChanged, CapacityFreed
 from app.core.ids import new_id
-from app.core.outbox import emit
+from app.core.outbox import emit, emit_once
 from app.federation.actions import store_file
 from app.firms.access import Actor, require
 from app.firms.actions import bump_version, note_event
@@ -113,6 +113,8 @@ def set_machine_state(session: Session, actor: Actor, machine_id: str, to: str) 
     note_event(session, actor.firm_id, actor.person_id, "machine_state", "machine", machine_id, detail=detail)
     if to == "ready":
         emit(session, CapacityFreed(actor.firm_id, machine_id))
+    if "retired" in (before, to):
+        emit_once(session, AbilitiesChanged(actor.firm_id))
     return before
 
 
@@ -126,8 +128,10 @@ def save_ability(session: Session, actor: Actor, machine_id: str, facts: Capabil
 
 
 def write_ability(session: Session, firm_id: str, machine_id: str, facts: CapabilityFacts) -> None:
-    """Write one ability that was checked before (rules.check_capability)."""
+    """Write one ability that was checked before (rules.check_capability); partners hear of a new process."""
     found = session.scalars(_ability(firm_id, machine_id, facts.process_key)).one_or_none()
+    if found is None:
+        emit_once(session, AbilitiesChanged(firm_id))
     ability = found or Capability(
         firm_id=firm_id, id=new_id(), created_at=clock.now(), machine_id=machine_id, process_key=facts.process_key
     )
@@ -145,6 +149,7 @@ def remove_ability(session: Session, actor: Actor, machine_id: str, process_key:
     if ability is None:
         raise NotFound
     session.delete(ability)
+    emit_once(session, AbilitiesChanged(actor.firm_id))
     detail = {"name": machine.name, "process": process_key}
     note_event(session, actor.firm_id, actor.person_id, "ability_removed", "machine", machine_id, detail=detail)
     bump_version(session, actor.firm_id)
@@ -213,6 +218,9 @@ def save_certificate(session: Session, actor: Actor, draft: CertificateDraft, ce
     check_certificate(load_pack(), draft.type_key, draft.number, draft.process_keys, draft.valid_from, draft.valid_to)
     _check_certificate_number(session, actor.firm_id, draft, certificate_id)
     found = certificate_for(session, actor.firm_id, certificate_id) if certificate_id else None
+    if found is not None and found.verified_at is not None:
+        # partners knew it; until a manager has looked again it counts no more
+        emit_once(session, AbilitiesChanged(actor.firm_id))
     one = found or Certificate(firm_id=actor.firm_id, id=new_id(), created_at=clock.now())
     one.type_key, one.number, one.issuer = draft.type_key, draft.number.strip(), draft.issuer
     one.process_keys = list(draft.process_keys)
@@ -245,6 +253,7 @@ def verify_certificate(session: Session, actor: Actor, certificate_id: str) -> N
     if one.valid_to < clock.today():
         raise RuleBroken("Dieses Zertifikat ist abgelaufen. Trage das neue ein.")
     one.verified_at, one.verified_by = clock.now(), actor.person_id
+    emit_once(session, AbilitiesChanged(actor.firm_id))
     detail = {"type": one.type_key, "number": one.number}
     note_event(session, actor.firm_id, actor.person_id, "certificate_verified", "certificate", one.id, detail=detail)
     bump_version(session, actor.firm_id)

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import RuleBroken
-from app.core.events import CapacityFreed
-from app.core.outbox import emit
+from app.core.events import AbilitiesChanged, CapacityFreed
+from app.core.outbox import emit, emit_once
 from app.core.units import parse_euro, parse_hours
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Site
@@ -289,11 +289,14 @@ def _is_same(row: MachineRow, old: Machine, house: _House) -> bool:
 
 def _replace_abilities(session: Session, firm_id: str, machine_id: str, abilities: tuple[CapabilityFacts, ...]) -> None:
     kept = [facts.process_key for facts in abilities]
-    session.execute(
+    gone = session.scalars(
         sa.delete(Capability)
         .where(Capability.firm_id == firm_id, Capability.machine_id == machine_id)
         .where(Capability.process_key.not_in(kept))
+        .returning(Capability.process_key)
     )
+    if gone.all():
+        emit_once(session, AbilitiesChanged(firm_id))
     for facts in abilities:
         write_ability(session, firm_id, machine_id, facts)
 
