@@ -42,7 +42,7 @@ LEGAL_PAGES = {"impressum": N_("Impressum"), "datenschutz": N_("Datenschutz"), "
 def home(_session: Session, actor: Actor | None) -> Response:
     """S01 for visitors, the first tab for people who are signed in."""
     if actor is None:
-        return render("firms/home.html", firms_may_join=config().firms_may_join)
+        return render("firms/home.html", firms_may_join=config().firms_may_join, has_practice=config().practice)
     return redirect(url_for(current_app.extensions["home_of"](actor.role)))  # type: ignore[return-value]
 
 

@@ -42,7 +42,7 @@ function onSubmit(event) {
 function release(form) {
   if (!form) return;
   waiting.delete(form);
-  form.querySelectorAll("[aria-busy=true]").forEach((button) => setBusy(button, ""));
+  form.querySelectorAll("[aria-busy=true]").forEach((button) => { setBusy(button, ""); });
 }
 
 function formOf(element) {

@@ -1,0 +1,111 @@
+"""Lighthouse on a phone over the five screens that decide: python -m e2e.lighthouse; exit 1 below the goals."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from e2e.acts import (
+    KELLER,
+    YILMAZ,
+    add_machine,
+    found_firm,
+    invite_colleague,
+    join_firm,
+    link_partner,
+    print_recovery_key,
+    upload_free_hours,
+    wait_for,
+)
+from e2e.node import Node
+from e2e.phone import FLAGS, Phone
+
+GOALS = {"performance": 95, "accessibility": 100, "best-practices": 100}
+TOOL = Path(__file__).parent / "node_modules/.bin/lighthouse"
+
+
+def main() -> int:
+    """Play the story up to the signature, then measure each screen as the person who sees it."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+        node = Node.start(Path(folder) / "data")
+        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        try:
+            screens = play_until_signature(
+                *(Phone.pick_up(browser, node.url, name) for name in ("Petra", "Deniz", "Jonas"))
+            )
+            results = [measure(name, url, cookie, Path(folder)) for name, (url, cookie) in screens.items()]
+        finally:
+            browser.close()
+            node.stop()
+    return 0 if all(result["ok"] for result in results) else 1
+
+
+def play_until_signature(petra: Phone, deniz: Phone, jonas: Phone) -> dict[str, tuple[str, str]]:
+    """Returns address and cookie of each screen."""
+    found_firm(petra, KELLER)
+    print_recovery_key(petra)
+    link_partner(petra, deniz, YILMAZ)
+    add_machine(deniz, YILMAZ)
+    upload_free_hours(deniz, {"KW 49/2026": "25", "KW 50/2026": "25"})
+    join_firm(jonas, invite_colleague(deniz, "Jonas Weber", "Meister"))
+    petra.open("/suchen")
+    petra.tap("5-Achs-Fräsen")
+    petra.write("Stunden", "40")
+    petra.page.locator("fieldset", has_text="Von wann").locator("label", has_text="KW 49").click()
+    petra.page.locator("fieldset", has_text="Bis wann").locator("label", has_text="KW 50").click()
+    petra.tap("Weiter")
+    petra.tap("Keine freie Zeit")
+    petra.tap("Weiter")
+    petra.tap("Anfrage senden")
+    petra.see("Gesendet an")
+    request_url = petra.page.url
+    wait_for(jonas, "/anfragen", "5-Achs-Fräsen für Keller")
+    answer_url = request_url.replace("/suchen/", "/anfragen/")
+    screens = {"S01 start": (petra.base + "/", ""), "S21 request": (petra.base + "/suchen", cookie_of(petra))}
+    screens["S14 answer"] = (answer_url, cookie_of(jonas))
+    deniz.open(answer_url)
+    deniz.tap("Ja, das geht")
+    deniz.see("Danke.")
+    wait_for(petra, request_url, "40 von 40")
+    petra.tap("Pläne vergleichen")
+    petra.see("Plan A wählen")
+    screens["S22 plans"] = (petra.page.url, cookie_of(petra))
+    petra.tap("Plan A wählen")
+    petra.tap("Vereinbarung erstellen")
+    petra.see("Prüfe die fünf Punkte")
+    screens["S24 sign"] = (petra.page.url, cookie_of(petra))
+    return screens
+
+
+def cookie_of(phone: Phone) -> str:
+    return "; ".join(f"{cookie['name']}={cookie['value']}" for cookie in phone.context.cookies())
+
+
+def measure(name: str, url: str, cookie: str, folder: Path) -> dict[str, object]:
+    """Run Lighthouse once on one address; prints and returns its scores."""
+    report = folder / f"{name.replace(' ', '-')}.json"
+    headers = folder / "headers.json"
+    headers.write_text(json.dumps({"Cookie": cookie} if cookie else {}))
+    command = [
+        str(TOOL), url, "--quiet", "--form-factor=mobile", "--throttling-method=simulate", f"--only-categories={','.join(GOALS)}",
+        f"--chrome-flags=--headless=new {' '.join(FLAGS)}", f"--extra-headers={headers}", "--output=json",
+        f"--output-path={report}",
+    ]  # fmt: skip
+    subprocess.run(command, check=True, env=os.environ | {"CHROME_PATH": "/usr/bin/chromium"})
+    found = json.loads(report.read_text())
+    scores = {key: round(100 * found["categories"][key]["score"]) for key in GOALS}
+    lcp_ms = round(found["audits"]["largest-contentful-paint"]["numericValue"])
+    weight = round(found["audits"]["total-byte-weight"]["numericValue"])
+    failed = [audit["id"] for audit in found["audits"].values() if audit.get("score") == 0]
+    result: dict[str, object] = {"screen": name, **scores, "lcp_ms": lcp_ms, "bytes": weight, "failed": failed}
+    result["ok"] = all(scores[key] >= goal for key, goal in GOALS.items())
+    print(json.dumps(result), flush=True)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())
