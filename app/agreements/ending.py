@@ -35,7 +35,7 @@ from app.offers.actions import decline_offer, release_selection
 from app.offers.models import Offer
 from app.offers.queries import live_offers
 from app.plans.models import Plan
-from app.requests.actions import close_request
+from app.requests.actions import advance_request, close_request
 from app.requests.models import WorkRequest
 from app.requests.queries import own_request
 
@@ -121,15 +121,13 @@ def finish_request(session: Session, firm_id: str, request_id: str) -> None:
 
 def _plan_anew(session: Session, request: WorkRequest, agreements: Sequence[Agreement]) -> None:
     """Nothing came about: the plan is no longer chosen, and what is still offered counts again."""
-    # No arrow of the request's own life leads here; a whole plan that fell through is like a withdrawal of its offers.
-    request.state = "quoted"
+    advance_request(session, request.firm_id, request.id, "quoted")
     session.execute(
         sa.update(Plan)
         .where(Plan.firm_id == request.firm_id, Plan.request_id == request.id)
         .values(chosen_at=None, chosen_by=None)
     )
     emit(session, OfferReceived(request.firm_id, agreements[-1].offer_id))
-    bump_version(session, request.firm_id)
 
 
 def _receive_end(session: Session, incoming: Incoming, state: str) -> None:

@@ -97,7 +97,7 @@ STEPS: Mapping[RequestState, frozenset[RequestState]] = {
     RequestState.OPEN: frozenset({RequestState.QUOTED, RequestState.EXPIRED, _CANCELLED}),
     RequestState.QUOTED: frozenset({RequestState.PLANNED, RequestState.EXPIRED, _CANCELLED}),
     RequestState.PLANNED: frozenset({RequestState.CONTRACTING, _CANCELLED}),
-    RequestState.CONTRACTING: frozenset({RequestState.CONTRACTED, _CANCELLED}),
+    RequestState.CONTRACTING: frozenset({RequestState.CONTRACTED, RequestState.QUOTED, _CANCELLED}),
     RequestState.CONTRACTED: frozenset({RequestState.RUNNING, RequestState.REPLANNING}),
     RequestState.RUNNING: frozenset({RequestState.COMPLETED, RequestState.REPLANNING}),
     RequestState.REPLANNING: frozenset({RequestState.QUOTED}),
@@ -105,6 +105,11 @@ STEPS: Mapping[RequestState, frozenset[RequestState]] = {
     RequestState.EXPIRED: frozenset(),
     RequestState.CANCELLED: frozenset(),
 }
+"""The arrows of domain.md, and one more: contracting → quoted, when every partner said no or let the time pass.
+
+The design knew only the way on or the end; but then a firm whose first choice fell through would have to ask all partners
+again, although other offers still bind.
+"""
 
 
 def check_step(state: RequestState, to: RequestState) -> None:
