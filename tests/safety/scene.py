@@ -86,9 +86,7 @@ def make_scene(database: Database) -> Scene:
         for firm in firms.values():
             _add_people(session, firm)
     houses = {key: FirmIds(firm) for key, firm in firms.items()}
-    with database.write() as session:
-        _open_ledger(session, Deal(firms, {"lindner": SoftwarePasskey()}), "lindner")
-    deals = {"keller": _open(database, firms, "keller", "yilmaz"), "nowak": _open(database, firms, "nowak", "brandt")}
+    deals = _open(database, firms)
     for asker, provider in (("keller", "yilmaz"), ("nowak", "brandt")):
         _do_job(database, deals[asker], houses[asker], houses[provider])
     with database.write() as session:
@@ -106,20 +104,27 @@ def _add_people(session: Session, firm: TestFirm) -> None:
         session.add(Membership(firm_id=firm.id, id=new_id(), created_at=clock.now(), person_id=person_id, role=role))
 
 
-def _open(database: Database, firms: dict[str, TestFirm], asker: str, provider: str) -> Deal:
-    """Ledgers and a framework agreement for one pair; inside a deal the asker always goes by the name of Keller."""
-    named = {asker: firms[asker], provider: firms[provider]}
-    deal = Deal(named, {key: SoftwarePasskey() for key in named})
+def _open(database: Database, firms: dict[str, TestFirm]) -> dict[str, Deal]:
+    """Ledgers for all, a framework agreement for every pair; inside a deal the asker goes by the name of Keller."""
+    passkeys = {key: SoftwarePasskey() for key in firms}
     with database.write() as session:
-        for key in named:
-            _open_ledger(session, deal, key)
-    alias = Deal(
-        {"keller": firms[asker], "yilmaz": firms[provider]},
-        {"keller": deal.passkeys[asker], "yilmaz": deal.passkeys[provider]},
-    )
+        for key in firms:
+            _open_ledger(session, Deal(firms, passkeys), key)
+    pairs = [
+        ("keller", "yilmaz"),
+        ("keller", "brandt"),
+        ("keller", "nowak"),
+        ("keller", "lindner"),
+        ("nowak", "brandt"),
+    ]
+    deals = [
+        Deal({"keller": firms[one], "yilmaz": firms[other]}, {"keller": passkeys[one], "yilmaz": passkeys[other]})
+        for one, other in pairs
+    ]
     with database.write() as session:
-        _link(session, alias, "yilmaz")
-    return alias
+        for deal in deals:
+            _link(session, deal, "yilmaz")
+    return {"keller": deals[0], "nowak": deals[-1]}
 
 
 def _do_job(database: Database, deal: Deal, asker: FirmIds, provider: FirmIds) -> None:

@@ -1,0 +1,70 @@
+"""Every column of text, sorted: what people wrote, and what is a key, a state, a hash or a signed document."""
+
+_WRITTEN = """
+agreement.contact_phone agreement.note agreement_line.machine_name audit_event.detail blocked_firm.name
+booking.machine_name booking.title certificate.issuer certificate.number closure.name firm.name firm.short_name
+firm.street firm.town import_run.file_name join_invitation.name machine.name machine.number machine.serial_no
+offer.note offer_line.machine_name partnership.name partnership.short_name partnership.town passkey.name
+person.email person.name person.phone push_device.name question.text request_file.name sign_in.device site.name
+site.street site.town stored_file.name work_request.contact_name work_request.contact_phone work_request.customer
+work_request.note work_request.title
+"""
+_CODES = """
+agreement.bundle_id agreement.counterpart agreement.digest agreement.display_sha256 agreement.effective_digest
+agreement.end_reason agreement.facts agreement.framework_id agreement.message agreement.offer_id
+agreement.partner_id agreement.pdf_file_id agreement.request_id agreement.side agreement.signatures
+agreement.signers agreement.state agreement.template_key agreement.text agreement_line.agreement_id
+agreement_line.machine_id agreement_line.offer_line_id agreement_line.week alert.device_id alert.kind alert.once_key
+alert.person_id alert.subject_id alert.url alert.values amendment.agreement_id amendment.counterpart
+amendment.digest amendment.end_reason amendment.facts amendment.kind amendment.message amendment.signatures
+amendment.signers amendment.state amendment.text answer_token.alert_id answer_token.allows answer_token.answer
+answer_token.device_id answer_token.person_id answer_token.request_id answer_token.token_hash approval.digest
+approval.document_id approval.document_kind approval.passkey_id approval.person_id approval.signature
+audit_event.about_firm_id audit_event.object_id audit_event.object_kind audit_event.once_key audit_event.person_id
+audit_event.verb blocked_firm.address booking.agreement_id booking.machine_id booking.partner_id booking.request_id
+booking.side booking.state booking.week bundle.plan_id bundle.request_id bundle.state capability.machine_id
+capability.material_groups capability.process_key capacity_window.confirmed_by capacity_window.machine_id
+capacity_window.week certificate.file_id certificate.process_keys certificate.type_key certificate.verified_by
+challenge.browser_hash challenge.challenge challenge.detail challenge.document_id challenge.document_kind
+challenge.person_id challenge.purpose closure.site_id file_grant.file_id file_grant.to_firm_id
+file_opening.by_firm_id file_opening.file_id firm.address firm.legal_form firm.postcode firm.register_court
+firm.register_no firm.vat_id firm_key.public_key firm_key.purpose founding_draft.browser_hash founding_draft.facts
+founding_draft.ledger founding_draft.next_url founding_draft.passkey framework.clauses framework.digest
+framework.partner_id framework.record framework.template_key framework.terms framework.text framework.text_sha256
+hold.machine_id hold.offer_id hold.offer_line_id hold.state hold.week hours_change.machine_id hours_change.person_id
+hours_change.week idempotency.body_sha256 idempotency.key idempotency.location idempotency.person_id import_run.kind
+import_run.person_id import_run.sha256 invitation.partner_id invitation.request_id join_invitation.code_hash
+join_invitation.invited_by join_invitation.kind join_invitation.person_id join_invitation.roles
+join_invitation.second_approver join_invitation.token_hash ledger_checkpoint.note ledger_checkpoint.root
+ledger_entry.digest ledger_entry.evidence_sha256 ledger_entry.leaf_hash ledger_entry.subject_id ledger_entry.type
+ledger_evidence.sha256 ledger_head.frontier ledger_head.key_seqs ledger_head.last_hash ledger_head.origin
+ledger_head.root machine.parameters machine.photo_id machine.site_id machine.state machine.type_key mail.subject
+mail.text mail.to match_proposal.machine_id match_proposal.request_id match_proposal.week match_verdict.answer
+match_verdict.machine_id match_verdict.reasons match_verdict.request_id membership.person_id membership.role
+message.body message.direction message.error message.kind message.peer_id message.state message.subject_id
+node_setting.key node_setting.value offer.answer offer.answered_by offer.partner_id offer.request_id offer.side
+offer.state offer_line.machine_id offer_line.machine_type_key offer_line.offer_id offer_line.week outbox.body
+outbox.error outbox.kind partner_invitation.invited_by partner_invitation.token_hash partner_invitation.used_by_firm
+partner_keys.address partner_keys.document partner_keys.origin partner_keys.partner_id partnership.address
+partnership.ending partnership.framework_id partnership.partner_id partnership.partner_scope partnership.paused_by
+partnership.profile partnership.scope partnership.state passkey.credential_id passkey.person_id passkey.user_handle
+person.deputy_id person.hand person.language person.light plan.chosen_by plan.goals plan.last_week plan.offers_key
+plan.request_id plan.solver_status plan_line.offer_line_id plan_line.partner_id plan_line.plan_id
+plan_task.request_id push_delivery.alert_id push_delivery.device_id push_delivery.outcome push_device.auth
+push_device.endpoint push_device.p256dh push_device.person_id push_device.sign_in_id question.partner_id
+question.request_id rate_card.machine_id rate_limit.key receipt.answer receipt.answered_by receipt.read_by
+receipt.request_id request_file.confidentiality request_file.file_id request_file.index request_file.media_type
+request_file.question_id request_file.request_id request_file.sha256 sign_in.id_hash sign_in.person_id
+sign_in.public_id sign_in.role site.postcode site.shift_minutes stored_file.from_firm_id stored_file.media_type
+stored_file.origin_id stored_file.sha256 work_request.certificates work_request.created_by
+work_request.delivery_week work_request.first_week work_request.general_tolerance work_request.kind
+work_request.last_week work_request.machine_type_key work_request.material work_request.material_group
+work_request.needs work_request.pack work_request.partner_id work_request.process_key work_request.shortage_reason
+work_request.side work_request.state
+"""
+
+WRITTEN = frozenset(_WRITTEN.split())
+"""A unique string goes into every row of these."""
+
+CODES = frozenset(_CODES.split())
+"""The rest. A new column fails the build until it stands in one of the two."""
