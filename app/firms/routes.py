@@ -17,6 +17,7 @@ from app.firms.queries import firm_of, people_with_roles, person_for, roles_of
 from app.firms.rules import LEGAL_FORMS, roles_to_invite
 from app.firms.setup import Task, task_states
 from app.web.forms import Form
+from app.web.limits import LOOK, limiter
 from app.web.render import HANDS, LOOKS, go_to, render, set_look
 from app.web.transaction import PUBLIC, deed, page
 from app.web.world import config
@@ -92,6 +93,7 @@ def save_settings(session: Session, actor: Actor) -> Response:
 
 
 @room.post("/ansicht")
+@limiter.limit(LOOK)
 @deed(PUBLIC)
 def change_view(session: Session, actor: Actor | None) -> Response:
     """Sonne, Handschuh and language: at once, on this device and for this person."""

@@ -25,6 +25,7 @@ from app.requests.words import (
     process_text,
 )
 from app.web.forms import Form
+from app.web.limits import ANSWER, limiter
 from app.web.render import go_to, render
 from app.web.transaction import PUBLIC, deed, page
 from app.web.world import world
@@ -158,6 +159,7 @@ def withdraw(session: Session, actor: Actor, offer_id: str) -> Response:
 
 
 @room.post("/antwort")
+@limiter.limit(ANSWER)
 @deed(PUBLIC)
 def answer_by_token(session: Session, actor: Actor | None) -> Response:
     """The answer from the lock screen: one token, one non-binding answer, once. The token is the only right."""
@@ -174,6 +176,7 @@ def answer_by_token(session: Session, actor: Actor | None) -> Response:
 
 
 @room.post("/antwort/zurueck")
+@limiter.limit(ANSWER)
 @deed(PUBLIC)
 def undo_by_token(session: Session, actor: Actor | None) -> Response:
     """Take the answer from the lock screen back, within ten minutes, by the same token."""

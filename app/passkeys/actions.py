@@ -18,7 +18,15 @@ from app.notary.queries import derived_secret
 from app.passkeys.ceremony import Assertion, NewPasskey
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
 from app.passkeys.queries import Invited, managers, passkey_for, usable_passkeys
-from app.passkeys.rules import INVITATION_LIFE, check_invitation, code_of, hash_of, is_worker_only, token_of
+from app.passkeys.rules import (
+    INVITATION_LIFE,
+    check_invitation,
+    code_of,
+    hash_of,
+    is_worker_only,
+    token_of,
+    vouching_permission,
+)
 from app.passkeys.sessions import NewSignIn, start_sign_in
 
 
@@ -42,6 +50,8 @@ def invite_device(session: Session, actor: Actor, person_id: str) -> str:
     is_own = person_id == actor.person_id
     if not is_own:
         require_vouching(actor, roles)
+    elif not actor.has_passkey:
+        raise RuleBroken("Bitte deinen Meister um eine neue Einladung.")
     row = _new_invitation(session, actor, "device", person.name, roles)
     row.person_id = person_id
     row.needs_second = not is_own and not is_worker_only(roles)
@@ -63,10 +73,7 @@ def approve_device(session: Session, actor: Actor, invitation_id: str) -> None:
 
 def require_vouching(actor: Actor, roles: Collection[Role]) -> None:
     """Raise NotAllowed unless the actor may vouch for a device of somebody with these roles."""
-    if is_worker_only(roles):
-        require(actor, "people.invite_worker")
-    else:
-        require(actor, "people.invite_manager" if Role.MANAGER in roles else "people.edit")
+    require(actor, vouching_permission(roles))
 
 
 def invitation_token(session: Session, row: JoinInvitation) -> str:
@@ -196,8 +203,9 @@ def revoke_passkey(session: Session, actor: Actor, passkey_id: str) -> Passkey:
 
 
 def lock_passkey(session: Session, passkey: Passkey, but: str = "") -> None:
-    """Set the passkey out of use and sign its person's devices out."""
+    """Set the passkey out of use, sign its person's devices out, and end the QRs that they may have shown around."""
     passkey.revoked_at = clock.now()
+    _end_invitations(session, passkey.firm_id, passkey.person_id)
     sign_out_person(session, passkey.firm_id, passkey.person_id, but)
     bump_version(session, passkey.firm_id)
 
@@ -206,12 +214,24 @@ def end_access(session: Session, firm_id: str, person_id: str) -> None:
     """A person left the firm: every device is signed out and every passkey locked."""
     for passkey in usable_passkeys(session, firm_id, person_id):
         passkey.revoked_at = clock.now()
+    _end_invitations(session, firm_id, person_id)
     sign_out_person(session, firm_id, person_id)
 
 
 def clear_expired(session: Session, now: dt.datetime) -> None:
     """Deadline: sign-ins that ran out go, with their push subscriptions."""
     _delete(session, session.scalars(sa.select(SignIn).where(SignIn.expires_at <= now).limit(200)).all())
+
+
+def _end_invitations(session: Session, firm_id: str, person_id: str) -> None:
+    """What a person has made, and what was made for a device of that person."""
+    session.execute(
+        sa.delete(JoinInvitation).where(
+            JoinInvitation.firm_id == firm_id,
+            JoinInvitation.used_at.is_(None),
+            sa.or_(JoinInvitation.invited_by == person_id, JoinInvitation.person_id == person_id),
+        )
+    )
 
 
 def _keep_one_signing_key(session: Session, passkey: Passkey) -> None:

@@ -2,17 +2,19 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.core import clock
 from app.core.errors import NotFound
-from app.firms.access import Actor, Role, may
+from app.firms.access import PERMISSIONS, Actor, Role, may
 from app.firms.models import Firm, Membership, Person
+from app.firms.queries import roles_of
+from app.firms.rules import roles_to_invite
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
-from app.passkeys.rules import CODE_LENGTH, cleaned_code, hash_of
+from app.passkeys.rules import CODE_LENGTH, cleaned_code, hash_of, is_worker_only, vouching_permission
 
 
 @dataclass(frozen=True)
@@ -159,9 +161,10 @@ def invitation_by(session: Session, token: str) -> Invited:
         .where(wanted, JoinInvitation.used_at.is_(None), JoinInvitation.expires_at > clock.now())
         .limit(1)
     ).one_or_none()
-    if row is None:
+    invited = None if row is None else _granted(session, row[0], row[1], row[2] or "", row[3] or "")
+    if invited is None:
         raise NotFound("Diese Einladung gilt nicht mehr. Bitte um eine neue.")
-    return _invited(row[0], row[1], row[2] or "", row[3] or "")
+    return invited
 
 
 def invitation_of(session: Session, actor: Actor, invitation_id: str) -> JoinInvitation:
@@ -201,6 +204,19 @@ def managers(session: Session, firm_id: str) -> Sequence[Person]:
         .where(Person.firm_id == firm_id, Person.left_at.is_(None), _holds_manager(Person.firm_id, Person.id))
         .order_by(Person.name, Person.id)
     ).all()
+
+
+def _granted(session: Session, row: JoinInvitation, firm: str, person: str, language: str) -> Invited | None:
+    """The invitation as it counts today: roles may have come and gone since it was made, its maker and person too."""
+    own = roles_of(session, row.firm_id, row.invited_by)
+    if row.kind == "person":
+        return _invited(row, firm, person, language) if set(row.roles) <= roles_to_invite(own) else None
+    roles, is_own = roles_of(session, row.firm_id, row.person_id or ""), row.invited_by == row.person_id
+    if not roles or not (is_own or PERMISSIONS[vouching_permission(roles)] & own):
+        return None
+    waits = not is_own and not is_worker_only(roles) and row.second_approver is None
+    found = _invited(row, firm, person, language)
+    return replace(found, roles=tuple(sorted(roles)), waits_for_second=waits)
 
 
 def _invited(row: JoinInvitation, firm: str, person: str, language: str) -> Invited:

@@ -40,6 +40,13 @@ def check_invitation(own: Collection[Role], roles: Collection[Role]) -> None:
         raise RuleBroken("Diese Aufgabe darf nur die Leitung vergeben.", field="roles")
 
 
+def vouching_permission(roles: Collection[str]) -> str:
+    """What somebody needs who vouches for a device of a person with these roles."""
+    if is_worker_only(roles):
+        return "people.invite_worker"
+    return "people.invite_manager" if Role.MANAGER in roles else "people.edit"
+
+
 def is_worker_only(roles: Collection[str]) -> bool:
     """A worker may do without a passkey; everybody else needs one."""
     return set(roles) == {Role.WORKER}

@@ -12,10 +12,13 @@ from app.config import Config
 from app.core import clock
 from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.ids import new_id, new_secret
+from app.firms.access import PERMISSIONS
 from app.firms.models import Person
+from app.firms.queries import roles_of
 from app.passkeys.models import SignIn
 from app.push.models import Alert, AnswerToken, PushDevice
 
+ANSWERS = "requests.answer"
 UNDO_LIFE = dt.timedelta(minutes=10)
 OVER = "Die Frist ist vorbei. Öffne die App."
 
@@ -80,7 +83,7 @@ def note_receipt(session: Session, config: Config, ticket: str, is_seen: bool) -
     """The device reports that the message arrived, or was seen; again and again is no fault. Raises NotFound."""
     firm_id, alert_id, device_id = _read_ticket(config, ticket)
     alert = session.get(Alert, (firm_id, alert_id))
-    if alert is None:
+    if alert is None or session.get(PushDevice, (firm_id, device_id)) is None:
         raise NotFound
     if is_seen:
         _note_seen(session, firm_id, alert_id, device_id)
@@ -100,16 +103,16 @@ def _living_token(session: Session, token: str, sign_in_id: str) -> AnswerToken:
 
 
 def _is_device_there(session: Session, row: AnswerToken, now: dt.datetime) -> bool:
-    """The subscription, its sign-in and the person: a lost phone that was signed out answers nothing."""
+    """The subscription, its sign-in, the person and its role: a lost phone that was signed out answers nothing."""
     found = session.scalar(
         sa.select(PushDevice.id)
         .join(SignIn, SignIn.public_id == PushDevice.sign_in_id)
         .join(Person, (Person.firm_id == PushDevice.firm_id) & (Person.id == PushDevice.person_id))
         .where(PushDevice.firm_id == row.firm_id, PushDevice.id == row.device_id, PushDevice.gone_at.is_(None))
         .where(PushDevice.person_id == row.person_id, SignIn.person_id == row.person_id)
-        .where(SignIn.expires_at > now, Person.left_at.is_(None))
+        .where(SignIn.expires_at > now, SignIn.has_passkey, Person.left_at.is_(None))
     )
-    return found is not None
+    return found is not None and bool(PERMISSIONS[ANSWERS] & roles_of(session, row.firm_id, row.person_id))
 
 
 def _person_of(session: Session, firm_id: str, sign_in_id: str) -> str:
