@@ -15,7 +15,7 @@ from app.agreements import printing
 from app.config import Config
 from app.core import events as e
 from app.core.db import Database
-from app.federation import partnerships, photos
+from app.federation import partnerships
 from app.federation.rules import Incoming
 from app.machines import profile
 from app.matching import actions as matching
@@ -45,6 +45,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.PartnershipBroken: (partner_news.announce_end,),
     e.AbilitiesChanged: (profile.send_new_profile,),
     e.MessageParked: (partner_news.announce_parked,),
+    e.PhotoCleaned: (requests.send_what_waited,),
     e.RequestPublished: (requests.send_request,),
     e.RequestChanged: (requests.send_change,),
     e.RequestWithdrawn: (requests.send_withdrawal,),
@@ -110,6 +111,5 @@ ERRANDS: tuple[Callable[[Database, Config], None], ...] = (
     plans.solve_due_plans,
     delivery.send_due_alerts,
     delivery.send_due_mails,
-    photos.clean_photos,
     printing.print_agreements,
 )

@@ -15,6 +15,7 @@ from app.core.db import Database
 from app.core.events import event_from
 from app.core.log import prepare_log
 from app.federation.actions import deliver_message, following_message, put_off, waiting_messages
+from app.federation.photos import clean_photos
 from app.firms.models import NodeSetting
 from app.notary.actions import resume_checkpoints
 from app.notary.keys import use_node_key
@@ -28,9 +29,10 @@ MOST_IN_A_ROW = 50
 
 
 def run_until_quiet(database: Database) -> None:
-    """Settle events and deliver messages until nothing is due: each in a transaction of its own."""
+    """Clean photos, settle events and deliver messages until nothing is due: each in a transaction of its own."""
     for _ in range(MOST_ROUNDS):
-        if settle_events(database) + deliver_messages(database) == 0:
+        # photos first: then what names them finds them clean and need not wait for another round
+        if clean_photos(database) + settle_events(database) + deliver_messages(database) == 0:
             return
 
 

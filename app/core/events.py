@@ -103,6 +103,13 @@ class AbilitiesChanged(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class PhotoCleaned(Event):
+    """A photo lost what the camera wrote into it, or was no picture and is gone: what waited for it may leave now."""
+
+    file_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class MessageParked(Event):
     """A message did not reach a partner for seven days; a person has to look."""
 

@@ -54,6 +54,17 @@ def arrivals(session: Session, firm_id: str, subject_id: str, kind: str) -> dict
     return {row.peer_id: row.state for row in found}
 
 
+def is_named_in_message(session: Session, firm_id: str, subject_id: str, field: str, value: str) -> bool:
+    """Say whether a message that this firm wrote about a subject holds the value in a field of its body."""
+    found = session.scalar(
+        sa.select(Message.id)
+        .where(Message.firm_id == firm_id, Message.direction == "out", Message.subject_id == subject_id)
+        .where(Message.body[field].as_string() == value)
+        .limit(1)
+    )
+    return found is not None
+
+
 def stuck_messages(session: Session, firm_id: str, partner_id: str, since: dt.datetime) -> list[StuckMessage]:
     """What did not reach a partner since then, newest first, at most ten."""
     found = session.execute(

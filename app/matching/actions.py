@@ -19,8 +19,8 @@ from app.matching.queries import Judgement, RatedLine, judge_request, stored_lin
 from app.matching.rules import Verdict
 from app.partners.queries import partnership_with
 from app.push.actions import alert_people
+from app.requests.drawings import is_photo
 from app.requests.models import Receipt, WorkRequest
-from app.requests.photos import is_photo
 from app.requests.queries import ANSWERABLE, files_of, partner_request, process_label, receipt_of
 
 

@@ -45,6 +45,7 @@ from app.requests.questions import (
 from app.requests.receiving import receive_change, receive_closed, receive_request, receive_withdrawal
 from app.requests.rules import RequestState, check_step, default_valid_until
 from app.requests.sending import send_change, send_closed, send_request, send_withdrawal
+from app.requests.waiting import send_what_waited
 
 __all__ = [
     "Change",
@@ -75,6 +76,7 @@ __all__ = [
     "send_closed",
     "send_question",
     "send_request",
+    "send_what_waited",
     "send_withdrawal",
     "start_draft",
     "withdraw_request",

@@ -22,7 +22,6 @@ from app.requests.drafts import RequirementDraft, read_needs
 from app.requests.limits import DRAFT_DAYS
 from app.requests.messages import MOST_FILES
 from app.requests.models import Invitation, RequestFile, WorkRequest
-from app.requests.photos import is_photo
 from app.requests.queries import draft_for, files_of, holidays_near
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 
@@ -111,7 +110,7 @@ def keep_upload(
 ) -> None:
     """Check and store an upload under the request, or under one line of a thread on it."""
     media_type = drawings.check_drawing(upload.name, len(upload.body), upload.body[: drawings.HEAD_BYTES])
-    file_id = store_file(session, firm_id, upload.name, media_type, upload.body, is_clean=not is_photo(media_type))
+    file_id = store_file(session, firm_id, upload.name, media_type, upload.body, is_clean=not drawings.is_photo(media_type))
     stored = session.get_one(StoredFile, (firm_id, file_id))
     session.add(
         RequestFile(

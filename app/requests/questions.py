@@ -12,6 +12,7 @@ from app.core.events import QuestionAnswered, QuestionArrived, QuestionAsked
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.federation.actions import send_message
+from app.federation.queries import is_named_in_message
 from app.federation.rules import Incoming
 from app.firms.access import Actor, Role
 from app.firms.actions import bump_version, note_event
@@ -26,7 +27,7 @@ from app.requests.messages import MOST_FILES, SentFile, SentLine, line_body, rea
 from app.requests.models import Question, RequestFile, WorkRequest
 from app.requests.queries import chosen_ids, own_request, partner_request, request_for
 from app.requests.receiving import partners_request, store_files
-from app.requests.sending import clean_files
+from app.requests.sending import are_photos_ready
 from app.requests.wire import unreadable
 
 OVER = ("cancelled", "expired", "draft")
@@ -168,7 +169,10 @@ def _send_line(session: Session, firm_id: str, question_id: str, kind: str) -> N
     question = session.get_one(Question, (firm_id, question_id))
     if find_partnership(session, firm_id, question.partner_id) is None:
         return
-    clean_files(session, firm_id, question.request_id)
+    if is_named_in_message(session, firm_id, question.request_id, "question_id", question_id):
+        return
+    if not are_photos_ready(session, firm_id, question.request_id, question_id):
+        return
     files = session.scalars(
         sa.select(RequestFile)
         .where(RequestFile.firm_id == firm_id, RequestFile.question_id == question_id)

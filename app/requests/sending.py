@@ -1,7 +1,5 @@
 """What leaves the house about own requests: reactions that write messages, once each, to partners who may get them."""
 
-import hashlib
-
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -12,16 +10,14 @@ from app.federation.queries import arrivals
 from app.partners.queries import may_send
 from app.requests.messages import closing_body, request_body, withdrawal_body
 from app.requests.models import RequestFile, WorkRequest
-from app.requests.photos import clean_photo
 from app.requests.queries import chosen_ids, own_request, sent_request
 
 
 def send_request(session: Session, event: RequestPublished) -> None:
     """Send a published request to every chosen partner whose consent still holds."""
     request = own_request(session, event.firm_id, event.request_id)
-    if request.state != "open":
+    if request.state != "open" or not are_photos_ready(session, event.firm_id, request.id):
         return
-    clean_files(session, event.firm_id, request.id)
     body = request_body(sent_request(session, request))
     done = arrivals(session, event.firm_id, request.id, "request.published")
     for partner_id in _reachable(session, request, "request.published"):
@@ -32,8 +28,7 @@ def send_request(session: Session, event: RequestPublished) -> None:
 def send_change(session: Session, event: RequestChanged) -> None:
     """Send the new version to everybody asked; what they got before is replaced by it."""
     request = own_request(session, event.firm_id, event.request_id)
-    if request.state in ("open", "quoted"):
-        clean_files(session, event.firm_id, request.id)
+    if request.state in ("open", "quoted") and are_photos_ready(session, event.firm_id, request.id):
         _send_all(session, request, "request.changed", request_body(sent_request(session, request)))
 
 
@@ -50,23 +45,27 @@ def send_closed(session: Session, event: RequestClosed) -> None:
     _send_all(session, request, "request.closed", closing_body(request.id, ending))
 
 
-def clean_files(session: Session, firm_id: str, request_id: str) -> None:
-    """Draw every new photo anew before anybody else can get it; what is no picture is taken away."""
-    waiting = session.execute(
-        sa.select(RequestFile, StoredFile)
-        .join(StoredFile, (StoredFile.firm_id == RequestFile.firm_id) & (StoredFile.id == RequestFile.file_id))
-        .where(RequestFile.firm_id == firm_id, RequestFile.request_id == request_id, StoredFile.is_clean.is_(False))
-    ).all()
-    for named, stored in waiting:
-        body = clean_photo(stored.body, stored.media_type)
-        if body is None:
+def are_photos_ready(session: Session, firm_id: str, request_id: str, question_id: str | None = None) -> bool:
+    """Say whether all files of a request, or of one line of a thread on it, may leave the house.
+
+    Size and hash follow the cleaned photo, what was no picture is taken out. False while a photo still waits: its
+    PhotoCleaned sends what waited for it.
+    """
+    is_ready = True
+    for named in session.scalars(
+        sa.select(RequestFile)
+        .where(RequestFile.firm_id == firm_id, RequestFile.request_id == request_id)
+        .where(RequestFile.question_id.is_(None) if question_id is None else RequestFile.question_id == question_id)
+    ).all():
+        stored = session.get(StoredFile, (firm_id, named.file_id))
+        if stored is None:
             session.delete(named)
-            session.delete(stored)
-            continue
-        stored.body, stored.size, stored.is_clean = body, len(body), True
-        stored.sha256 = hashlib.sha256(body).hexdigest()
-        named.size, named.sha256 = stored.size, stored.sha256
+        elif stored.is_clean:
+            named.size, named.sha256 = stored.size, stored.sha256
+        else:
+            is_ready = False
     session.flush()
+    return is_ready
 
 
 def _send_all(session: Session, request: WorkRequest, kind: str, body: dict[str, object]) -> None:

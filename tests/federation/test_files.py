@@ -111,7 +111,8 @@ def test_the_worker_cleans_waiting_photos_and_throws_away_what_is_none(
     keller = world["keller"]
     good = keep(database, keller, photo(), "image/jpeg", is_clean=False)
     bad = keep(database, keller, b"\xff\xd8\xff no picture", "image/jpeg", is_clean=False)
-    clean_photos(database, app.extensions["world"].config)
+    assert clean_photos(database) == 2
+    assert clean_photos(database) == 0
     with database.read() as session:
         file = file_for(session, keller.id, good)
         picture = Image.open(io.BytesIO(file.body))
