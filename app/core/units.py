@@ -70,7 +70,7 @@ def hours_text(minutes: int) -> str:
 def parse_hours(text: str, field: str = "hours", most_min: int = 10_000 * 60) -> int:
     """Return minutes for '7,5', '7.5', '1.000' or '1,000.5'; steps of 15 minutes; raises RuleBroken with a plain sentence."""
     cleaned = _with_point(text.strip().replace(" ", "").replace("\u202f", ""))
-    if not re.fullmatch(r"\d{1,7}(\.\d{1,2})?", cleaned):
+    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,2})?", cleaned):
         raise RuleBroken("Gib die Stunden als Zahl ein, zum Beispiel 7,5.", field)
     minutes = round(float(cleaned) * 60)
     if minutes % 15:
@@ -92,16 +92,16 @@ def euro_text(cents: int) -> str:
 def parse_euro(text: str, field: str = "rate") -> int:
     """Return cents for '85', '85,50', '1.250,00' or '1,250.00'; raises RuleBroken with a plain sentence."""
     cleaned = _with_point(text.strip().removesuffix("€").strip().replace(" ", ""))
-    if not re.fullmatch(r"\d{1,7}(\.\d{1,2})?", cleaned):
+    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,2})?", cleaned):
         raise RuleBroken("Gib den Betrag in Euro ein, zum Beispiel 85,50.", field)
     return round(float(cleaned) * 100)
 
 
 def _with_point(number: str) -> str:
     """A number in German or English writing with '.' before its decimals and no other mark; '1.250' is German."""
-    if re.fullmatch(r"\d{1,3}(\.\d{3})+(,\d+)?", number):
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?", number):
         number = number.replace(".", "")
-    elif re.fullmatch(r"\d{1,3}(,\d{3})+\.\d+", number):
+    elif re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+\.[0-9]+", number):
         number = number.replace(",", "")
     return number.replace(",", ".")
 

@@ -48,7 +48,7 @@ def check_register_no(text: str, court: str, field: str = "register_no") -> str:
     cleaned = " ".join(text.upper().split())
     if not cleaned:
         return ""
-    found = re.fullmatch(r"(HRA|HRB|GNR|PR|VR|GSR)\s?(\d{1,6})( ?[A-Z]{1,2})?", cleaned)
+    found = re.fullmatch(r"(HRA|HRB|GNR|PR|VR|GSR)\s?([0-9]{1,6})( ?[A-Z]{1,2})?", cleaned)
     if not found:
         raise RuleBroken("Die Registernummer sieht so aus: HRB 500123.", field)
     if not court.strip():

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
@@ -43,8 +44,8 @@ class Form:
 
     def text(self, name: str, missing: str = "", most: int = 80) -> str:
         """Read one line; `missing` is the sentence for an empty field, '' makes it optional."""
-        found = " ".join(self.value(name).split())
-        if any(ord(c) < 32 or ord(c) == 127 for c in found):
+        found = " ".join(visible(self.value(name)).split())
+        if any(unicodedata.category(c) == "Cc" for c in found):
             self._fail(name, "Hier steht ein unsichtbares Zeichen. Schreib den Text neu.")
         if not found and missing:
             self._fail(name, missing)
@@ -54,8 +55,8 @@ class Form:
 
     def long_text(self, name: str, missing: str = "", most: int = 1000) -> str:
         """Read several lines; line ends become LF, other control characters are refused."""
-        found = self.value(name).replace("\r\n", "\n").replace("\r", "\n").strip()
-        if any(ord(c) < 32 and c != "\n" for c in found):
+        found = re.sub("\r\n?|[\u2028\u2029\x85]", "\n", visible(self.value(name))).strip()
+        if any(unicodedata.category(c) == "Cc" and c != "\n" for c in found):
             self._fail(name, "Hier steht ein unsichtbares Zeichen. Schreib den Text neu.")
         if not found and missing:
             self._fail(name, missing)
@@ -86,9 +87,9 @@ class Form:
             if missing:
                 self._fail(name, missing)
             return None
-        if re.fullmatch(r"\d{1,3}(\.\d{3})+", found):
+        if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{3})+", found):
             found = found.replace(".", "")
-        if not re.fullmatch(r"-?\d{1,9}", found) or not least <= int(found) <= most:
+        if not re.fullmatch(r"-?[0-9]{1,9}", found) or not least <= int(found) <= most:
             self._fail(name, "Gib eine ganze Zahl von %(least)s bis %(most)s ein.", least=least, most=most)
             return None
         return int(found)
@@ -107,7 +108,7 @@ class Form:
             if missing:
                 self._fail(name, missing)
             return None
-        german = re.fullmatch(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", found)
+        german = re.fullmatch(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})", found)
         try:
             return dt.date(*map(int, german.groups()[::-1])) if german else dt.date.fromisoformat(found)
         except ValueError:
@@ -150,6 +151,14 @@ class Form:
             error.field = name
             self.errors.append(error)
             return None
+
+
+def visible(text: str) -> str:
+    """Text as people see it: pasted signs that hide, join or turn letters go, each letter has one spelling.
+
+    Partners refuse texts that hold them, and a name in a contract must be the same at both sides.
+    """
+    return "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) not in ("Cf", "Co", "Cs"))
 
 
 def first_error(errors: Iterable[RuleBroken]) -> RuleBroken | None:

@@ -37,7 +37,9 @@ def test_2026_has_a_week_53_and_2025_has_none() -> None:
         units.monday("2025-W53")
 
 
-@pytest.mark.parametrize("text", ["", "48", "2026-48", "2026-W48 ", "2026-W4", "x2026-W48", "2026-W48\n"])
+@pytest.mark.parametrize(
+    "text", ["", "48", "2026-48", "2026-W48 ", "2026-W4", "x2026-W48", "2026-W48\n", "２０２６-W48", "2026-W٤٨"]
+)
 def test_what_is_no_week_is_refused(text: str) -> None:
     with pytest.raises(RuleBroken, match="Wähle eine Kalenderwoche"):
         units.monday(text)
@@ -74,6 +76,8 @@ def test_hours_are_read_as_people_write_them(text: str, minutes: int) -> None:
         ("viel", "als Zahl"),
         ("-5", "als Zahl"),
         ("1e3", "als Zahl"),
+        ("７,５", "als Zahl"),
+        ("٤٠", "als Zahl"),
         ("7,1", "Viertelstunden"),
         ("10001", "zu viele Stunden"),
     ],
@@ -99,7 +103,7 @@ def test_euros_are_read_in_german_and_english_writing(text: str) -> None:
     assert units.parse_euro(text) == 125_000
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1,234", "zehn", "1..0"])
+@pytest.mark.parametrize("text", ["", "-1", "1,234", "zehn", "1..0", "٨٥", "８５,５０"])
 def test_wrong_euros_get_a_plain_sentence(text: str) -> None:
     with pytest.raises(RuleBroken, match="Betrag in Euro"):
         units.parse_euro(text)

@@ -36,6 +36,8 @@ def test_a_register_number_needs_its_court() -> None:
         check_register_no("HRB 500123", "Entenhausen")
     with pytest.raises(RuleBroken, match="HRB 500123"):
         check_register_no("12", "Jena")
+    with pytest.raises(RuleBroken, match="HRB 500123"):
+        check_register_no("HRB ٥٠٠", "Jena")
 
 
 @given(st.text(max_size=60))
