@@ -19,6 +19,7 @@ from app.firms.access import require
 from app.menu import SETUP_COUNTS, home_of, tab_counts, tabs_for
 from app.plans.actions import solve_due_plans
 from app.web import errors, pwa, render, security, static
+from app.web.json import BoundedJson
 from app.web.world import World, join_world, world
 from app.worker import end_what_is_due, enqueue, last_heartbeat, run_until_quiet
 
@@ -89,6 +90,7 @@ def dispatch_to(config: Config) -> Any:
 def _new_app(config: Config) -> Flask:
     app = Flask("app", template_folder="../templates", static_folder=None)
     app.secret_key = config.secret_key
+    app.json = BoundedJson(app)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = 2 * 1024 * 1024
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
