@@ -29,7 +29,7 @@ contracts:
 	$(BIN)/lint-imports
 
 unit:
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
 
 browser:
 	$(BIN)/python -m pytest e2e
