@@ -73,7 +73,7 @@ endef
 	@command -v npm >/dev/null || { $(call need,nodejs npm); }
 	@command -v setpriv >/dev/null || { $(call need,util-linux); }
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || $(BIN)/python -c 'import pgserver' 2>/dev/null || { $(call need,postgresql); }
-	@cd e2e && npm ci --no-audit --no-fund --loglevel=error
+	@cd e2e && npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 clean:
