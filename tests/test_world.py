@@ -4,6 +4,9 @@ import sqlalchemy as sa
 
 from app.capacity.models import CapacityWindow
 from app.core.db import Database
+from app.machines.models import Machine
+from app.machines.rules import restore_values
+from app.packs.queries import load_pack
 from app.partners.queries import active_partners
 from tests.world import make_world
 
@@ -19,3 +22,13 @@ def test_keller_has_five_partners_with_580_free_hours_and_they_do_not_know_each_
         assert len(partners) == 5
         assert free_min == 580 * 60
         assert [p.name for p in active_partners(session, world["yilmaz"].id)] == ["Keller Metallbau"]
+
+
+def test_its_machines_say_what_the_pack_asks_of_their_type(sqlite_database: Database) -> None:
+    with sqlite_database.write() as session:
+        world = make_world(session)
+    with sqlite_database.read() as session:
+        machine = session.get_one(Machine, (world["yilmaz"].id, world["yilmaz"].machine_id))
+        kind = load_pack().machine_type(machine.type_key)
+        assert set(machine.parameters) == {key for key, asked in kind.parameters.items() if asked.is_hard}
+        assert restore_values(machine.parameters)["simultaneous"] == {"3+2", "5"}

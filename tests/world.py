@@ -108,8 +108,8 @@ def add_machine(
             firm_id=firm.id, id=machine_id, created_at=now, site_id=firm.site_id, number=number, type_key="mill_5axis",
             name="F5-650", min_block_min=480, set_up_min=0,
             parameters={
-                "x_travel": 650, "y_travel": 650, "z_travel": 560, "table_load_kg": 600, "simultaneous": ["3+2", "5"],
-                "workpiece_diameter": 650,
+                "x_travel_mm": 650, "y_travel_mm": 650, "z_travel_mm": 560, "table_load_kg": 600, "simultaneous": ["3+2", "5"],
+                "workpiece_diameter_mm": 650,
             },
         )
     )  # fmt: skip
