@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import Conflict, RuleBroken
+from app.core.words import N_
 from app.notary.documents import Display, LedgerDraft
 from app.notary.heads import head_of, locked_head, sign_after_commit
 from app.notary.heads import resume_checkpoints as resume_checkpoints
@@ -22,13 +23,15 @@ from app.notary.signing import check_signature as check_signature
 from app.notary.signing import passkey_approval as passkey_approval
 from app.notary.signing import recovery_approval as recovery_approval
 from app.notary.signing import seal as seal
-from ledger import checks, head, merkle, typed
+from ledger import canonical, checks, head, merkle, typed
 from ledger.checks import Parties
 from ledger.encoding import to_hex
 from ledger.errors import VerificationError
 from ledger.evidence import Evidence, build_evidence, evidence_hash
-from ledger.firm_keys import KEY_RECORDS, FirmKeys
+from ledger.firm_keys import KEY_RECORDS, PRACTICE_PREFIX, FirmKeys
 from ledger.leaf import Leaf, parse_leaf
+
+OTHER_KEYS = N_("Der Partner hat neue Schlüssel. Ruf dort an. Mach erst dann weiter.")
 
 
 def open_ledger(session: Session, firm_id: str, draft: LedgerDraft, approval: Signature) -> int:
@@ -95,16 +98,20 @@ def remember_partner_keys(
 ) -> None:
     """Keep a partner's key document after verifying it whole; `genesis` (0x hex) pins its first record.
 
-    Raises RuleBroken when it does not hold, or is of another log than the one we know.
+    One that is older than what we know changes nothing: a key that was revoked stays revoked. Raises RuleBroken when it
+    does not hold, is of another log or world than the one we know, or bears the name of another partner.
     """
     try:
         keys = verify_key_document(document)
     except VerificationError as error:
         raise RuleBroken("Die Schlüssel des Partners stimmen nicht. Verbindet euch neu.") from error
+    _check_world(session, firm_id, keys)
     row = session.get(PartnerKeys, (firm_id, partner_id))
     known = genesis or (_genesis_of(row.document) if row else "")
-    if known and known != to_hex(keys.genesis_digest):
-        raise RuleBroken("Der Partner hat neue Schlüssel. Ruf dort an. Mach erst dann weiter.")
+    if (known and known != to_hex(keys.genesis_digest)) or _is_taken(session, firm_id, partner_id, keys.firm):
+        raise RuleBroken(OTHER_KEYS)
+    if row is not None and not _goes_on(row.document, document):
+        return
     if row is None:
         row = PartnerKeys(firm_id=firm_id, partner_id=partner_id)
         session.add(row)
@@ -115,6 +122,34 @@ def forget_recovery_key(session: Session, firm_id: str) -> None:
     """The print was confirmed: from now on the recovery key exists on paper only."""
     row = session.get_one(FirmKey, (firm_id, "recovery"))
     row.wrapped = None
+
+
+def _check_world(session: Session, firm_id: str, keys: FirmKeys) -> None:
+    """A record of the practice world binds nobody: its keys never stand beside real ones."""
+    own = session.get(LedgerHead, firm_id)
+    if own is not None and own.origin.startswith(PRACTICE_PREFIX) is not keys.origin.startswith(PRACTICE_PREFIX):
+        raise RuleBroken("Die Schlüssel des Partners stimmen nicht. Verbindet euch neu.")
+
+
+def _is_taken(session: Session, firm_id: str, partner_id: str, address: str) -> bool:
+    """Signatures are looked up by address: no two partners bear the same one, and none bears ours."""
+    own = session.get(LedgerHead, firm_id)
+    if own is not None and own.size and address == own_keys(session, firm_id).firm:
+        return True
+    other = sa.select(PartnerKeys.partner_id).where(PartnerKeys.firm_id == firm_id, PartnerKeys.address == address)
+    return session.scalar(other.where(PartnerKeys.partner_id != partner_id).limit(1)) is not None
+
+
+def _goes_on(known: dict[str, Any], told: dict[str, Any]) -> bool:
+    """Whether a document tells all that we know; an older one tells less. Raises RuleBroken for one that leaves out."""
+    before, now = _leaves(known), _leaves(told)
+    if not before <= now and not now < before:
+        raise RuleBroken(OTHER_KEYS)
+    return before <= now
+
+
+def _leaves(document: dict[str, Any]) -> set[bytes]:
+    return {canonical.dumps(record["leaf"]) for record in document["keys"]}
 
 
 def _save_keys(session: Session, firm_id: str, draft: LedgerDraft) -> None:

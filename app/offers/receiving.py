@@ -53,14 +53,14 @@ def receive_selected(session: Session, incoming: Incoming) -> None:
     offer = _our_offer(session, incoming, selection.offer_id)
     if not clock.now() < selection.hold_until <= clock.now() + MOST_HOLD:
         raise unreadable("hold_until")
+    if offer.state in ("selected", "partly_selected"):
+        return  # chosen once: nobody keeps our hours any longer by saying it again
     state = "selected" if selection.is_whole else "partly_selected"
-    if offer.state not in ("selected", "partly_selected"):
-        check_step(offer.state, state)
+    check_step(offer.state, state)
     request = partner_request(session, offer.firm_id, offer.request_id)
     for line in lines_of(session, offer.firm_id, offer.id):
         extend_hold(session, offer.firm_id, line.id, selection.hold_until)
-    if offer.state == "submitted":
-        tell_answerer(session, offer, "chosen", asked_of(session, request).partner_name)
+    tell_answerer(session, offer, "chosen", asked_of(session, request).partner_name)
     offer.state, offer.valid_until = state, selection.hold_until
     if request.state in ANSWERABLE:
         request.state = "planned"

@@ -136,7 +136,9 @@ def _take_in(session: Session, incoming: Incoming, told: Joined) -> None:
     # 2. used once: a copy of the message opens nothing again
     if invitation.answered_at is not None:
         return
-    # 3. the keys prove the firm that the card names
+    # 3. the keys prove the firm that the card names, and that firm is the sender
+    if address(session, incoming.from_id) != told.card.address:
+        raise NotFound
     remember_partner_keys(session, incoming.firm_id, incoming.from_id, told.keys)
     if told.keys.get("address") != told.card.address:
         raise NotFound

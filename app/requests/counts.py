@@ -5,6 +5,7 @@ import datetime as dt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.federation.models import Message
 from app.requests.limits import SMALL_MIN
 from app.requests.models import Invitation, Question, WorkRequest
 from app.requests.queries import ANSWERABLE, OPEN_STATES
@@ -61,3 +62,11 @@ def lines_since(session: Session, firm_id: str, partner_id: str, is_ours: bool, 
         )
         or 0
     )
+
+
+def changes_since(session: Session, firm_id: str, partner_id: str, request_id: str, since: dt.datetime) -> int:
+    """How often a partner has sent one request, or a new version of it, since then."""
+    arrived = sa.select(sa.func.count()).select_from(Message).where(Message.firm_id == firm_id)
+    arrived = arrived.where(Message.direction == "in", Message.peer_id == partner_id, Message.delivered_at >= since)
+    arrived = arrived.where(Message.kind.in_(("request.published", "request.changed")))
+    return session.scalar(arrived.where(Message.body["request_id"].as_string() == request_id)) or 0

@@ -10,6 +10,7 @@ SMALL_MIN = 8 * 60
 MOST_SMALL = 5
 SMALL_WITHIN = dt.timedelta(days=7)
 MOST_LINES_A_DAY = 40
+MOST_CHANGES_A_DAY = 20
 DRAFT_DAYS = 7
 GRACE = dt.timedelta(minutes=10)
 """An answer that left in time may still be on its way when the deadline has passed."""
@@ -30,6 +31,12 @@ def check_probes(partner_name: str, small_count: int) -> None:
             name=partner_name,
             count=small_count,
         )
+
+
+def check_changes_today(count: int) -> None:
+    """Raise RuleBroken when a partner changes one request more often than anybody reads: each change rings a phone."""
+    if count > MOST_CHANGES_A_DAY:
+        raise RuleBroken("Der Partner hat diese Anfrage heute zu oft geändert.")
 
 
 def check_lines_today(count: int) -> None:

@@ -1,5 +1,7 @@
 """What partners tell us about their requests. A partner can only touch rows that are its own: anything else is refused."""
 
+import datetime as dt
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -13,8 +15,8 @@ from app.federation.models import StoredFile
 from app.federation.rules import Incoming
 from app.firms.actions import bump_version
 from app.packs.queries import pack_keys
-from app.requests.counts import open_count_from
-from app.requests.limits import MOST_OPEN_FROM_ONE
+from app.requests.counts import changes_since, open_count_from
+from app.requests.limits import MOST_OPEN_FROM_ONE, check_changes_today
 from app.requests.messages import (
     JOB_COLUMNS,
     SENT_COLUMNS,
@@ -95,6 +97,8 @@ def _take_in(session: Session, incoming: Incoming) -> None:
         return
     request = partners_request(session, incoming, sent.request_id)
     if sent.version > request.version and request.state in ANSWERABLE:
+        since = clock.now() - dt.timedelta(days=1)
+        check_changes_today(changes_since(session, incoming.firm_id, incoming.from_id, request.id, since))
         _replace(session, incoming, request, sent)
 
 
