@@ -31,4 +31,4 @@ def test_its_machines_say_what_the_pack_asks_of_their_type(sqlite_database: Data
         machine = session.get_one(Machine, (world["yilmaz"].id, world["yilmaz"].machine_id))
         kind = load_pack().machine_type(machine.type_key)
         assert set(machine.parameters) == {key for key, asked in kind.parameters.items() if asked.is_hard}
-        assert restore_values(machine.parameters)["simultaneous"] == {"3+2", "5"}
+        assert restore_values(machine.parameters)["simultaneous"] == frozenset({"3+2", "5"})
