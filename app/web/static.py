@@ -47,6 +47,8 @@ send.permission = "public"  # type: ignore[attr-defined]
 
 @cache
 def _file(name: str) -> tuple[bytes, bytes]:
+    if "\0" in name:  # no path may hold it: asking the disk would raise
+        abort(404)
     path = (ROOT / name).resolve()
     if not path.is_relative_to(ROOT.resolve()) or path.suffix not in TYPES or not path.is_file():
         abort(404)
