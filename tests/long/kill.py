@@ -127,7 +127,7 @@ def is_planted_caught(node: Node) -> bool:
     with node.database.write() as session:
         row = session.scalars(sa.select(Message).where(Message.direction == "in").limit(1)).one()
         values = {column.name: getattr(row, column.key) for column in Message.__table__.columns}
-        session.execute(sa.insert(Message).values(**values | {"id": row.id[:-1] + "x"}))
+        session.execute(sa.insert(Message).values(**values | {"id": row.id[:-1] + "x", "seq": row.seq + 1000}))
         window = session.scalars(sa.select(CapacityWindow).where(CapacityWindow.actual_min > 60).limit(1)).one()
         window.actual_min, window.held_min = window.actual_min + 15, window.held_min + 15
         window.maximum_min += 15
