@@ -1,0 +1,117 @@
+"""A failure is one plain sentence: no contents, no names of code, the same for what is missing and what is not yours."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.core.db import Database
+from app.factory import MOST_BODY_BYTES
+from app.web.errors import SENTENCES, UNEXPECTED
+from tests.web.tiny import SAME_ORIGIN, SECRET, Tiny, open_tiny
+from tests.world import make_world
+
+CASES = {
+    "regel": (422, "Gib die Stunden als Zahl ein, zum Beispiel 7,5."),
+    "fehlt": (404, SENTENCES[404]),
+    "verboten": (403, "Das darf nur deine Leitung. Frag sie."),
+    "zu-spät": (409, "Das geht gerade nicht mehr. Lade die Seite neu."),
+    "absturz": (500, UNEXPECTED),
+    "gesperrt": (503, SENTENCES[503]),
+}
+LEAKS = (
+    "Traceback",
+    "ZeroDivision",
+    "OperationalError",
+    "sqlalchemy",
+    "SELECT",
+    "site-packages",
+    SECRET,
+    "Geheimkunde",
+)
+
+
+@pytest.fixture
+def tiny(sqlite_database: Database, tmp_path: Path) -> Tiny:
+    with sqlite_database.write() as session:
+        keller = make_world(session, ("keller", "yilmaz"))["keller"]
+    tiny = open_tiny(sqlite_database, tmp_path)
+    tiny.acting[0] = keller.actor()
+    return tiny
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_people_read_one_sentence_on_a_whole_page(tiny: Tiny, name: str) -> None:
+    status, sentence = CASES[name]
+    answer = tiny.client.get(f"/t/fehler/{name}")
+    assert answer.status_code == status
+    assert sentence in answer.text
+    assert answer.text.startswith("<!doctype html>")
+    assert "Zur Startseite" in answer.text
+    assert [leak for leak in LEAKS if leak in answer.text] == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_scripts_read_the_same_sentence_as_json(tiny: Tiny, name: str) -> None:
+    status, sentence = CASES[name]
+    answer = tiny.client.get(f"/t/fehler/{name}", headers={"Accept": "application/json"})
+    assert answer.status_code == status
+    assert answer.mimetype == "application/json"
+    assert answer.json is not None
+    assert answer.json["error"] == sentence
+    assert set(answer.json) == ({"error", "reference"} if status == 500 else {"error"})
+    assert [leak for leak in LEAKS if leak in answer.text] == []
+
+
+def test_a_fault_of_ours_has_a_number_that_the_log_has_too_but_no_contents(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = tiny.client.get("/t/fehler/absturz", headers={"Accept": "application/json"})
+    assert answer.json is not None
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "unexpected error" in line]
+    assert [entry["reference"] for entry in entries] == [answer.json["reference"]]
+    assert entries[0]["path"] == "/t/fehler/absturz"
+    assert answer.json["reference"] not in tiny.client.get("/t/fehler/absturz").text
+
+
+def test_what_does_not_exist_and_what_is_not_yours_read_the_same(tiny: Tiny) -> None:
+    missing = tiny.client.get("/t/fehler/fehlt")
+    nowhere = tiny.client.get("/gibt-es-nicht/wirklich")
+    assert missing.status_code == nowhere.status_code == 404
+    assert missing.text == nowhere.text
+
+
+def test_a_wrong_verb_gets_its_sentence(tiny: Tiny) -> None:
+    answer = tiny.client.get("/t/tat")
+    assert (answer.status_code, SENTENCES[405] in answer.text) == (405, True)
+
+
+@pytest.mark.parametrize(
+    ("size", "content_type"),
+    [(MOST_BODY_BYTES + 1, "application/x-www-form-urlencoded"), (2 * 1024 * 1024 + 1, "multipart/form-data")],
+)
+def test_a_body_that_is_too_big_gets_its_sentence_and_does_nothing(tiny: Tiny, size: int, content_type: str) -> None:
+    fields = {"wert": "x" * size}
+    answer = tiny.client.post("/t/tat", data=fields, content_type=content_type, headers=SAME_ORIGIN)
+    assert (answer.status_code, SENTENCES[413] in answer.text) == (413, True)
+    assert tiny.done() == []
+
+
+def test_visitors_are_sent_to_sign_in_and_scripts_get_the_bare_status(tiny: Tiny) -> None:
+    tiny.acting[0] = None
+    assert tiny.client.get("/t/seite").headers["Location"] == "/anmelden?weiter=/t/seite"
+    script = tiny.client.get("/t/seite", headers={"Accept": "application/json"})
+    assert (script.status_code, script.json) == (403, {"error": "Melde dich zuerst an."})
+
+
+def test_an_english_reader_gets_an_english_sentence(tiny: Tiny) -> None:
+    tiny.acting[0] = None
+    answer = tiny.client.get("/gibt-es-nicht", headers={"Accept-Language": "en"})
+    assert SENTENCES[404] not in answer.text
+    assert '<html lang="en"' in answer.text
+
+
+def test_a_path_that_looks_like_markup_is_never_shown(tiny: Tiny) -> None:
+    answer = tiny.client.get("/<script>alert(1)</script>?q=<script>alert(2)</script>")
+    assert answer.status_code == 404
+    assert "alert(" not in answer.text
