@@ -87,12 +87,21 @@ def test_a_wrong_verb_gets_its_sentence(tiny: Tiny) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "content_type"),
-    [(MOST_BODY_BYTES + 1, "application/x-www-form-urlencoded"), (2 * 1024 * 1024 + 1, "multipart/form-data")],
+    ("kind", "head", "size"),
+    [
+        ("application/x-www-form-urlencoded", b"wert=", MOST_BODY_BYTES),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="wert"\r\n\r\n',
+            2 * 1024 * 1024 + 1,
+        ),
+    ],
 )
-def test_a_body_that_is_too_big_gets_its_sentence_and_does_nothing(tiny: Tiny, size: int, content_type: str) -> None:
-    fields = {"wert": "x" * size}
-    answer = tiny.client.post("/t/tat", data=fields, content_type=content_type, headers=SAME_ORIGIN)
+def test_a_body_that_is_too_big_gets_its_sentence_and_does_nothing(
+    tiny: Tiny, kind: str, head: bytes, size: int
+) -> None:
+    body = head + b"x" * size + b"\r\n--b--\r\n"
+    answer = tiny.client.post("/t/tat", data=body, content_type=kind, headers=SAME_ORIGIN)
     assert (answer.status_code, SENTENCES[413] in answer.text) == (413, True)
     assert tiny.done() == []
 
