@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 from flask_login import LoginManager, UserMixin
 from sqlalchemy.orm import Session
 
@@ -36,6 +37,19 @@ class SignedIn(UserMixin):  # type: ignore[misc]
         return self.actor.session_id
 
 
+class NothingKept(SessionInterface):
+    """Flask's own session, which Flask-Login looks into on every answer: always empty, never sent.
+
+    The usual one would add `Vary: Cookie` even to static files; then each receipt makes the phone load them anew.
+    """
+
+    def open_session(self, app: Flask, request: Request) -> SessionMixin:
+        return SecureCookieSession()
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class NewSignIn:
     """A sign-in that was just made: `secret` goes into the cookie and is never seen again."""
@@ -50,6 +64,7 @@ def prepare(app: Flask) -> None:
     login.session_protection = None
     login.request_loader(_load_user)
     login.init_app(app)
+    app.session_interface = NothingKept()
     limiter.init_app(app)
     use_node_key(app.extensions["world"].config.node_key)
 
