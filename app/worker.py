@@ -125,6 +125,7 @@ def end_what_is_due(database: Database) -> None:
                 end(session, clock.now())
         except Exception:
             log.exception("deadline failed", deadline=end.__name__)
+    resume_checkpoints(database)
     run_until_quiet(database)
 
 

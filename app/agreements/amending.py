@@ -33,6 +33,7 @@ from app.agreements.standing import LineChange, changes_from
 from app.agreements.telling import tell_managers
 from app.bookings.queries import bookings_of
 from app.core import clock
+from app.core.db import each_alone
 from app.core.errors import Conflict, RuleBroken
 from app.core.events import BookingAmended
 from app.core.ids import new_id
@@ -129,11 +130,14 @@ def lapse_amendments(session: Session, now: dt.datetime) -> None:
         .where(Amendment.state.in_(OPEN), Amendment.expires_at < now - dt.timedelta(hours=1))
         .order_by(Amendment.firm_id, Amendment.id)
     ).all()
-    for firm_id, amendment_id, agreement_id in late:
-        agreement = locked_agreement(session, firm_id, agreement_id)
-        amendment = locked_amendment(session, firm_id, amendment_id)
-        if amendment.state in OPEN:
-            end_amendment(session, agreement, amendment, "lapsed")
+    each_alone(session, late, lambda row: _lapse_one(session, row.firm_id, row.id, row.agreement_id))
+
+
+def _lapse_one(session: Session, firm_id: str, amendment_id: str, agreement_id: str) -> None:
+    agreement = locked_agreement(session, firm_id, agreement_id)
+    amendment = locked_amendment(session, firm_id, amendment_id)
+    if amendment.state in OPEN:
+        end_amendment(session, agreement, amendment, "lapsed")
 
 
 def record_of(session: Session, agreement: Agreement, amendment: Amendment) -> AmendmentRecord:

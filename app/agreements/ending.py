@@ -22,6 +22,7 @@ from app.agreements.telling import tell_end
 from app.agreements.wire import read_ended
 from app.bookings.actions import release_bookings
 from app.core import clock
+from app.core.db import each_alone
 from app.core.errors import Conflict
 from app.core.events import AgreementDeclined, AgreementLapsed, OfferReceived
 from app.core.outbox import emit
@@ -74,11 +75,14 @@ def lapse_agreements(session: Session, now: dt.datetime) -> None:
         .where(Agreement.state.in_(OPEN), Agreement.expires_at < now)
         .order_by(Agreement.firm_id, Agreement.id)
     ).all()
-    for firm_id, agreement_id in late:
-        agreement = locked_agreement(session, firm_id, agreement_id)
-        if agreement.state in OPEN and (not _may_still_arrive(agreement) or agreement.expires_at + GRACE < now):
-            lapse_agreement(session, agreement, "expired")
+    each_alone(session, late, lambda row: _lapse_late(session, row.firm_id, row.id, now))
     _lapse_without_hours(session)
+
+
+def _lapse_late(session: Session, firm_id: str, agreement_id: str, now: dt.datetime) -> None:
+    agreement = locked_agreement(session, firm_id, agreement_id)
+    if agreement.state in OPEN and (not _may_still_arrive(agreement) or agreement.expires_at + GRACE < now):
+        lapse_agreement(session, agreement, "expired")
 
 
 def _lapse_without_hours(session: Session) -> None:
@@ -88,10 +92,12 @@ def _lapse_without_hours(session: Session) -> None:
         .where(Agreement.side == "theirs", Agreement.state == "signed_one")
         .order_by(Agreement.firm_id, Agreement.id)
     ).all()
-    for firm_id, agreement_id in waiting:
-        agreement = agreement_for(session, firm_id, agreement_id)
-        if not are_hours_held(session, agreement):
-            lapse_agreement(session, locked_agreement(session, firm_id, agreement_id), "hours_gone")
+    each_alone(session, waiting, lambda row: _lapse_if_hours_went(session, row.firm_id, row.id))
+
+
+def _lapse_if_hours_went(session: Session, firm_id: str, agreement_id: str) -> None:
+    if not are_hours_held(session, agreement_for(session, firm_id, agreement_id)):
+        lapse_agreement(session, locked_agreement(session, firm_id, agreement_id), "hours_gone")
 
 
 def receive_declined(session: Session, incoming: Incoming) -> None:

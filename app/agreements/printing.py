@@ -1,6 +1,7 @@
 """The PDF/A of agreements in force: made beside the pages, kept as a file, made on demand where it is missing."""
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session
 
 from app.agreements.documents import call_off_title, english_reading_aid
@@ -17,6 +18,7 @@ from app.federation.queries import file_for
 from app.notary.queries import origin
 from app.partners.documents import party_text
 
+log = structlog.get_logger()
 MOST_AT_ONCE = 20
 ROLES = {"manager": "Leitung", "second": "zweite Leitung", "firm": "Betrieb"}
 KINDS = {"passkey": "Passkey", "seal": "Firmensiegel"}
@@ -29,16 +31,27 @@ def print_agreements(database: Database, _config: Config) -> None:
             sa.select(Agreement.firm_id, Agreement.id)
             .where(Agreement.state == "in_force", Agreement.pdf_file_id.is_(None))
             .order_by(Agreement.firm_id, Agreement.id)
-            .limit(MOST_AT_ONCE)
         ).all()
+    printed = 0
     for firm_id, agreement_id in waiting:
-        with database.read() as session:
-            document = document_of(session, agreement_for(session, firm_id, agreement_id))
-        body = agreement_pdf(document)
-        with database.write() as session:
-            agreement = session.get_one(Agreement, (firm_id, agreement_id), with_for_update=True)
-            if agreement.pdf_file_id is None:
-                agreement.pdf_file_id = store_file(session, firm_id, file_name(agreement), "application/pdf", body)
+        try:
+            _print_one(database, firm_id, agreement_id)
+            printed += 1
+        except Exception:
+            # the page makes it on demand and says what is wrong; the others are printed all the same
+            log.exception("agreement not printed", firm_id=firm_id, agreement_id=agreement_id)
+        if printed == MOST_AT_ONCE:
+            return
+
+
+def _print_one(database: Database, firm_id: str, agreement_id: str) -> None:
+    with database.read() as session:
+        document = document_of(session, agreement_for(session, firm_id, agreement_id))
+    body = agreement_pdf(document)
+    with database.write() as session:
+        agreement = session.get_one(Agreement, (firm_id, agreement_id), with_for_update=True)
+        if agreement.pdf_file_id is None:
+            agreement.pdf_file_id = store_file(session, firm_id, file_name(agreement), "application/pdf", body)
 
 
 def pdf_of(session: Session, agreement: Agreement) -> bytes:

@@ -5,9 +5,9 @@ import fcntl
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -22,6 +22,7 @@ NAMES = {
 }
 SAFE_SQLITE = (3, 51, 3)
 log = structlog.get_logger()
+Row = TypeVar("Row")
 HANDED_ON = 0
 """Between two owners of the write queue; no thread has this number."""
 
@@ -192,6 +193,25 @@ def after_commit(session: Session, task: AfterCommit) -> None:
 def after_end(session: Session, task: AfterCommit) -> None:
     """Run `task(database)` when the transaction is over, stored or rolled back; it may write."""
     session.info.setdefault("after_end", []).append(task)
+
+
+def each_alone(
+    session: Session, rows: Iterable[Row], act: Callable[[Row], object], give_up: Callable[[Row], object] | None = None
+) -> None:
+    """Run `act` for every row in a savepoint of its own: what fails for one is undone and logged, the others go on.
+
+    `give_up` then settles the row, so that it does not come first again for ever.
+    """
+    for row in rows:
+        try:
+            with session.begin_nested():
+                act(row)
+        except sa.exc.OperationalError:
+            raise  # the database itself: the whole transaction is tried again
+        except Exception:
+            log.exception("left out", act=getattr(act, "__name__", ""))
+            if give_up is not None:
+                give_up(row)
 
 
 def void(session: Session) -> None:

@@ -3,6 +3,7 @@
 from functools import partial
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -13,6 +14,8 @@ from ledger import merkle
 from ledger.errors import VerificationError
 from ledger.head import Head, sign_head
 from ledger.leaf import NO_PREVIOUS
+
+log = structlog.get_logger()
 
 
 def sign_checkpoint(database: Database, firm_id: str) -> None:
@@ -31,11 +34,17 @@ def sign_checkpoint(database: Database, firm_id: str) -> None:
 
 
 def resume_checkpoints(database: Database) -> int:
-    """At start: sign what a crash left unsigned; returns how many logs that were."""
+    """At start and every minute: sign what a crash left unsigned; returns how many logs that were.
+
+    A log that was tampered with stays unsigned and stops no other one.
+    """
     with database.read() as session:
         behind = session.scalars(sa.select(LedgerHead.firm_id).where(LedgerHead.signed_size < LedgerHead.size)).all()
     for firm_id in behind:
-        sign_checkpoint(database, firm_id)
+        try:
+            sign_checkpoint(database, firm_id)
+        except VerificationError:
+            log.exception("checkpoint not signed", firm_id=firm_id)
     return len(behind)
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.capacity.actions import release_offer
+from app.core.db import each_alone
 from app.core.events import (
     OfferDeclined,
     OfferMade,
@@ -105,19 +106,22 @@ def expire_offers(session: Session, now: dt.datetime) -> None:
         .where(Offer.state.in_(("submitted", "selected", "partly_selected")), Offer.valid_until <= now)
         .order_by(Offer.firm_id, Offer.id)
     ).all()
-    for offer in late:
-        bump_version(session, offer.firm_id)
-        session.refresh(offer)
-        if offer.valid_until > now:
-            continue
-        if offer.state == "submitted":
-            end_offer(session, offer, "expired")
-            if offer.side == "ours":
-                emit(session, OfferWithdrawn(offer.firm_id, offer.id))
-        elif offer.state not in ("selected", "partly_selected"):
-            continue
-        elif offer.side == "ours" and offer.valid_until <= now - dt.timedelta(days=1):
-            end_offer(session, offer, "released")
+    each_alone(session, late, lambda offer: _expire_one(session, offer, now))
+
+
+def _expire_one(session: Session, offer: Offer, now: dt.datetime) -> None:
+    bump_version(session, offer.firm_id)
+    session.refresh(offer)
+    if offer.valid_until > now:
+        return
+    if offer.state == "submitted":
+        end_offer(session, offer, "expired")
+        if offer.side == "ours":
+            emit(session, OfferWithdrawn(offer.firm_id, offer.id))
+        return
+    is_chosen = offer.state in ("selected", "partly_selected")
+    if is_chosen and offer.side == "ours" and offer.valid_until <= now - dt.timedelta(days=1):
+        end_offer(session, offer, "released")
 
 
 def select_offer(session: Session, firm_id: str, offer_id: str, is_whole: bool, hold_until: dt.datetime) -> None:

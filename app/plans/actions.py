@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session
 
 from app.config import Config
@@ -28,6 +29,7 @@ from app.requests.models import WorkRequest
 from app.requests.queries import own_request
 from app.requests.rules import check_planned
 
+log = structlog.get_logger()
 PLANNABLE = ("open", "quoted")
 
 
@@ -44,7 +46,11 @@ def solve_due_plans(database: Database, _config: Config) -> None:
     with database.read() as session:
         due = session.execute(sa.select(PlanTask.firm_id, PlanTask.request_id).order_by(PlanTask.created_at)).all()
     for firm_id, request_id in due:
-        solve_plans(database, firm_id, request_id)
+        try:
+            solve_plans(database, firm_id, request_id)
+        except Exception:
+            # the task stays and is tried again; the plans of others do not wait for it
+            log.exception("plans not built", firm_id=firm_id, request_id=request_id)
 
 
 def solve_plans(database: Database, firm_id: str, request_id: str) -> None:

@@ -5,13 +5,14 @@ import datetime as dt
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.config import Config
 from app.core import clock
-from app.core.db import Database
+from app.core.db import Database, each_alone
 from app.core.ids import new_id
 from app.firms.models import Person
 from app.passkeys.models import SignIn
@@ -54,9 +55,8 @@ def hand_out(database: Database) -> None:
     if not _is_anything_due(database, now):
         return
     with database.write() as session:
-        for alert in session.scalars(_due_alerts(now)).all():
-            if _take(session, alert, now):
-                _hand_to_devices(session, alert, now)
+        due = session.scalars(_due_alerts(now)).all()
+        each_alone(session, due, partial(_hand_out_one, session, now=now), partial(_take, session, now=now))
 
 
 def claim(database: Database, config: Config) -> list[Letter]:
@@ -70,7 +70,13 @@ def claim(database: Database, config: Config) -> list[Letter]:
             return []
     with database.write() as session:
         found = session.execute(_open_deliveries(now).with_for_update(skip_locked=True, of=PushDelivery)).all()
-        letters = [_claim_one(session, config, *row, now) for row in found]
+        letters: list[Letter | None] = []
+        each_alone(
+            session,
+            found,
+            lambda row: letters.append(_claim_one(session, config, *row, now)),
+            lambda row: _end(row[0], "dropped", now),
+        )
     return [letter for letter in letters if letter is not None]
 
 
@@ -119,6 +125,11 @@ def _due_alerts(now: dt.datetime) -> sa.Select[Alert]:
         .order_by(Alert.due_at, Alert.id)
         .limit(MOST_AT_ONCE)
     )
+
+
+def _hand_out_one(session: Session, alert: Alert, now: dt.datetime) -> None:
+    if _take(session, alert, now):
+        _hand_to_devices(session, alert, now)
 
 
 def _take(session: Session, alert: Alert, now: dt.datetime) -> bool:

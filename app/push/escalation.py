@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.core.db import each_alone
 from app.firms.access import Role
 from app.firms.actions import note_event
 from app.firms.queries import people
@@ -22,27 +23,28 @@ KEEP = dt.timedelta(days=14)
 
 def escalate_requests(session: Session, now: dt.datetime) -> None:
     """Requests that nobody of the firm has seen: after 30 working minutes the deputies know, after 60 the managers."""
-    for alert in _due(session, Alert.deputy_due_at, now):
-        _tell_deputy(session, alert, now)
-    for alert in _due(session, Alert.manager_due_at, now):
-        _tell_managers(session, alert, now)
+    each_alone(
+        session,
+        _due(session, Alert.deputy_due_at, now),
+        lambda alert: _tell_deputy(session, alert, now),
+        lambda alert: setattr(alert, "deputy_due_at", None),
+    )
+    each_alone(
+        session,
+        _due(session, Alert.manager_due_at, now),
+        lambda alert: _tell_managers(session, alert, now),
+        lambda alert: setattr(alert, "manager_due_at", None),
+    )
 
 
 def remind_people(session: Session, now: dt.datetime) -> None:
     """One reminder per request and person, two working hours before the deadline, while it waits for an answer."""
-    for alert in _due(session, Alert.remind_at, now):
-        alert.remind_at = None
-        if not _is_over(alert, now):
-            alert_people(
-                session,
-                alert.firm_id,
-                [alert.person_id],
-                "reminder",
-                alert.subject_id,
-                alert.url,
-                alert.values | {"now": now.isoformat()},
-                f"reminder:{alert.subject_id}",
-            )
+    each_alone(
+        session,
+        _due(session, Alert.remind_at, now),
+        lambda alert: _remind(session, alert, now),
+        lambda alert: setattr(alert, "remind_at", None),
+    )
 
 
 def forget_old_rows(session: Session, now: dt.datetime) -> None:
@@ -66,6 +68,22 @@ def _due(
         .limit(MOST_AT_ONCE)
         .with_for_update(skip_locked=True)
     ).all()
+
+
+def _remind(session: Session, alert: Alert, now: dt.datetime) -> None:
+    alert.remind_at = None
+    if _is_over(alert, now):
+        return
+    alert_people(
+        session,
+        alert.firm_id,
+        [alert.person_id],
+        "reminder",
+        alert.subject_id,
+        alert.url,
+        alert.values | {"now": now.isoformat()},
+        f"reminder:{alert.subject_id}",
+    )
 
 
 def _tell_deputy(session: Session, alert: Alert, now: dt.datetime) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.config import Config
 from app.core import clock
-from app.core.db import Database
+from app.core.db import Database, each_alone
 from app.core.ids import new_id
 from app.firms.models import Person
 from app.push.messages import message, translate
@@ -51,9 +51,13 @@ def write_due_mails(database: Database, config: Config) -> None:
         if session.scalar(sa.select(sa.exists(_unseen(now)))) is not True:
             return
     with database.write() as session:
-        for alert, person in session.execute(_unseen(now)).all():
-            if _take(session, alert, now) and person.email and person.left_at is None:
-                session.add(_mail(config, alert, person, now))
+        unseen = session.execute(_unseen(now)).all()
+        each_alone(
+            session,
+            unseen,
+            lambda row: _write_one(session, config, row[0], row[1], now),
+            lambda row: _take(session, row[0], now),
+        )
 
 
 def compose(mail: Mail, config: Config) -> EmailMessage:
@@ -76,6 +80,11 @@ def _unseen(now: dt.datetime) -> sa.Select[Alert, Person]:
         .order_by(Alert.mail_due_at, Alert.id)
         .limit(MOST_AT_ONCE)
     )
+
+
+def _write_one(session: Session, config: Config, alert: Alert, person: Person, now: dt.datetime) -> None:
+    if _take(session, alert, now) and person.email and person.left_at is None:
+        session.add(_mail(config, alert, person, now))
 
 
 def _take(session: Session, alert: Alert, now: dt.datetime) -> bool:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
+from app.core.db import each_alone
 from app.core.errors import Conflict
 from app.core.events import RequestChanged, RequestClosed, RequestGone, RequestPublished, RequestWithdrawn
 from app.core.outbox import emit
@@ -176,10 +177,13 @@ def expire_requests(session: Session, now: dt.datetime) -> None:
         .where(WorkRequest.state.in_(("open", "quoted")), WorkRequest.reply_by <= now - GRACE)
         .order_by(WorkRequest.firm_id, WorkRequest.id)
     ).all()
-    for request in late:
-        if request.state == "open" or _last_moment(request) <= now - GRACE:
-            _expire(session, request, now)
+    each_alone(session, late, lambda request: _expire_late(session, request, now))
     erase_old_drafts(session, now)
+
+
+def _expire_late(session: Session, request: WorkRequest, now: dt.datetime) -> None:
+    if request.state == "open" or _last_moment(request) <= now - GRACE:
+        _expire(session, request, now)
 
 
 def _expire(session: Session, request: WorkRequest, now: dt.datetime) -> None:
