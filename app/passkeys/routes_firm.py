@@ -40,6 +40,7 @@ from app.passkeys.founding import (
     renew_ledger_if_taken,
     save_draft,
 )  # fmt: skip
+from app.passkeys.models import FoundingDraft
 from app.passkeys.rules import is_local_path
 from app.passkeys.sessions import end_own_sign_in, start_sign_in
 from app.web.forms import Form
@@ -138,9 +139,7 @@ def confirm_firm(session: Session, _actor: Actor | None) -> Response:
 def begin_founding(database: Database, _actor: Actor | None) -> Response:
     browser = this_browser()
     with database.write() as session:
-        draft = draft_for(session, browser)
-        if not draft.ledger:
-            raise NotFound("Fang bitte noch einmal an. Deine Angaben sind zu alt.")
+        draft = _planned_draft(session, browser)
         digest = new_challenge(session, "genesis", browser, value=open_draft(draft.ledger).digest)
     return options_answer(request_options(digest, [draft.passkey["credential_id"]]), browser)
 
@@ -155,7 +154,7 @@ def finish_founding(database: Database, _actor: Actor | None) -> Response:
     digest = challenge_in(credential)
     with database.write() as session:
         take_challenge(session, "genesis", browser, digest)
-        draft = draft_for(session, browser)
+        draft = _planned_draft(session, browser)
         is_renewed = renew_ledger_if_taken(session, config(), draft)
     passkey, ledger = open_passkey(draft.passkey), open_draft(draft.ledger)
     answer = verify_answer(credential, digest, passkey.public_key, passkey.user_handle, needs_handle=False)
@@ -170,6 +169,14 @@ def finish_founding(database: Database, _actor: Actor | None) -> Response:
         new = start_sign_in(session, founded.firm_id, founded.person_id, this_device(), has_passkey=True)
     after = url_after(draft.next_url) if draft.next_url else url_for("passkeys.recovery_sheet")
     return next_answer(after, new.secret)
+
+
+def _planned_draft(session: Session, browser: str) -> FoundingDraft:
+    """The draft with its ledger: whoever typed other facts since makes a new passkey first."""
+    draft = draft_for(session, browser)
+    if not draft.ledger:
+        raise NotFound("Fang bitte noch einmal an. Deine Angaben sind zu alt.")
+    return draft
 
 
 def _form() -> Form:
