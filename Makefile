@@ -29,7 +29,8 @@ contracts:
 	$(BIN)/lint-imports
 
 unit:
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
+	@folder=$$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(BIN)/python -m pytest -n 4 --dist loadfile --durations=15 --basetemp="$$folder/tests"
 
 browser:
 	$(BIN)/python -m pytest e2e
