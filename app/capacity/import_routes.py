@@ -8,6 +8,7 @@ from app.capacity.room import room
 from app.core.errors import RuleBroken
 from app.firms.access import Actor
 from app.machines.queries import import_run_for
+from app.machines.reading import table_first
 from app.machines.runs import finish_run, keep_upload
 from app.machines.tables import read_table
 from app.web.forms import Form
@@ -30,6 +31,7 @@ def upload(_session: Session, _actor: Actor) -> Response:
 
 
 @room.post("/stunden/import")
+@table_first("hours")
 @deed("capacity.import")
 def save_upload(session: Session, actor: Actor) -> Response:
     form = Form(request.form)
@@ -50,6 +52,7 @@ def preview(session: Session, actor: Actor, run_id: str) -> Response:
 
 
 @room.post("/stunden/import/<run_id>")
+@table_first("hours")
 @deed("capacity.import")
 def take_over(session: Session, actor: Actor, run_id: str) -> Response:
     run = import_run_for(session, actor.firm_id, run_id, "hours")

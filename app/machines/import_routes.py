@@ -8,6 +8,7 @@ from app.firms.access import Actor, may
 from app.machines.exports import machines_table
 from app.machines.imports import apply_machines, check_machines
 from app.machines.queries import import_run_for
+from app.machines.reading import table_first
 from app.machines.room import room
 from app.machines.runs import finish_run, keep_upload
 from app.machines.tables import read_table
@@ -32,6 +33,7 @@ def upload(_session: Session, _actor: Actor) -> Response:
 
 
 @room.post("/maschinen/import")
+@table_first("machines")
 @deed("capacity.import")
 def save_upload(session: Session, actor: Actor) -> Response:
     form = Form(request.form)
@@ -52,6 +54,7 @@ def preview(session: Session, actor: Actor, run_id: str) -> Response:
 
 
 @room.post("/maschinen/import/<run_id>")
+@table_first("machines")
 @deed("capacity.import")
 def take_over(session: Session, actor: Actor, run_id: str) -> Response:
     run = import_run_for(session, actor.firm_id, run_id, "machines")

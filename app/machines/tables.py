@@ -9,6 +9,8 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from app.core.errors import RuleBroken
@@ -38,6 +40,9 @@ class Table:
     rows: tuple[Row, ...]
 
 
+_known: ContextVar[tuple[bytes, str, Table | RuleBroken] | None] = ContextVar("known_table", default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class CellFault:
     """One wrong cell: where it stands, what it holds, and what to do."""
@@ -48,8 +53,32 @@ class CellFault:
     error: RuleBroken
 
 
+@contextmanager
+def read_before(body: bytes, name: str) -> Iterator[None]:
+    """Read a file now; `read_table` of the same file inside the block knows the outcome at once."""
+    outcome: Table | RuleBroken
+    try:
+        outcome = _read(body, name)
+    except RuleBroken as error:
+        outcome = error
+    token = _known.set((body, name, outcome))
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
 def read_table(body: bytes, name: str) -> Table:
     """Return the first sheet of a file as text; raises RuleBroken for anything that is no plain table."""
+    known = _known.get()
+    if known is None or known[:2] != (body, name):
+        return _read(body, name)
+    if isinstance(known[2], RuleBroken):
+        raise known[2]
+    return known[2]
+
+
+def _read(body: bytes, name: str) -> Table:
     if not body.strip():
         raise RuleBroken("Die Datei ist leer.", "table")
     if len(body) > MOST_BYTES:

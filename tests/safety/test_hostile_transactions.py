@@ -1,5 +1,6 @@
 """What a page does to the database when something goes wrong inside it, and how long it may keep others waiting."""
 
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from app.core.ids import new_id
 from app.core.outbox import OutboxRow, emit
 from app.firms.access import Role
 from app.firms.models import AuditEvent, Firm
+from app.machines import tables
 from app.passkeys.models import SignIn
 from tests.agreements.world import drafted, make_deal
 from tests.safety.hostile import ORIGIN, SAME_ORIGIN, open_node
@@ -251,3 +253,29 @@ def test_the_same_key_of_another_person_or_page_gives_no_stored_answer(
     assert foreman.post("/partner/einladen", data={"once": once}).status_code == 403
     assert stranger.post("/partner/einladen", data={"once": once}).location != first.location
     assert node.visitor().post("/ansicht", data={"once": once, "back": "/"}).location == "/"
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        ("/maschinen/import", "Nummer;Bezeichnung;Typ\nM9;Neue Fräse;5-Achs-Bearbeitungszentrum\n"),
+        ("/stunden/import", "Maschine;KW;Stunden\nM1;49/2026;10\n"),
+    ],
+)
+def test_a_table_that_takes_long_to_read_keeps_nobody_else_from_writing(
+    sqlite_database: Database, tmp_path: Path, firm: TestFirm, monkeypatch: pytest.MonkeyPatch, url: str, body: str
+) -> None:
+    foreman = open_node(sqlite_database, tmp_path).person(firm, Role.FOREMAN)
+    was_free: list[bool] = []
+    honest = tables._as_table
+
+    def slowly(raw: Iterator[list[str]]) -> tables.Table:
+        was_free.append(is_free(sqlite_database))
+        return honest(raw)
+
+    monkeypatch.setattr(tables, "_as_table", slowly)
+    sent = foreman.post(url, data={"table": (io.BytesIO(body.encode()), "tabelle.csv")})
+    assert sent.status_code == 303
+    taken = foreman.post(sent.location)
+    assert taken.status_code in (303, 422)
+    assert was_free == [True, True]
