@@ -66,26 +66,18 @@ class Form:
 
     def hours(self, name: str, missing: str = "Gib die Stunden als Zahl ein, zum Beispiel 7,5.") -> int | None:
         """Read hours as minutes."""
-        if not self.value(name).strip():
-            if missing:
-                self._fail(name, missing)
-            return None
-        return self._try(name, lambda: parse_hours(self.value(name), name))
+        found = self._given(name, missing)
+        return self._try(name, lambda: parse_hours(found, name)) if found else None
 
     def euro(self, name: str, missing: str = "Gib den Betrag in Euro ein, zum Beispiel 85,50.") -> int | None:
         """Read euros as cents."""
-        if not self.value(name).strip():
-            if missing:
-                self._fail(name, missing)
-            return None
-        return self._try(name, lambda: parse_euro(self.value(name), name))
+        found = self._given(name, missing)
+        return self._try(name, lambda: parse_euro(found, name)) if found else None
 
     def whole(self, name: str, least: int, most: int, missing: str = "") -> int | None:
         """Read a whole number within bounds; '.' may group thousands."""
-        found = self.value(name).strip().replace(" ", "")
+        found = self._given(name, missing).replace(" ", "")
         if not found:
-            if missing:
-                self._fail(name, missing)
             return None
         if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{3})+", found):
             found = found.replace(".", "")
@@ -95,18 +87,12 @@ class Form:
         return int(found)
 
     def week(self, name: str, missing: str = "Wähle eine Kalenderwoche, zum Beispiel KW 48.") -> str | None:
-        found = self.value(name).strip()
-        if not found:
-            if missing:
-                self._fail(name, missing)
-            return None
-        return self._try(name, lambda: week_of(monday(found)))
+        found = self._given(name, missing)
+        return self._try(name, lambda: week_of(monday(found))) if found else None
 
     def day(self, name: str, missing: str = "") -> dt.date | None:
-        found = self.value(name).strip()
+        found = self._given(name, missing)
         if not found:
-            if missing:
-                self._fail(name, missing)
             return None
         german = re.fullmatch(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})", found)
         try:
@@ -138,6 +124,13 @@ class Form:
         found = self.text(name, missing, 120)
         if found and not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]{2,}", found):
             self._fail(name, "Gib eine E-Mail-Adresse ein, zum Beispiel petra@keller.de.")
+        return found
+
+    def _given(self, name: str, missing: str) -> str:
+        """What stands in a field; for an empty one `missing` is noted, '' makes it optional."""
+        found = self.value(name).strip()
+        if not found and missing:
+            self._fail(name, missing)
         return found
 
     def _fail(self, name: str, text: str, **values: object) -> None:
