@@ -17,6 +17,7 @@ from app.agreements.sources import chosen_lines, job_of, terms_of
 from app.capacity.rules import add_working_days
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken
+from app.core.holidays import holidays_near
 from app.core.ids import new_id
 from app.core.units import BERLIN
 from app.firms.access import Actor
@@ -28,7 +29,7 @@ from app.offers.models import Offer
 from app.offers.queries import lines_of as lines_of_offer
 from app.plans.models import Plan
 from app.requests.actions import advance_request
-from app.requests.queries import holidays_near, own_request
+from app.requests.queries import own_request
 
 
 def draft_agreements(session: Session, actor: Actor, plan_id: str) -> list[str]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.capacity.holidays import holidays_between
 from app.capacity.rules import ShiftModel, maximum_min
 from app.core.errors import NotFound, RuleBroken
+from app.core.holidays import holidays_between
 from app.core.units import monday, week_of
 from app.firms.models import Closure, Site
 from app.machines.models import Machine

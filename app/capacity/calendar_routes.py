@@ -5,13 +5,13 @@ from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
 
 from app.capacity.closing import close_days, forget_days, set_shifts
-from app.capacity.holidays import holidays_between
 from app.capacity.planning import bound_weeks
 from app.capacity.queries import closures
 from app.capacity.room import room
 from app.capacity.rules import ShiftModel
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken
+from app.core.holidays import holidays_between
 from app.core.units import hours_text, week_of, weeks_from
 from app.firms.access import Actor
 from app.firms.models import Site

@@ -10,6 +10,7 @@ from app.capacity.models import CapacityWindow
 from app.core import clock
 from app.core.errors import Conflict, RuleBroken
 from app.core.events import OfferMade
+from app.core.holidays import holidays_near
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.firms.actions import bump_version, note_event
@@ -25,7 +26,7 @@ from app.offers.rules import (
 )
 from app.push.actions import cancel_alerts
 from app.requests.models import Receipt, WorkRequest
-from app.requests.queries import holidays_near, receipt_of
+from app.requests.queries import receipt_of
 from app.requests.rules import default_valid_until
 
 

@@ -10,6 +10,7 @@ from app.capacity.actions import offer_hours
 from app.config import Config
 from app.core import clock
 from app.core.db import Database
+from app.core.holidays import holidays_near
 from app.core.units import BERLIN, weeks
 from app.firms.access import Role
 from app.machines.models import Machine
@@ -26,7 +27,7 @@ from app.practice.signing import approve_document
 from app.push.models import Alert
 from app.requests.actions import Details, publish_request, save_details, start_draft
 from app.requests.drafts import RequirementDraft
-from app.requests.queries import holidays_near, partner_request
+from app.requests.queries import partner_request
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 
 LINKED_AT = dt.datetime(2026, 4, 13, 9, 0, tzinfo=BERLIN)

@@ -13,6 +13,7 @@ from app.config import Config
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, WerkringError
+from app.core.holidays import holidays_near
 from app.core.units import weeks
 from app.firms.access import Actor, Role
 from app.firms.queries import firm_of
@@ -27,7 +28,7 @@ from app.push.actions import mark_alerts_seen
 from app.requests.actions import Details, publish_request, save_details, start_draft
 from app.requests.drafts import RequirementDraft
 from app.requests.models import WorkRequest
-from app.requests.queries import holidays_near, open_draft, receipt_of
+from app.requests.queries import open_draft, receipt_of
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by, first_week_choices
 
 REQUESTER = "Keller"

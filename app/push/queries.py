@@ -3,13 +3,13 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import NotFound
+from app.core.holidays import holidays_near
 from app.core.units import BERLIN
 from app.firms.access import Actor
 from app.firms.models import Person
@@ -50,14 +50,9 @@ class ShownAlert:
 
 
 def quiet_of(person: Person, now: dt.datetime) -> Quiet:
-    """When this person rests, with the holidays of the coming months."""
-    return Quiet(person.quiet_from, person.quiet_to, person.quiet_weekend, holidays_near(now))
-
-
-def holidays_near(now: dt.datetime) -> frozenset[dt.date]:
-    """Thuringian holidays of this year and the next."""
-    year = now.astimezone(BERLIN).year
-    return _holidays(year) | _holidays(year + 1)
+    """When this person rests: on the state's holidays of the coming months wherever the person works."""
+    holidays = holidays_near(now.astimezone(BERLIN).date())
+    return Quiet(person.quiet_from, person.quiet_to, person.quiet_weekend, holidays)
 
 
 def receivers(session: Session, firm_id: str, persons: Iterable[Person | str]) -> list[Person]:
@@ -179,11 +174,3 @@ def _present_deputy(session: Session, person: Person) -> Person | None:
     """One step only: a deputy who is away too passes nothing on, then the first one is told after all."""
     deputy = session.get(Person, (person.firm_id, person.deputy_id)) if person.deputy_id else None
     return deputy if deputy and deputy.left_at is None and not deputy.is_absent else None
-
-
-@lru_cache(maxsize=16)
-def _holidays(year: int) -> frozenset[dt.date]:
-    # the floors below capacity have no calendar of their own; people rest on the state's holidays wherever they work
-    import holidays
-
-    return frozenset(holidays.country_holidays("DE", subdiv="TH", years=year))

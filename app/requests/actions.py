@@ -10,6 +10,7 @@ from app.core import clock
 from app.core.db import each_alone
 from app.core.errors import Conflict
 from app.core.events import RequestChanged, RequestClosed, RequestGone, RequestPublished, RequestWithdrawn
+from app.core.holidays import holidays_near
 from app.core.outbox import emit
 from app.core.places import centroid
 from app.firms.access import Actor
@@ -32,7 +33,7 @@ from app.requests.drafting import (
 from app.requests.drafts import check_open
 from app.requests.limits import GRACE, SMALL_MIN, SMALL_WITHIN, check_open_count, check_probes
 from app.requests.models import WorkRequest
-from app.requests.queries import draft_for, draft_of, holidays_near, own_request, sendable_ids
+from app.requests.queries import draft_for, draft_of, own_request, sendable_ids
 from app.requests.questions import (
     announce_question,
     answer_question,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken
+from app.core.holidays import holidays_near
 from app.core.ids import new_id
 from app.federation.actions import store_file
 from app.federation.models import StoredFile
@@ -22,7 +23,7 @@ from app.requests.drafts import RequirementDraft, read_needs
 from app.requests.limits import DRAFT_DAYS
 from app.requests.messages import MOST_FILES
 from app.requests.models import Invitation, RequestFile, WorkRequest
-from app.requests.queries import draft_for, files_of, holidays_near
+from app.requests.queries import draft_for, files_of
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 
 

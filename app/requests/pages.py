@@ -11,6 +11,7 @@ from app.capacity.queries import own_free_by_week
 from app.capacity.rules import shortage
 from app.core import clock
 from app.core.errors import RuleBroken
+from app.core.holidays import holidays_near
 from app.core.units import week_of, weeks
 from app.firms.access import Actor
 from app.packs.queries import load_pack
@@ -23,7 +24,6 @@ from app.requests.queries import (
     OwnRow,
     chosen_ids,
     files_of,
-    holidays_near,
     own_requests,
     process_order,
     thread,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.capacity.holidays import thuringian_holidays
 from app.core.errors import NotFound
 from app.federation.queries import arrivals
 from app.machines.rules import restore_values
@@ -250,11 +249,6 @@ def sent_request(session: Session, request: WorkRequest) -> SentRequest:
     )
     values = {name: getattr(request, name) for name in SENT_COLUMNS}
     return SentRequest(request_id=request.id, files=files, **values)
-
-
-def holidays_near(day: dt.date) -> frozenset[dt.date]:
-    """Holidays of this year and the next, for counting working days."""
-    return thuringian_holidays(day.year) | thuringian_holidays(day.year + 1)
 
 
 def process_label(process_key: str | None, pack: str = "metal", language: str = "de", is_chip: bool = False) -> str:

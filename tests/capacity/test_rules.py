@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.capacity import rules
-from app.capacity.holidays import holidays_between
 from app.capacity.rules import ShiftModel
 from app.core.errors import RuleBroken
+from app.core.holidays import holidays_between
 from app.core.units import monday, weeks, weeks_from
 
 SHORT_FRIDAY = ShiftModel((480, 480, 480, 480, 300, 0, 0))

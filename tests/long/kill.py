@@ -23,6 +23,7 @@ from app.capacity.models import CapacityWindow, Hold
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import WerkringError
+from app.core.holidays import holidays_near
 from app.core.outbox import OutboxRow
 from app.federation.models import Message
 from app.matching.models import MatchVerdict
@@ -38,7 +39,6 @@ from app.requests.actions import (
     withdraw_request,
 )
 from app.requests.models import WorkRequest
-from app.requests.queries import holidays_near
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 from tests.long.race_world import MONDAY
 from tests.requests.story import NEED

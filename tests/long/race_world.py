@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from app.capacity.models import CapacityWindow
 from app.core import clock
 from app.core.db import Database
+from app.core.holidays import holidays_near
 from app.firms.access import Role
-from app.requests.queries import holidays_near
 from app.requests.rules import default_valid_until, reply_by_choices
 from tests.requests.story import NEED, ask, people_of_the_story
 from tests.world import TestFirm, add_free_hours, add_machine

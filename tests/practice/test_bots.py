@@ -10,6 +10,7 @@ from app.agreements.actions import draft_agreements
 from app.agreements.models import Agreement
 from app.core import clock
 from app.core.db import Database
+from app.core.holidays import holidays_near
 from app.firms.access import Role
 from app.offers.models import Offer
 from app.offers.queries import received_offers
@@ -21,7 +22,6 @@ from app.practice.people import acting, become, firm_by_short_name
 from app.practice.signing import approve_document
 from app.requests.actions import Details, publish_request, save_details, start_draft
 from app.requests.drafts import RequirementDraft
-from app.requests.queries import holidays_near
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 from tests.conftest import MONDAY
 from tests.practice.visitors import Site

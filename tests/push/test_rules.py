@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import RuleBroken
+from app.core.holidays import holidays_near
 from app.core.units import BERLIN
-from app.push.queries import holidays_near
 from app.push.rules import (
     Health,
     Probe,
@@ -26,7 +26,7 @@ from app.push.rules import (
 )
 
 NOW = dt.datetime(2026, 11, 16, 9, 0, tzinfo=BERLIN)
-USUAL = Quiet(holidays=holidays_near(NOW))
+USUAL = Quiet(holidays=holidays_near(NOW.date()))
 moments = st.datetimes(dt.datetime(2026, 1, 1), dt.datetime(2027, 12, 1)).map(lambda at: at.replace(tzinfo=dt.UTC))
 rests = st.builds(
     Quiet, st.integers(0, 23), st.integers(0, 23), st.booleans(), st.just(frozenset({dt.date(2026, 12, 25)}))

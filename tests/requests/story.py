@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database
+from app.core.holidays import holidays_near
 from app.federation.models import Message
 from app.firms.access import Role
 from app.offers.models import Offer
@@ -17,7 +18,6 @@ from app.push.models import Alert
 from app.requests.actions import Details, publish_request, save_details, start_draft
 from app.requests.drafts import RequirementDraft
 from app.requests.models import WorkRequest
-from app.requests.queries import holidays_near
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 from app.worker import run_until_quiet
 from tests.world import FIRST_WEEK, LAST_WEEK, TestFirm, make_world

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.capacity.holidays import holidays_between
 from app.core.errors import Conflict, RuleBroken
+from app.core.holidays import holidays_between
 from app.core.units import BERLIN
 from app.requests import rules
 from app.requests.rules import RequestState, ShortageReason

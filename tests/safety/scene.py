@@ -14,6 +14,7 @@ from app.bookings.models import Booking
 from app.capacity.actions import offer_hours
 from app.core import clock
 from app.core.db import Database
+from app.core.holidays import holidays_near
 from app.core.ids import new_id
 from app.federation.models import StoredFile
 from app.firms.access import Actor, Role
@@ -42,7 +43,6 @@ from app.requests.actions import (
     start_draft,
 )
 from app.requests.models import RequestFile
-from app.requests.queries import holidays_near
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 from app.worker import run_until_quiet
 from tests.agreements.world import NODE_KEY, Deal, _link, _open_ledger, sign

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from app.capacity.holidays import holidays_between, thuringian_holidays
+from app.core.holidays import holidays_between, thuringian_holidays
 
 FIXED = [(1, 1), (5, 1), (9, 20), (10, 3), (10, 31), (12, 25), (12, 26)]
 

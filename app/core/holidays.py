@@ -12,6 +12,11 @@ def holidays_between(first_week: str, last_week: str, corpus_christi: bool = Fal
     return frozenset().union(*(thuringian_holidays(year, corpus_christi) for year in years))
 
 
+def holidays_near(day: dt.date) -> frozenset[dt.date]:
+    """Return the holidays of the day's year and the next, for counting working days from it on."""
+    return thuringian_holidays(day.year) | thuringian_holidays(day.year + 1)
+
+
 @lru_cache(maxsize=64)
 def thuringian_holidays(year: int, corpus_christi: bool = False) -> frozenset[dt.date]:
     """Return the year's public holidays; Corpus Christi only for sites in the parts of the Eichsfeld that keep it."""
