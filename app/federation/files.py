@@ -11,7 +11,7 @@ from app.core.errors import Conflict, RuleBroken
 from app.core.ids import new_id
 from app.federation.models import FileGrant, FileOpening, StoredFile
 from app.federation.rules import MOST_FILE_BYTES as MOST_FILE_BYTES
-from app.federation.rules import named_files
+from app.federation.rules import is_photo, named_files
 
 MISSING = "Die Datei des Partners ist nicht da."
 
@@ -23,10 +23,12 @@ def store_file(
     media_type: str,
     body: bytes,
     from_firm_id: str | None = None,
-    is_clean: bool = True,
     origin_id: str = "",
 ) -> str:
-    """Keep the bytes of a file under a random id of the firm; returns the id. Type and size were checked by the caller."""
+    """Keep the bytes of a file under a random id of the firm; returns the id. The type was checked by the caller.
+
+    A photo of our own waits until it is cleaned; what a partner sent was cleaned in its house. Raises RuleBroken above 25 MB.
+    """
     if len(body) > MOST_FILE_BYTES:
         raise RuleBroken("Die Datei ist zu groß. Höchstens 25 MB sind möglich.", "file")
     file = StoredFile(
@@ -40,7 +42,7 @@ def store_file(
         body=body,
         from_firm_id=from_firm_id,
         origin_id=origin_id,
-        is_clean=is_clean,
+        is_clean=from_firm_id is not None or not is_photo(media_type),
     )
     session.add(file)
     session.flush()
@@ -82,7 +84,7 @@ def fetch_file(session: Session, firm_id: str, from_firm_id: str, file_id: str, 
         raise RuleBroken(MISSING)
     if earlier is not None:
         return earlier
-    return store_file(session, firm_id, theirs.name, theirs.media_type, theirs.body, from_firm_id, True, file_id)
+    return store_file(session, firm_id, theirs.name, theirs.media_type, theirs.body, from_firm_id, file_id)
 
 
 def note_opening(session: Session, owner_id: str, file_id: str, by_firm_id: str) -> None:

@@ -12,9 +12,9 @@ from app.core.db import Database
 from app.core.events import PhotoCleaned
 from app.core.outbox import emit
 from app.federation.models import StoredFile
+from app.federation.rules import PHOTO_FORMATS
 
 log = structlog.get_logger()
-FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
 LONGEST_SIDE = 2400
 MOST_PIXELS = {"JPEG": 120_000_000, "PNG": 40_000_000}
 """A JPEG is read at a fraction of its size; a PNG must be unpacked whole."""
@@ -39,7 +39,7 @@ def clean_photos(database: Database) -> int:
 
 def clean_photo(body: bytes, media_type: str) -> bytes | None:
     """The picture drawn anew in the same format, without metadata; None when it is no picture, or a bomb."""
-    kind = FORMATS.get(media_type)
+    kind = PHOTO_FORMATS.get(media_type)
     if kind is None:
         return None
     try:

@@ -18,6 +18,9 @@ GIVE_UP_AFTER = dt.timedelta(days=7)
 FILE_MEMBER = "file_id"
 """A message names a file of the sender under this member, at any depth: that is what lets the receiver fetch it."""
 
+PHOTO_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG"}
+"""Into these a camera writes more than the picture: media type -> format"""
+
 
 @dataclass(frozen=True)
 class Incoming:
@@ -29,6 +32,11 @@ class Incoming:
     kind: str
     body: dict[str, Any]
     at: dt.datetime
+
+
+def is_photo(media_type: str) -> bool:
+    """Say whether a file of this type has to be cleaned before anybody sees it."""
+    return media_type in PHOTO_FORMATS
 
 
 def check_body(body: Any) -> int:

@@ -208,7 +208,7 @@ def set_photo(session: Session, actor: Actor, machine_id: str, name: str, body: 
         raise RuleBroken("Das ist kein Foto. Wähle ein JPG oder PNG.", "photo")
     if len(body) > MOST_PHOTO_BYTES:
         raise RuleBroken("Das Foto ist zu groß. Höchstens 15 MB sind möglich.", "photo")
-    machine.photo_id = store_file(session, actor.firm_id, name, media_type, body, is_clean=False)
+    machine.photo_id = store_file(session, actor.firm_id, name, media_type, body)
     bump_version(session, actor.firm_id)
     return machine.photo_id
 
@@ -240,8 +240,7 @@ def attach_certificate_file(session: Session, actor: Actor, certificate_id: str,
     media_type = _media_type(body, PAPER_SIGNS)
     if media_type is None:
         raise RuleBroken("Diese Datei geht nicht. Wähle ein PDF, JPG oder PNG.", "file")
-    is_clean = media_type == "application/pdf"
-    one.file_id = store_file(session, actor.firm_id, name, media_type, body, is_clean=is_clean)
+    one.file_id = store_file(session, actor.firm_id, name, media_type, body)
     bump_version(session, actor.firm_id)
 
 

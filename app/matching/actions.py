@@ -10,6 +10,7 @@ from app.core.errors import NotFound
 from app.core.events import CapacityFreed, RequestMatched, RequestReceived
 from app.core.ids import new_id
 from app.core.outbox import emit
+from app.federation.rules import is_photo
 from app.firms.access import Role
 from app.firms.actions import bump_version
 from app.firms.models import Firm, Person
@@ -19,7 +20,6 @@ from app.matching.queries import Judgement, RatedLine, judge_request, stored_lin
 from app.matching.rules import Verdict
 from app.partners.queries import partnership_with
 from app.push.actions import alert_people
-from app.requests.drawings import is_photo
 from app.requests.models import Receipt, WorkRequest
 from app.requests.queries import ANSWERABLE, files_of, partner_request, process_label, receipt_of
 

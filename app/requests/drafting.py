@@ -111,7 +111,7 @@ def keep_upload(
 ) -> None:
     """Check and store an upload under the request, or under one line of a thread on it."""
     media_type = drawings.check_drawing(upload.name, len(upload.body), upload.body[: drawings.HEAD_BYTES])
-    file_id = store_file(session, firm_id, upload.name, media_type, upload.body, is_clean=not drawings.is_photo(media_type))
+    file_id = store_file(session, firm_id, upload.name, media_type, upload.body)
     stored = session.get_one(StoredFile, (firm_id, file_id))
     session.add(
         RequestFile(

@@ -31,11 +31,6 @@ def check_drawing(name: str, size: int, head: bytes) -> str:
     return media_type
 
 
-def is_photo(media_type: str) -> bool:
-    """Say whether a camera may have written more into it than the picture."""
-    return media_type in ("image/jpeg", "image/png")
-
-
 def _ending(name: str) -> str:
     # Control and direction signs could show the person another name than the one that is stored.
     if not 1 <= len(name) <= 120 or re.search(r"[\x00-\x1f\x7f/\\\u200b-\u200f\u202a-\u202e\u2066-\u2069]", name):

@@ -54,11 +54,9 @@ def photo(width: int = 3000, height: int = 1000, kind: str = "JPEG", mode: str =
     return out.getvalue()
 
 
-def keep(
-    database: Database, firm: TestFirm, body: bytes = PDF, media_type: str = "application/pdf", **more: bool
-) -> str:
+def keep(database: Database, firm: TestFirm, body: bytes = PDF, media_type: str = "application/pdf") -> str:
     with database.write() as session:
-        return store_file(session, firm.id, 'Zeichnung "1".pdf', media_type, body, **more)
+        return store_file(session, firm.id, 'Zeichnung "1".pdf', media_type, body)
 
 
 def name_file(database: Database, one: TestFirm, other: TestFirm, file_id: str) -> None:
@@ -98,7 +96,7 @@ def test_naming_a_foreign_file_grants_nothing(database: Database, world: dict[st
 
 
 def test_an_uncleaned_photo_never_leaves_the_house(database: Database, world: dict[str, TestFirm]) -> None:
-    file_id = keep(database, world["keller"], photo(), "image/jpeg", is_clean=False)
+    file_id = keep(database, world["keller"], photo(), "image/jpeg")
     with pytest.raises(Conflict):
         name_file(database, world["keller"], world["yilmaz"], file_id)
     with pytest.raises(NotFound), database.read() as session:
@@ -109,8 +107,8 @@ def test_the_worker_cleans_waiting_photos_and_throws_away_what_is_none(
     database: Database, world: dict[str, TestFirm], app: Flask
 ) -> None:
     keller = world["keller"]
-    good = keep(database, keller, photo(), "image/jpeg", is_clean=False)
-    bad = keep(database, keller, b"\xff\xd8\xff no picture", "image/jpeg", is_clean=False)
+    good = keep(database, keller, photo(), "image/jpeg")
+    bad = keep(database, keller, b"\xff\xd8\xff no picture", "image/jpeg")
     assert clean_photos(database) == 2
     assert clean_photos(database) == 0
     with database.read() as session:
