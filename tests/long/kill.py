@@ -155,7 +155,8 @@ def _work(node: Node, die_at: int, when: str) -> bool:
             process.send_signal(signal.SIGKILL)  # it never needs a clean end
         code = process.wait(10)
     if died and code != -signal.SIGKILL:
-        node.faults.append(f"the worker ended with {code}")
+        said = (node.folder / "worker.log").read_text(errors="replace")[-500:]
+        node.faults.append(f"the worker ended with {code}: {said}")
     if died:
         node.kills[when] += 1
     return died

@@ -1,0 +1,118 @@
+"""Appending against a bare durable write; verifying a whole ledger against the bare curve operations."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import process_time
+
+import coincurve
+import sqlalchemy as sa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import tests.tables  # noqa: F401
+from app.core import clock
+from app.core.db import Database
+from app.firms.models import Firm as FirmRow
+from ledger import records
+from ledger.encoding import to_hex
+from ledger.keccak import keccak256
+from ledger.replay import verify_entries
+from tests.bench.figure import Figure, alternating_s, figure
+from tests.ledger.world import Firm
+from tests.long.race_world import MONDAY
+from tests.notary.world import House, append_lapse, found_house
+
+APPENDS = 100
+RECORDS = 1_000
+EVIDENCE_BYTES = 1_500
+GOAL_APPEND, GOAL_VERIFY = 0.5, 0.65
+"""Shares of the floor's speed"""
+
+
+def run() -> list[Figure]:
+    """Appends a second over bare fdatasyncs a second; verified records a second over bare verifications a second."""
+    return [_append(), _verify()]
+
+
+def _append() -> Figure:
+    with tempfile.TemporaryDirectory() as folder, clock.frozen(MONDAY):
+        database = Database(f"sqlite:///{folder}/ledger.sqlite")
+        database.create_tables()
+        with database.write() as session:
+            house = found_house(session, "keller")
+        descriptor = os.open(Path(folder) / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        written: list[int] = []
+        works = [_appending(database, house, written), lambda: _write_bare(descriptor), lambda: _commit_bare(database)]
+        ours_s, floor_s, peer_s = alternating_s(works)
+        os.close(descriptor)
+        database.close()
+    is_right = written == list(range(1, len(written) + 1))
+    share = floor_s / ours_s
+    return figure(
+        "ledger_appends_per_s", APPENDS / ours_s, floor=APPENDS / floor_s, peer=APPENDS / peer_s, ratio=share, goal=GOAL_APPEND,
+        is_good=is_right and share >= GOAL_APPEND, durable_commits_per_append=2,
+    )  # fmt: skip
+
+
+def _appending(database: Database, house: House, written: list[int]) -> Callable[[], None]:
+    """Sealed records, each in a durable transaction of its own: seal, checks, leaf, tree, checkpoint, evidence."""
+
+    def append() -> None:
+        for _ in range(APPENDS):
+            with database.write() as session:
+                written.append(append_lapse(session, house, len(written)))
+
+    return append
+
+
+def _write_bare(descriptor: int) -> None:
+    body = bytes(EVIDENCE_BYTES)
+    for _ in range(APPENDS):
+        os.write(descriptor, body)
+        os.fdatasync(descriptor)
+
+
+def _commit_bare(database: Database) -> None:
+    """The peer: the smallest durable transaction of the same database."""
+    for _ in range(APPENDS):
+        with database.write() as session:
+            session.execute(sa.update(FirmRow).values(version=FirmRow.version + 1))
+
+
+def _verify() -> Figure:
+    firm = Firm("rennsteig@werkring.example", "werkring.example/0193-rennsteig")
+    firm.enter_genesis()
+    for number in range(RECORDS):
+        text = f"Abnahme {number}: 40 Stunden, 3.680,00 EUR."
+        agreement = to_hex(keccak256(str(number).encode()))
+        record = records.Completion(
+            **firm.common(to="saale@werkring.example", text=text), agreement=agreement, accepted_min=2400, currency="EUR",
+            amount_cents=368000,
+        )  # fmt: skip
+        firm.enter(record, lambda digest: [firm.sign_by_passkey(digest), firm.sign_by_seal(digest)], text)
+    entries = firm.entries()
+    ours_s, floor_s = alternating_s([lambda: verify_entries(entries, firm.origin), _bare_curves()], clock=process_time)
+    share = floor_s / ours_s
+    return figure(
+        "ledger_verifies_per_s", RECORDS / ours_s, floor=RECORDS / floor_s, ratio=share, goal=GOAL_VERIFY,
+        is_good=len(entries) == RECORDS + 1 and share >= GOAL_VERIFY,
+    )  # fmt: skip
+
+
+def _bare_curves() -> Callable[[], None]:
+    """What no program can save: one P-256 verification and one secp256k1 recovery a record, each of its own signature."""
+    key, curve, seal = ec.generate_private_key(ec.SECP256R1()), ec.ECDSA(hashes.SHA256()), coincurve.PrivateKey()
+    messages = [os.urandom(69) for _ in range(RECORDS)]
+    signed = [(key.sign(message, curve), message) for message in messages]
+    sealed = [(seal.sign_recoverable(message[:32], hasher=None), message[:32]) for message in messages]
+    public = key.public_key()
+
+    def work() -> None:
+        for signature, message in signed:
+            public.verify(signature, message, curve)
+        for signature, digest in sealed:
+            coincurve.PublicKey.from_signature_and_message(signature, digest, hasher=None)
+
+    return work
