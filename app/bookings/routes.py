@@ -35,7 +35,9 @@ def today(session: Session, actor: Actor) -> Response:
     jobs = own_jobs(session, actor, week_of(day))
     following = own_jobs(session, actor, weeks_from(week_of(day), 2)[1])
     hour = clock.now().astimezone(BERLIN).hour
-    return render("bookings/today.html", jobs=jobs, following=following, day=day, hour=hour, first_name=actor.name.split()[0])
+    return render(
+        "bookings/today.html", jobs=jobs, following=following, day=day, hour=hour, first_name=actor.name.split()[0]
+    )
 
 
 @room.get("/auftrag/<booking_id>")
@@ -45,7 +47,10 @@ def show(session: Session, actor: Actor, booking_id: str) -> Response:
     booking = booking_for(session, actor, booking_id)
     work_request = request_for(session, actor.firm_id, booking.request_id)
     return render(
-        "bookings/show.html", booking=booking, work=work_request, files=files_of(session, actor.firm_id, booking.request_id)
+        "bookings/show.html",
+        booking=booking,
+        work=work_request,
+        files=files_of(session, actor.firm_id, booking.request_id),
     )
 
 

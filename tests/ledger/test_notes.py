@@ -258,8 +258,18 @@ def test_a_policy_counts_witnesses_as_its_groups_say() -> None:
         "nonsense\nquorum none",
     ],
     ids=[
-        "empty", "wrong quorum", "two quorums", "wrong log", "two logs", "witness as log", "reserved name", "group of one",
-        "leading zero", "group in two groups", "group of itself", "unknown line",
+        "empty",
+        "wrong quorum",
+        "two quorums",
+        "wrong log",
+        "two logs",
+        "witness as log",
+        "reserved name",
+        "group of one",
+        "leading zero",
+        "group in two groups",
+        "group of itself",
+        "unknown line",
     ],
 )
 def test_a_wrong_policy_is_refused(text: str) -> None:
