@@ -93,6 +93,9 @@ def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbo
     if not _may_leave(session, firm_id, message.peer_id, message.kind):
         message.state = "cancelled"
         return
+    # Both firms change. In one order always, or two messages that cross would wait for each other.
+    for one in sorted((firm_id, message.peer_id)):
+        bump_version(session, one)
     try:
         with session.begin_nested():
             _receive(session, message, inbox)
@@ -101,7 +104,6 @@ def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbo
         _note_refusal(session, message)
     else:
         message.state, message.delivered_at = "delivered", clock.now()
-    bump_version(session, firm_id)
 
 
 def put_off(session: Session, firm_id: str, message_id: str, error: str) -> None:
