@@ -30,7 +30,7 @@ contracts:
 
 unit:
 	@folder=$$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	$(BIN)/python -m pytest -n 4 --dist loadfile --durations=15 --basetemp="$$folder/tests"
+	$(BIN)/python -m pytest -m "not long" -n 4 --dist loadfile --durations=15 --basetemp="$$folder/tests"
 
 browser:
 	$(BIN)/python -m pytest e2e

@@ -44,7 +44,11 @@ def recovery_sheet(session: Session, actor: Actor) -> Response:
         return render("passkeys/recovery_done.html", printed_at=firm_of(session, actor.firm_id).recovery_printed_at)
     matrix = segno.make(words, error="m", micro=False).matrix
     return render(
-        "passkeys/recovery_sheet.html", words=words.split(), matrix=matrix, firm=firm_of(session, actor.firm_id)
+        "passkeys/recovery_sheet.html",
+        words=words.split(),
+        matrix=matrix,
+        framed=len(matrix) + 8,
+        firm=firm_of(session, actor.firm_id),
     )
 
 

@@ -12,9 +12,11 @@ def finale_facts(session: Session) -> dict[str, Any]:
     """Minutes alone and together, cost, partners, and the first agreement's id for its evidence file."""
     agreements = [one for one in scenes.agreements_of_story(session) if one.state == "in_force"]
     helped_min = sum(one.minutes for one in agreements)
+    alone_min = scenes.ORDER_MIN - scenes.missing_min(session)
     return {
         "order_min": scenes.ORDER_MIN,
-        "alone_min": scenes.ORDER_MIN - scenes.missing_min(session),
+        "alone_min": alone_min,
+        "together_min": alone_min + helped_min,
         "helped_min": helped_min,
         "cost_cents": sum(one.total_cents for one in agreements),
         "partner_count": len(agreements),

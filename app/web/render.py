@@ -56,6 +56,7 @@ def prepare_rendering(app: Flask) -> None:
         clock=clock_text,
         when=when_text,
         said=said,
+        percent=percent_of,
     )
     app.jinja_env.globals["weeks_from"] = weeks_from
     app.jinja_env.trim_blocks = True
@@ -89,6 +90,11 @@ def numbers_said(values: Mapping[str, object]) -> dict[str, object]:
 
 def _number_said(german: str) -> str:
     return german if _is_german() else german.translate(OTHER_MARKS)
+
+
+def percent_of(permille: int) -> int:
+    """445 -> 44: whole percent, for people."""
+    return round(permille / 10)
 
 
 def day_text(value: dt.date | dt.datetime) -> str:
