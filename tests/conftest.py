@@ -44,18 +44,27 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty database with all tables: every test of actions runs on both kinds."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "werkring.sqlite")
-        database = Database(f"sqlite:///{tmp_path / 'werkring.sqlite'}")
+        yield from _copy_of(request.getfixturevalue("sqlite_template"), tmp_path)
     else:
-        database = Database(request.getfixturevalue("postgres_server").new_database())
-    yield database
-    database.close()
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        url = server.new_database()
+        database = Database(url)
+        yield database
+        database.close()
+        server.drop_database(url)
 
 
 @pytest.fixture
 def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
     """For tests in which the kind of database cannot matter."""
-    shutil.copy(sqlite_template, tmp_path / "werkring.sqlite")
-    database = Database(f"sqlite:///{tmp_path / 'werkring.sqlite'}")
+    yield from _copy_of(sqlite_template, tmp_path)
+
+
+def _copy_of(template: Path, folder: Path) -> Iterator[Database]:
+    path = folder / "werkring.sqlite"
+    shutil.copy(template, path)
+    database = Database(f"sqlite:///{path}")
     yield database
     database.close()
+    for file in folder.glob("werkring.sqlite*"):
+        file.unlink()

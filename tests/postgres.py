@@ -43,6 +43,12 @@ class PostgresServer:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.template}" STRATEGY FILE_COPY')
         return self._named(name)
 
+    def drop_database(self, url: str) -> None:
+        """Give the space back: a thousand tests would otherwise leave some 8 GB behind until the server ends."""
+        name = url.partition("?")[0].rsplit("/", 1)[1]
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
     def _make_template(self) -> str:
         from app.core.db import Database
 
