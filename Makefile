@@ -29,8 +29,9 @@ contracts:
 	$(BIN)/lint-imports
 
 unit:
-	@folder=$$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	$(BIN)/python -m pytest -m "not long" -n 4 --dist loadfile --durations=15 --basetemp="$$folder/tests"
+	@roomy=$$([ "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 2000000 ] 2>/dev/null && echo "-p /dev/shm"); \
+	folder=$$(mktemp -d $$roomy); trap 'rm -rf "$$folder"' EXIT; \
+	$(BIN)/python -m pytest -m "not long" -n 4 --dist loadgroup --no-loadscope-reorder --durations=15 --basetemp="$$folder/tests"
 
 browser:
 	$(BIN)/python -m pytest e2e

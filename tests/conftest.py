@@ -6,13 +6,40 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 
 import tests.tables  # noqa: F401
 from app.core import clock
 from app.core.db import Database
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, empty_tables
 
 MONDAY = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each file stays on one worker, the practice world with its costly template too; what takes long begins first."""
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group("practice" if folder == "practice" else str(item.path)))
+    items.sort(key=lambda item: item.path.parent.name not in ("safety", "practice"))
+
+
+class RememberedTemplates(BytecodeCache):
+    """Every application of a test run has its own Jinja; each template is compiled once all the same."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+Flask.jinja_options = {"bytecode_cache": RememberedTemplates()}
 
 
 @pytest.fixture(autouse=True)
@@ -40,31 +67,46 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def house_of_sqlite(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('house') / 'werkring.sqlite'}")
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def house_of_postgres(postgres_server: PostgresServer) -> Iterator[Database]:
+    database = Database(postgres_server.new_database())
+    yield database
+    database.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database with all tables: every test of actions runs on both kinds."""
+def database(request: pytest.FixtureRequest) -> Database:
+    """An empty database with all tables: every test of actions runs on both kinds.
+
+    The engine is kept from test to test: it remembers how its statements are written, which costs more than running them.
+    """
     if request.param == "sqlite":
-        yield from _copy_of(request.getfixturevalue("sqlite_template"), tmp_path)
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres_server")
-        url = server.new_database()
-        database = Database(url)
-        yield database
-        database.close()
-        server.drop_database(url)
+        return _emptied_sqlite(request)
+    database: Database = request.getfixturevalue("house_of_postgres")
+    database.dispatch = None
+    empty_tables(database)
+    return database
 
 
 @pytest.fixture
-def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+def sqlite_database(request: pytest.FixtureRequest) -> Database:
     """For tests in which the kind of database cannot matter."""
-    yield from _copy_of(sqlite_template, tmp_path)
+    return _emptied_sqlite(request)
 
 
-def _copy_of(template: Path, folder: Path) -> Iterator[Database]:
-    path = folder / "werkring.sqlite"
-    shutil.copy(template, path)
-    database = Database(f"sqlite:///{path}")
-    yield database
+def _emptied_sqlite(request: pytest.FixtureRequest) -> Database:
+    database: Database = request.getfixturevalue("house_of_sqlite")
+    database.dispatch = None
     database.close()
-    for file in folder.glob("werkring.sqlite*"):
+    path = Path(str(database.engine.url.database))
+    for file in path.parent.glob(f"{path.name}*"):
         file.unlink()
+    shutil.copy(request.getfixturevalue("sqlite_template"), path)
+    return database
