@@ -73,7 +73,8 @@ def empty_tables(database: Database) -> None:
     database.close()
     with database.engine.begin() as connection:
         connection.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no order among foreign keys
         for table in Base.metadata.sorted_tables:
