@@ -38,10 +38,12 @@ def draft_agreements(session: Session, actor: Actor, plan_id: str) -> list[str]:
     The same plan twice gives the same agreements. Raises NotFound, RuleBroken when no framework stands, Conflict when
     an offer is gone.
     """
+    bump_version(session, actor.firm_id)
     plan = session.get(Plan, (actor.firm_id, plan_id), with_for_update=True)
     if plan is None:
         raise NotFound
     request = own_request(session, actor.firm_id, plan.request_id)
+    session.refresh(request, with_for_update=True)
     earlier = [one.id for one in agreements_of_request(session, actor.firm_id, request.id) if one.state in OPEN]
     if request.state == "contracting" and earlier:
         return earlier
@@ -56,7 +58,6 @@ def draft_agreements(session: Session, actor: Actor, plan_id: str) -> list[str]:
     ids = [_draft(session, actor, job, offer_id, offers[offer_id], expires_at, bundle) for offer_id in sorted(offers)]
     advance_request(session, actor.firm_id, request.id, "contracting")
     note_event(session, actor.firm_id, actor.person_id, "drafted", "request", request.id, detail={"count": len(ids)})
-    bump_version(session, actor.firm_id)
     return ids
 
 
