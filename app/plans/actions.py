@@ -95,8 +95,11 @@ def store_plans(
     return plans
 
 
-def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool) -> Plan:
-    """Choose one plan; raises Conflict when its offers changed, RuleBroken when hours are missing and no part was accepted."""
+def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool, all_or_none: bool = True) -> Plan:
+    """Choose one plan; raises Conflict when its offers changed, RuleBroken when hours are missing and no part was accepted.
+
+    `all_or_none`: with one partner's no the whole plan falls; else the manager accepts the part that the others do.
+    """
     # the firm's row first: two managers who choose at the same moment stand in line, and the second sees the first
     bump_version(session, actor.firm_id)
     plan = plan_for(session, actor.firm_id, plan_id)
@@ -109,6 +112,7 @@ def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool
     if request.kind == "hours":
         check_planned(plan.need_min, plan.covered_min, accepts_part)
     plan.chosen_at, plan.chosen_by = clock.now(), actor.person_id
+    request.all_or_none = all_or_none
     advance_request(session, actor.firm_id, request.id, "planned")
     note_event(session, actor.firm_id, actor.person_id, "plan_chosen", "request", request.id)
     emit(session, PlanChosen(actor.firm_id, plan.id))
