@@ -215,6 +215,23 @@ def test_a_finished_change_stands_on_the_page_of_the_agreement(
     assert house.get(f"/vertraege/aenderung/{amendment_id}/beweis.json").status_code == 200
 
 
+def test_changes_have_an_english_reading_aid_from_the_bookings_before_them(
+    sqlite_database: Database, deal: Deal, house: House
+) -> None:
+    (agreement_id,) = drafted(sqlite_database, deal)
+    signed_by_both(sqlite_database, deal, [agreement_id])
+    changed = propose(sqlite_database, deal, "keller", agreement_id, change={2: 300})
+    sign_amendment(sqlite_database, deal, "keller", changed)
+    sign_amendment(sqlite_database, deal, "yilmaz", changed)
+    cancelled = propose(sqlite_database, deal, "keller", agreement_id, cancel=[2])
+    sign_amendment(sqlite_database, deal, "keller", cancelled)
+    for amendment_id, title in ((changed, "Change to the call-off"), (cancelled, "Cancellation of booked hours")):
+        german, english = house.get(f"/vertraege/aenderung/{amendment_id}").text.split("Reading aid. Only the German")
+        assert title in english
+        for hours in re.findall(r"([\d,]+) Stunden", german.split("<main")[1]):
+            assert f"{hours} hours" in english
+
+
 def test_strangers_and_other_roles_get_nothing(sqlite_database: Database, deal: Deal, house: House) -> None:
     (agreement_id,) = drafted(sqlite_database, deal)
     paths = ["", "/stand", "/text.pdf", "/beweis.json", "/aendern", "/absagen"]
