@@ -47,7 +47,10 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.MessageParked: (partner_news.announce_parked,),
     e.PhotoCleaned: (requests.send_what_waited,),
     e.RequestPublished: (requests.send_request,),
-    e.RequestChanged: (requests.send_change,),
+    e.RequestChanged: (
+        requests.send_change,
+        plans.replan_request,
+    ),
     e.RequestWithdrawn: (requests.send_withdrawal,),
     e.RequestClosed: (requests.send_closed,),
     e.RequestReceived: (matching.match_request,),

@@ -71,6 +71,7 @@ def signable_amendment(session: Session, actor: Actor, amendment_id: str) -> tup
     amendment = amendment_for(session, actor.firm_id, amendment_id)
     agreement = agreement_for(session, actor.firm_id, amendment.agreement_id)
     record = record_of(session, agreement, amendment)
+    _check_alone(session, amendment)
     case = _case(session, actor, agreement, amendment, record)
     check_may_sign(case, clock.now())
     return record.digest(amendment.kind), role_of_signer(case.signer_count)
@@ -83,6 +84,7 @@ def approve_amendment(session: Session, actor: Actor, amendment_id: str, signatu
     )
     amendment = locked_amendment(session, actor.firm_id, amendment_id)
     record = record_of(session, agreement, amendment)
+    _check_alone(session, amendment)
     case = _case(session, actor, agreement, amendment, record)
     check_may_sign(case, clock.now())
     value = record.digest(amendment.kind)
@@ -186,6 +188,13 @@ def _changeable(session: Session, actor: Actor, agreement_id: str) -> Agreement:
         elif amendment.state in OPEN:
             raise Conflict("Eine Änderung wartet schon auf Unterschriften.")
     return agreement
+
+
+def _check_alone(session: Session, amendment: Amendment) -> None:
+    """Two changes reckoned from the same bookings cannot both come true: the one that one side has signed goes first."""
+    others = amendments_of(session, amendment.firm_id, amendment.agreement_id)
+    if any(one.state == "signed_one" and one.id != amendment.id for one in others):
+        raise Conflict("Eine andere Änderung ist unterschrieben. Kläre zuerst diese.")
 
 
 def _freeze(

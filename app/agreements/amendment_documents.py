@@ -54,24 +54,30 @@ def fee_for(amount_cents: int, fee_percent: int) -> int:
     return (2 * amount_cents * fee_percent + 100) // 200
 
 
-def render_change(facts: ChangeFacts) -> str:
-    """Return the exact German text of a change; raises RuleBroken if a state contradicts itself or nothing changed."""
+def render_change(facts: ChangeFacts, language: str = "de") -> str:
+    """Return the exact German text of a change, or its English reading aid.
+
+    Raises RuleBroken if a state contradicts itself or nothing changed.
+    """
     check_call_off(facts.before)
     check_call_off(facts.after)
     if facts.before == facts.after:
         raise RuleBroken("Es hat sich nichts geändert. Ändere zuerst eine Stunde oder eine KW.", field="lines")
     if _with_shown_changes(facts) != facts.after:
         raise RuleBroken("Ein Nachtrag ändert nur Stunden, Preis und Termin. Erstelle sonst eine neue Vereinbarung.")
-    return _amendment("change", facts.before, _change_values(facts))
+    return _amendment("change", facts.before, _change_values(facts, language), language)
 
 
-def render_cancellation(facts: CancellationFacts) -> str:
-    """Return the exact German text of a cancellation; raises RuleBroken if a fee or the sum does not hold."""
+def render_cancellation(facts: CancellationFacts, language: str = "de") -> str:
+    """Return the exact German text of a cancellation, or its English reading aid.
+
+    Raises RuleBroken if a fee or the sum does not hold.
+    """
     fees_hold = all(line.fee_cents == fee_for(line.amount_cents, line.fee_percent) for line in facts.lines)
     if not facts.lines or not fees_hold or facts.fee_cents != sum(line.fee_cents for line in facts.lines):
         raise RuleBroken("Die Pauschale stimmt nicht. Beginne die Stornierung neu.", field="fee_cents")
-    text = _amendment("cancellation", facts.call_off, _cancellation_values(facts))
-    return tidy(text + "\n" + phrase("needs_both" if facts.needs_both else "needs_one", "de"))
+    text = _amendment("cancellation", facts.call_off, _cancellation_values(facts, language), language)
+    return tidy(text + "\n" + phrase("needs_both" if facts.needs_both else "needs_one", language))
 
 
 def _with_shown_changes(facts: ChangeFacts) -> CallOffFacts:
@@ -87,56 +93,56 @@ def _with_shown_changes(facts: ChangeFacts) -> CallOffFacts:
     )
 
 
-def _amendment(kind: str, call_off: CallOffFacts, values: dict[str, object]) -> str:
-    parts = parts_of("phrases", "de")
+def _amendment(kind: str, call_off: CallOffFacts, values: dict[str, object], language: str) -> str:
+    parts = parts_of("phrases", language)
     named = {
         "part": one_line(call_off.part),
         "currency": one_line(call_off.currency),
         "requester": one_line(call_off.requester.name),
         "provider": one_line(call_off.provider.name),
-        "requester_label": phrase(f"label_{call_off.template_key}_requester", "de"),
-        "provider_label": phrase(f"label_{call_off.template_key}_provider", "de"),
+        "requester_label": phrase(f"label_{call_off.template_key}_requester", language),
+        "provider_label": phrase(f"label_{call_off.template_key}_provider", language),
     }
     return tidy(parts[f"title_{kind}"].body + "\n\n" + fill(parts[kind].body, {**named, **values}))
 
 
-def _change_values(facts: ChangeFacts) -> dict[str, object]:
+def _change_values(facts: ChangeFacts, language: str) -> dict[str, object]:
     before, after = facts.before, facts.after
     return {
         "agreed_on": day_text(facts.agreed_on),
         "digest": one_line(facts.digest),
         "reason": one_line(facts.reason),
-        "old_lines": _lines_text(before),
-        "new_lines": _lines_text(after),
+        "old_lines": _lines_text(before, language),
+        "new_lines": _lines_text(after, language),
         "old_total": euro_text(before.total_cents),
         "new_total": euro_text(after.total_cents),
         "new_cap": euro_text(after.cap_cents),
         "old_week": week_label(before.delivery_week),
         "new_week": week_label(after.delivery_week),
-        "expires": moment_text(facts.expires_at, "de"),
+        "expires": moment_text(facts.expires_at, language),
     }
 
 
-def _lines_text(facts: CallOffFacts) -> str:
-    return "\n".join(line_text(no, line, facts.currency) for no, line in enumerate(facts.lines, 1))
+def _lines_text(facts: CallOffFacts, language: str) -> str:
+    return "\n".join(line_text(no, line, facts.currency, language) for no, line in enumerate(facts.lines, 1))
 
 
-def _cancellation_values(facts: CancellationFacts) -> dict[str, object]:
+def _cancellation_values(facts: CancellationFacts, language: str) -> dict[str, object]:
     return {
         "agreed_on": day_text(facts.agreed_on),
         "digest": one_line(facts.digest),
-        "canceller": phrase(f"label_{facts.call_off.template_key}_{facts.canceller}", "de"),
+        "canceller": phrase(f"label_{facts.call_off.template_key}_{facts.canceller}", language),
         "reason": one_line(facts.reason),
         "cancelled_on": day_text(facts.cancelled_on),
-        "lines": "\n".join(_cancelled_text(no, line, facts) for no, line in enumerate(facts.lines, 1)),
+        "lines": "\n".join(_cancelled_text(no, line, facts, language) for no, line in enumerate(facts.lines, 1)),
         "fee": euro_text(facts.fee_cents),
     }
 
 
-def _cancelled_text(no: int, line: CancelledLine, facts: CancellationFacts) -> str:
+def _cancelled_text(no: int, line: CancelledLine, facts: CancellationFacts, language: str) -> str:
     return phrase(
         "cancellation_line",
-        "de",
+        language,
         no=no,
         week=week_label(line.week),
         machine=line.machine_name,

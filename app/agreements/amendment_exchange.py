@@ -8,7 +8,15 @@ from app.agreements.amending import amendment_row, record_of
 from app.agreements.amendment_records import amendment_record, wanted_from
 from app.agreements.carrying import carry_out, end_amendment
 from app.agreements.models import Agreement, Amendment
-from app.agreements.queries import agreement_for, amendment_for, locked_agreement, locked_amendment, partner_of
+from app.agreements.queries import (
+    agreement_for,
+    amendment_for,
+    amendments_of,
+    locked_agreement,
+    locked_amendment,
+    partner_of,
+)
+from app.agreements.rules import GRACE
 from app.agreements.sealing import check_partner_signatures
 from app.agreements.telling import tell_managers
 from app.agreements.wire import Amended, body_of, read_amended
@@ -16,6 +24,7 @@ from app.core import clock
 from app.core.errors import RuleBroken
 from app.core.events import BookingAmended
 from app.core.outbox import emit
+from app.core.units import BERLIN
 from app.federation.actions import send_message
 from app.federation.rules import Incoming
 from app.firms.actions import bump_version
@@ -81,21 +90,43 @@ def _receive_new(session: Session, incoming: Incoming, agreement: Agreement, ame
     if type(message.get("issuedAt")) is not int or type(message.get("salt")) is not str:
         raise _refused("message")
     issued_at = dt.datetime.fromtimestamp(min(message["issuedAt"], 2**40), dt.UTC)
+    if not _goes_first(session, agreement):
+        return
     record = amendment_record(session, agreement, amended.amendment_id, wanted, message["salt"], issued_at)
     if (record.text, record.message) != (amended.text, message):
         raise _refused("text")
     if record.needs_both is not (amended.step == "proposed"):
         raise _refused("step")
     _check_time(wanted.day, wanted.expires_at, issued_at)
+    if amended.step == "sealed":
+        _check_day_of_proof(incoming, wanted.day, read_proof(amended.proof).at)
     row = amendment_row(agreement, amended.amendment_id, wanted, record, by_us=False)
     row.state, row.signatures = "signed_one", list(amended.signatures)
     _check_signed(session, incoming, agreement, row, amended)
+    _withdraw_own(session, agreement)
     session.add(row)
     session.flush()
     if amended.step == "sealed":
         _carry_out_with(session, agreement, row, amended)
         return
     tell_managers(session, agreement, "amendment", once=row.id)
+
+
+def _goes_first(session: Session, agreement: Agreement) -> bool:
+    """Two changes crossed on their way: the requester's stands, and the provider withdraws its own on reading it."""
+    return agreement.side == "theirs" or _own_on_its_way(session, agreement) is None
+
+
+def _withdraw_own(session: Session, agreement: Agreement) -> None:
+    own = _own_on_its_way(session, agreement)
+    if own is not None:
+        end_amendment(session, agreement, own, "declined")
+        tell_managers(session, agreement, "overtaken", once=own.id)
+
+
+def _own_on_its_way(session: Session, agreement: Agreement) -> Amendment | None:
+    found = amendments_of(session, agreement.firm_id, agreement.id)
+    return next((one for one in found if one.by_us and one.state == "signed_one"), None)
 
 
 def _receive_next(
@@ -146,7 +177,6 @@ def _check_signed(
 
 
 def _check_time(day: str, expires_at: int, issued_at: dt.datetime) -> None:
-    """Fees depend on the day: a partner cannot choose an earlier one."""
     today = clock.today()
     is_recent = any(day == (today - dt.timedelta(days=back)).isoformat() for back in range(MAY_BE_LATE.days + 1))
     expiry = dt.datetime.fromtimestamp(min(expires_at, 2**40), dt.UTC)
@@ -154,6 +184,13 @@ def _check_time(day: str, expires_at: int, issued_at: dt.datetime) -> None:
         raise _refused("day")
     if not clock.now() < expiry <= clock.now() + MOST_HOLD:
         raise _refused("expires_at")
+
+
+def _check_day_of_proof(incoming: Incoming, day: str, entered_at: int) -> None:
+    """Fees depend on the day: it is the one on which the partner's log took the cancellation, just before it was sent."""
+    at = dt.datetime.fromtimestamp(min(entered_at, 2**40), dt.UTC)
+    if day != at.astimezone(BERLIN).date().isoformat() or abs(incoming.at - at) > GRACE:
+        raise _refused("day")
 
 
 def _step_of(amendment: Amendment) -> str:

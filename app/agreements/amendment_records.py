@@ -132,6 +132,22 @@ def amendment_record(
     return AmendmentRecord(text, message, fee_cents, needs_both, total_cents, after)
 
 
+def english_amendment(session: Session, agreement: Agreement, amendment: Amendment) -> str:
+    """The English reading aid of a change or cancellation, from the bookings as they stood before it."""
+    earlier = [one for one in _in_force(session, agreement, amendment.id) if _came_before(one, amendment)]
+    before = standing_after(facts_of(agreement), [changes_from(one.facts["lines"]) for one in earlier])
+    wanted = wanted_from(amendment.facts)
+    if amendment.kind == "change":
+        return render_change(_change_facts(agreement, wanted, before), "en")
+    return render_cancellation(_cancellation_facts(agreement, wanted, before), "en")
+
+
+def _came_before(one: Amendment, amendment: Amendment) -> bool:
+    if amendment.entry_seq is not None and one.entry_seq is not None:
+        return one.entry_seq < amendment.entry_seq
+    return amendment.ended_at is None or (one.in_force_at or amendment.ended_at) < amendment.ended_at
+
+
 def display_of(amendment: Amendment) -> Display:
     """The exact text as the evidence keeps it."""
     return Display(f"{amendment.kind}/1", "de", amendment.text)
@@ -155,9 +171,6 @@ def _check_wanted(wanted: Wanted) -> None:
 
 
 def _change(agreement: Agreement, wanted: Wanted, before: Standing, after: Standing) -> tuple[str, dict[str, Any], int]:
-    facts = ChangeFacts(
-        before.facts, after.facts, agreed_on(agreement), agreement.digest, wanted.reason, wanted.expires_at
-    )
     logs = (agreement.message["logFrom"], agreement.message["logTo"])
     log_from, log_to = logs if wanted.is_by_requester else logs[::-1]
     own = {
@@ -167,13 +180,25 @@ def _change(agreement: Agreement, wanted: Wanted, before: Standing, after: Stand
         "transport_cents": after.facts.transport_cents,
         "lines": tuple(record_lines(after.facts)),
     }
-    return render_change(facts), own, 0
+    return render_change(_change_facts(agreement, wanted, before)), own, 0
 
 
 def _cancellation(agreement: Agreement, wanted: Wanted, standing: Standing) -> tuple[str, dict[str, Any], int]:
+    facts = _cancellation_facts(agreement, wanted, standing)
+    numbers = tuple(change.line_no - 1 for change in wanted.changes)
+    return render_cancellation(facts), {"line_numbers": numbers, "reason": wanted.reason}, facts.fee_cents
+
+
+def _change_facts(agreement: Agreement, wanted: Wanted, before: Standing) -> ChangeFacts:
+    after = apply_changes(before, wanted.changes)
+    return ChangeFacts(
+        before.facts, after.facts, agreed_on(agreement), agreement.digest, wanted.reason, wanted.expires_at
+    )
+
+
+def _cancellation_facts(agreement: Agreement, wanted: Wanted, standing: Standing) -> CancellationFacts:
     lines = cancelled_lines(standing, wanted.changes, dt.date.fromisoformat(wanted.day), wanted.is_by_requester)
-    fee_cents = sum(line.fee_cents for line in lines)
-    facts = CancellationFacts(
+    return CancellationFacts(
         call_off=standing.facts,
         agreed_on=agreed_on(agreement),
         digest=agreement.digest,
@@ -181,11 +206,9 @@ def _cancellation(agreement: Agreement, wanted: Wanted, standing: Standing) -> t
         cancelled_on=wanted.day,
         reason=wanted.reason,
         lines=lines,
-        fee_cents=fee_cents,
+        fee_cents=sum(line.fee_cents for line in lines),
         needs_both=not acts_alone("cancellation", wanted.is_by_requester),
     )
-    numbers = tuple(change.line_no - 1 for change in wanted.changes)
-    return render_cancellation(facts), {"line_numbers": numbers, "reason": wanted.reason}, fee_cents
 
 
 def cancelled_lines(

@@ -34,6 +34,8 @@ class Job:
     delivery_week: str
     shortage_reason: str
     contact_phone: str
+    material_provided: bool = True
+    """Who draws the agreement up says so; the request does not know it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def call_off_facts(
         # A plan may end later than was wished; the manager chose it knowing that, and the text must not contradict itself.
         delivery_week=max(job.delivery_week, *(line.week for line in lines)),
         delivery_term=DELIVERY_TERM,
-        material_provided=True,
+        # Who rents a machine brings the material: there the text knows no other way.
+        material_provided=job.material_provided or terms.template_key != "lohnfertigung",
         provisions=(),
         expires_at=expires_at,
         is_bundled=is_bundled,

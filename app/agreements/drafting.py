@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -32,16 +32,19 @@ from app.requests.actions import advance_request
 from app.requests.queries import own_request
 
 
-def draft_agreements(session: Session, actor: Actor, plan_id: str) -> list[str]:
+def draft_agreements(session: Session, actor: Actor, plan_id: str, material_provided: bool = True) -> list[str]:
     """Freeze one agreement per partner of the chosen plan and ask the partners to keep the hours; returns their ids.
 
+    `material_provided`: it comes from us; else the partners buy it, and the text follows the law of sales.
     The same plan twice gives the same agreements. Raises NotFound, RuleBroken when no framework stands, Conflict when
     an offer is gone.
     """
+    bump_version(session, actor.firm_id)
     plan = session.get(Plan, (actor.firm_id, plan_id), with_for_update=True)
     if plan is None:
         raise NotFound
     request = own_request(session, actor.firm_id, plan.request_id)
+    session.refresh(request, with_for_update=True)
     earlier = [one.id for one in agreements_of_request(session, actor.firm_id, request.id) if one.state in OPEN]
     if request.state == "contracting" and earlier:
         return earlier
@@ -52,11 +55,10 @@ def draft_agreements(session: Session, actor: Actor, plan_id: str) -> list[str]:
         raise RuleBroken("In diesem Plan fehlen die Stunden. Wähle ihn neu.")
     expires_at = default_expiry(clock.now())
     bundle = _new_bundle(session, plan, expires_at) if request.all_or_none and len(offers) > 1 else None
-    job = job_of(session, request)
+    job = replace(job_of(session, request), material_provided=material_provided)
     ids = [_draft(session, actor, job, offer_id, offers[offer_id], expires_at, bundle) for offer_id in sorted(offers)]
     advance_request(session, actor.firm_id, request.id, "contracting")
     note_event(session, actor.firm_id, actor.person_id, "drafted", "request", request.id, detail={"count": len(ids)})
-    bump_version(session, actor.firm_id)
     return ids
 
 

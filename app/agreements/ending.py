@@ -18,6 +18,7 @@ from app.agreements.queries import (
     partner_of,
 )
 from app.agreements.rules import GRACE, OPEN, check_step
+from app.agreements.sources import chosen_lines
 from app.agreements.telling import tell_end
 from app.agreements.wire import read_ended
 from app.bookings.actions import release_bookings
@@ -36,9 +37,11 @@ from app.offers.actions import decline_offer, release_selection
 from app.offers.models import Offer
 from app.offers.queries import live_offers
 from app.plans.models import Plan
+from app.plans.queries import chosen_plan
 from app.requests.actions import advance_request, close_request
 from app.requests.models import WorkRequest
 from app.requests.queries import own_request
+from app.requests.rules import check_contracted
 
 CHOSEN = ("selected", "partly_selected")
 
@@ -120,9 +123,17 @@ def finish_request(session: Session, firm_id: str, request_id: str) -> None:
         return None
     if all(agreement.state != "in_force" for agreement in agreements):
         return _plan_anew(session, request, agreements)
+    check_contracted(_states_of_plan(session, request, agreements), accepts_part=not request.all_or_none)
     for offer in live_offers(session, firm_id, request_id, "theirs"):
         decline_offer(session, firm_id, offer.id)
     return close_request(session, firm_id, request_id)
+
+
+def _states_of_plan(session: Session, request: WorkRequest, agreements: Sequence[Agreement]) -> list[str]:
+    """How the agreements of the chosen plan stand; those of a plan that fell through before count no more."""
+    plan = chosen_plan(session, request.firm_id, request.id)
+    offers = chosen_lines(session, request.firm_id, plan.id) if plan else {}
+    return [agreement.state for agreement in agreements if agreement.offer_id in offers]
 
 
 def _plan_anew(session: Session, request: WorkRequest, agreements: Sequence[Agreement]) -> None:

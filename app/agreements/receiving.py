@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -79,9 +80,8 @@ def _check_facts(session: Session, incoming: Incoming, drafted: Drafted, offer: 
     given = drafted.facts
     if not clock.now() < dt.datetime.fromtimestamp(given.expires_at, dt.UTC) <= clock.now() + MOST_HOLD:
         raise _refused("expires_at")
-    expected = call_off_facts(
-        job_of(session, request), terms, chosen, offer.transport_cents, given.expires_at, given.is_bundled
-    )
+    job = replace(job_of(session, request), material_provided=given.material_provided)
+    expected = call_off_facts(job, terms, chosen, offer.transport_cents, given.expires_at, given.is_bundled)
     if expected != given:
         raise _refused("facts")
     if render_call_off(expected) != drafted.text:

@@ -78,8 +78,9 @@ def index(session: Session, actor: Actor) -> Response:
 @deed("plans.choose")
 def create(session: Session, actor: Actor, plan_id: str) -> Response:
     """Choose the plan and freeze one agreement per partner; the manager goes on to the first one."""
-    choose_plan(session, actor, plan_id, Form(request.form).yes("accepts_part"))
-    ids = draft_agreements(session, actor, plan_id)
+    form = Form(request.form)
+    choose_plan(session, actor, plan_id, form.yes("accepts_part"), form.value("if_one_declines") != "others_stand")
+    ids = draft_agreements(session, actor, plan_id, form.value("material") != "partner")
     return go_to(url_for("agreements.show", agreement_id=ids[0]))
 
 

@@ -9,7 +9,7 @@ from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
 from app.agreements.amending import signable_amendment
-from app.agreements.amendment_records import cancelled_lines, standing_of
+from app.agreements.amendment_records import cancelled_lines, english_amendment, standing_of
 from app.agreements.approving import signable_digest
 from app.agreements.blocks import text_blocks
 from app.agreements.documents import CallOffFacts, english_reading_aid, five_facts
@@ -21,7 +21,7 @@ from app.agreements.rules import REASONS, waits_for_us
 from app.agreements.standing import LineChange
 from app.bookings.queries import bookings_of
 from app.core import clock
-from app.core.errors import WerkringError
+from app.core.errors import RuleBroken, WerkringError
 from app.core.units import monday
 from app.firms.access import Actor, may
 from app.firms.queries import firm_of
@@ -110,6 +110,7 @@ class AmendmentView:
     waits_for_us: bool
     refusal: str
     text: tuple[Paragraph, ...]
+    reading_aid: tuple[Paragraph, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,16 @@ def amendment_view(session: Session, actor: Actor, agreement: Agreement, amendme
         waits_for_us=is_waiting,
         refusal=refusal,
         text=paragraphs(amendment.text),
+        reading_aid=_amendment_aid(session, agreement, amendment),
     )
+
+
+def _amendment_aid(session: Session, agreement: Agreement, amendment: Amendment) -> tuple[Paragraph, ...]:
+    """Nothing where the bookings moved on under a change that never came about: the signed text stays readable."""
+    try:
+        return paragraphs(english_amendment(session, agreement, amendment))
+    except RuleBroken:
+        return ()
 
 
 def booking_rows(session: Session, actor: Actor, agreement: Agreement) -> list[BookingRow]:

@@ -10,7 +10,6 @@ from app.bookings.models import Booking
 from app.bookings.rules import LIVE
 from app.core.errors import NotFound
 from app.firms.access import Actor
-from app.machines.models import Machine
 from app.partners.models import Partnership
 
 COLUMNS = (
@@ -20,11 +19,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def bookings_between(session: Session, actor: Actor, first_week: str, last_week: str) -> Sequence[sa.Row[Any]]:
-    """Live bookings of both sides in some weeks, by week, machine and partner; without rates."""
+def bookings_from(session: Session, actor: Actor, first_week: str) -> Sequence[sa.Row[Any]]:
+    """Live bookings of both sides from a week on, by week, machine and partner; without rates."""
     return session.execute(
         _with_partner()
-        .where(Booking.firm_id == actor.firm_id, Booking.week.between(first_week, last_week), Booking.state.in_(LIVE))
+        .where(Booking.firm_id == actor.firm_id, Booking.week >= first_week, Booking.state.in_(LIVE))
         .order_by(Booking.week, Booking.machine_name, Partnership.name, Booking.id)
     ).all()
 
@@ -54,10 +53,6 @@ def bookings_of(session: Session, firm_id: str, agreement_id: str) -> Sequence[B
         .where(Booking.firm_id == firm_id, Booking.agreement_id == agreement_id)
         .order_by(Booking.line_no)
     ).all()
-
-
-def has_own_machines(session: Session, actor: Actor) -> bool:
-    return session.scalar(sa.select(Machine.id).where(Machine.firm_id == actor.firm_id).limit(1)) is not None
 
 
 def _with_partner() -> sa.Select[*tuple[Any, ...]]:

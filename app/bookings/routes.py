@@ -5,19 +5,18 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, Response
+from flask import Blueprint, Response, url_for
 from sqlalchemy.orm import Session
 
-from app.bookings.queries import booking_for, bookings_between, own_jobs
+from app.bookings.queries import booking_for, bookings_from, own_jobs
 from app.core import clock
 from app.core.units import BERLIN, week_of, weeks_from
-from app.firms.access import Actor
+from app.firms.access import Actor, Role
 from app.requests.queries import files_of, request_for
 from app.web.render import render
 from app.web.transaction import page
 
 room = Blueprint("bookings", __name__)
-WEEKS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ def show(session: Session, actor: Actor, booking_id: str) -> Response:
     return render(
         "bookings/show.html",
         booking=booking,
+        back=url_for("bookings.today" if actor.role is Role.WORKER else "bookings.index"),
         work=work_request,
         files=files_of(session, actor.firm_id, booking.request_id),
     )
@@ -58,8 +58,7 @@ def show(session: Session, actor: Actor, booking_id: str) -> Response:
 @page("bookings.see")
 def index(session: Session, actor: Actor) -> Response:
     """The agreed hours of both directions, week by week."""
-    shown = weeks_from(week_of(clock.today()), WEEKS_SHOWN)
-    rows = bookings_between(session, actor, shown[0], shown[-1])
+    rows = bookings_from(session, actor, week_of(clock.today()))
     by_week = {week: list(found) for week, found in groupby(rows, key=lambda row: row.week)}
     weeks = [
         WeekOfBookings(week, [r for r in found if r.side == "ours"], [r for r in found if r.side == "theirs"])

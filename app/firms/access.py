@@ -51,8 +51,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "log.see": frozenset({M}),
 }
 
-WITHOUT_PASSKEY = frozenset({"own.use", "work.see"})
-"""A device-bound session of a phone without screen lock has worker rights and nothing else."""
+WITHOUT_PASSKEY = frozenset({"own.use", "work.see", "files.open"})
+"""A device-bound session of a phone without screen lock has worker rights and nothing else: the day, a job, its drawing."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from app.core.db import each_alone
 from app.core.events import (
     OfferDeclined,
     OfferMade,
+    OfferReceived,
     OfferSelected,
     OfferWithdrawn,
     RequestGone,
@@ -116,8 +117,7 @@ def _expire_one(session: Session, offer: Offer, now: dt.datetime) -> None:
         return
     if offer.state == "submitted":
         end_offer(session, offer, "expired")
-        if offer.side == "ours":
-            emit(session, OfferWithdrawn(offer.firm_id, offer.id))
+        emit(session, (OfferWithdrawn if offer.side == "ours" else OfferReceived)(offer.firm_id, offer.id))
         return
     is_chosen = offer.state in ("selected", "partly_selected")
     if is_chosen and offer.side == "ours" and offer.valid_until <= now - dt.timedelta(days=1):

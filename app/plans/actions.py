@@ -10,7 +10,7 @@ from app.config import Config
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict
-from app.core.events import OfferReceived, PlanChosen
+from app.core.events import OfferReceived, PlanChosen, RequestChanged
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.firms.access import Actor, Role
@@ -36,9 +36,13 @@ PLANNABLE = ("open", "quoted")
 def refresh_plans(session: Session, event: OfferReceived) -> None:
     """An offer came, changed or went: note that the plans of its request are to be built anew."""
     offer = session.get(Offer, (event.firm_id, event.offer_id))
-    if offer is not None and session.get(PlanTask, (event.firm_id, offer.request_id)) is None:
-        session.add(PlanTask(firm_id=event.firm_id, request_id=offer.request_id, created_at=clock.now()))
-        session.flush()
+    if offer is not None:
+        _note_task(session, event.firm_id, offer.request_id)
+
+
+def replan_request(session: Session, event: RequestChanged) -> None:
+    """The need changed: plans for the old one count no more."""
+    _note_task(session, event.firm_id, event.request_id)
 
 
 def solve_due_plans(database: Database, _config: Config) -> None:
@@ -91,10 +95,16 @@ def store_plans(
     return plans
 
 
-def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool) -> Plan:
-    """Choose one plan; raises Conflict when its offers changed, RuleBroken when hours are missing and no part was accepted."""
+def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool, all_or_none: bool = True) -> Plan:
+    """Choose one plan; raises Conflict when its offers changed, RuleBroken when hours are missing and no part was accepted.
+
+    `all_or_none`: with one partner's no the whole plan falls; else the manager accepts the part that the others do.
+    """
+    # the firm's row first: two managers who choose at the same moment stand in line, and the second sees the first
+    bump_version(session, actor.firm_id)
     plan = plan_for(session, actor.firm_id, plan_id)
     request = own_request(session, actor.firm_id, plan.request_id)
+    session.refresh(request, with_for_update=True)
     if plan.chosen_at is not None:
         return plan
     if request.state not in PLANNABLE or offers_key(plan_input_of(session, actor.firm_id, request)) != plan.offers_key:
@@ -102,11 +112,17 @@ def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool
     if request.kind == "hours":
         check_planned(plan.need_min, plan.covered_min, accepts_part)
     plan.chosen_at, plan.chosen_by = clock.now(), actor.person_id
+    request.all_or_none = all_or_none
     advance_request(session, actor.firm_id, request.id, "planned")
     note_event(session, actor.firm_id, actor.person_id, "plan_chosen", "request", request.id)
     emit(session, PlanChosen(actor.firm_id, plan.id))
-    bump_version(session, actor.firm_id)
     return plan
+
+
+def _note_task(session: Session, firm_id: str, request_id: str) -> None:
+    if session.get(PlanTask, (firm_id, request_id)) is None:
+        session.add(PlanTask(firm_id=firm_id, request_id=request_id, created_at=clock.now()))
+        session.flush()
 
 
 def _drop_old_plans(session: Session, request: WorkRequest) -> None:

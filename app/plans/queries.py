@@ -13,7 +13,7 @@ from app.offers.models import Offer, OfferLine
 from app.offers.queries import OfferView, received_offers
 from app.partners.models import Partnership
 from app.plans.models import Plan, PlanLine
-from app.plans.rules import OfferedLine, PartnerTerms, PlanInput
+from app.plans.rules import OfferedLine, PartnerTerms, PlanInput, cost_of
 from app.requests.models import WorkRequest
 
 
@@ -58,6 +58,8 @@ class LineOfPlan:
     minutes: int
     rate_cents_per_hour: int
     set_up_min: int
+    min_block_min: int
+    transport_cents: int
 
 
 def coverage_of(session: Session, firm_id: str, request: WorkRequest) -> Coverage:
@@ -139,6 +141,20 @@ def chosen_plan(session: Session, firm_id: str, request_id: str) -> Plan | None:
     )
 
 
+def cost_of_lines(lines: Sequence[LineOfPlan]) -> int:
+    """What these lines cost with set-up and transport, as the plan and the agreement reckon it; in cents."""
+    chosen = [(_as_offered(line), line.minutes) for line in lines]
+    terms = {line.offer_id: PartnerTerms(line.partner_id, line.transport_cents) for line in lines}
+    return cost_of(chosen, terms.values())
+
+
+def _as_offered(line: LineOfPlan) -> OfferedLine:
+    return OfferedLine(
+        line.offer_line_id, line.offer_id, line.partner_id, line.machine_id, line.week, line.minutes,
+        line.rate_cents_per_hour, line.set_up_min, line.min_block_min,
+    )  # fmt: skip
+
+
 def lines_of_plan(session: Session, firm_id: str, plan_id: str) -> list[LineOfPlan]:
     """Who does what in which week, by partner and week."""
     rows = session.execute(
@@ -146,8 +162,10 @@ def lines_of_plan(session: Session, firm_id: str, plan_id: str) -> list[LineOfPl
             PlanLine.partner_id, Partnership.name.label("partner_name"), OfferLine.offer_id,
             OfferLine.id.label("offer_line_id"), OfferLine.machine_id,
             OfferLine.machine_name, OfferLine.week, PlanLine.minutes, OfferLine.rate_cents_per_hour, OfferLine.set_up_min,
+            OfferLine.min_block_min, Offer.transport_cents,
         )
         .join(OfferLine, (OfferLine.firm_id == PlanLine.firm_id) & (OfferLine.id == PlanLine.offer_line_id))
+        .join(Offer, (Offer.firm_id == OfferLine.firm_id) & (Offer.id == OfferLine.offer_id))
         .join(
             Partnership, (Partnership.firm_id == PlanLine.firm_id) & (Partnership.partner_id == PlanLine.partner_id)
         )

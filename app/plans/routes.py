@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
-from app.core.units import amount_cents
 from app.core.words import N_
 from app.firms.access import Actor
 from app.firms.actions import note_views
@@ -17,6 +16,7 @@ from app.plans.models import Plan
 from app.plans.queries import (
     LineOfPlan,
     chosen_plan,
+    cost_of_lines,
     coverage_of,
     lines_of_plan,
     offers_key,
@@ -57,6 +57,7 @@ def show(session: Session, actor: Actor, request_id: str) -> Response:
     work = own_request(session, actor.firm_id, request_id)
     if work.state == "draft":
         return go_to(url_for("requests.edit", request_id=request_id))
+    _note_offers_seen(session, actor, request_id)
     return render(
         "plans/show.html",
         work=work,
@@ -77,6 +78,7 @@ def coverage(session: Session, actor: Actor, request_id: str) -> Response:
     if request.args.get("v") == str(version):
         return Response(status=204)
     work = own_request(session, actor.firm_id, request_id)
+    _note_offers_seen(session, actor, request_id)
     return render(
         "plans/_coverage.html",
         work=work,
@@ -95,13 +97,13 @@ def compare(session: Session, actor: Actor, request_id: str) -> Response:
     work = own_request(session, actor.firm_id, request_id)
     plan_input = plan_input_of(session, actor.firm_id, work)
     plans = plans_of(session, actor.firm_id, request_id, offers_key(plan_input))
-    _note_prices_seen(session, actor, request_id)
+    _note_offers_seen(session, actor, request_id)
     first = (
         [] if plans or not plan_input.lines else [build_greedy(plan_input, goal) for goal in goals_of(plan_input)[:1]]
     )
     return render(
         "plans/compare.html", work=work, plans=_named(plans), first=first, goal_names=GOAL_NAMES,
-        best=_best_of(plans), version=firm_version(session, actor.firm_id),
+        balanced=_balanced(plans), version=firm_version(session, actor.firm_id),
     )  # fmt: skip
 
 
@@ -123,7 +125,7 @@ def detail(session: Session, actor: Actor, plan_id: str) -> Response:
     plan = plan_for(session, actor.firm_id, plan_id)
     work = own_request(session, actor.firm_id, plan.request_id)
     is_current = plan.offers_key == offers_key(plan_input_of(session, actor.firm_id, work))
-    _note_prices_seen(session, actor, work.id)
+    _note_offers_seen(session, actor, work.id)
     shares = _shares(plan, lines_of_plan(session, actor.firm_id, plan_id))
     return render(
         "plans/detail.html", plan=plan, work=work, goal_names=GOAL_NAMES, shares=shares, is_current=is_current,
@@ -137,9 +139,14 @@ def _named(plans: Sequence[Plan]) -> list[tuple[str, Plan]]:
     return [(chr(ord("A") + number), plan) for number, plan in enumerate(plans)]
 
 
-def _best_of(plans: Sequence[Plan]) -> list[tuple[str, str]]:
-    """(letter, goal) for the sentence above the cards."""
-    return [(letter, goal) for letter, plan in _named(plans) for goal in plan.goals]
+def _balanced(plans: Sequence[Plan]) -> str:
+    """The letter of the best spread plan, if no partner carries more than 40 % in it."""
+    letters = (
+        letter
+        for letter, plan in _named(plans)
+        if "spread" in plan.goals and plan.largest_share_permille <= CAP_PERMILLE
+    )
+    return next(letters, "")
 
 
 def _delivery_holds(plan: Plan, work: WorkRequest) -> bool | None:
@@ -157,12 +164,12 @@ def _shares(plan: Plan, lines: list[LineOfPlan]) -> list[Share]:
 
 def _share(plan: Plan, partner_id: str, lines: tuple[LineOfPlan, ...]) -> Share:
     minutes = sum(line.minutes for line in lines)
-    cost = sum(amount_cents(line.minutes, line.rate_cents_per_hour) for line in lines)
     percent = round(100 * minutes / plan.need_min) if plan.need_min else 100
-    return Share(partner_id, lines[0].partner_name, minutes, percent, cost, lines)
+    return Share(partner_id, lines[0].partner_name, minutes, percent, cost_of_lines(lines), lines)
 
 
-def _note_prices_seen(session: Session, actor: Actor, request_id: str) -> None:
+def _note_offers_seen(session: Session, actor: Actor, request_id: str) -> None:
+    """Hours and prices are the partners' own; each may know that somebody here looked at them."""
     views = [
         (view.offer.partner_id, view.offer.id, view.offer.version)
         for view in received_offers(session, actor.firm_id, request_id)

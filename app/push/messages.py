@@ -147,6 +147,10 @@ KINDS: dict[str, Kind] = {
         ("Änderung wartet",),
         ("%(name)s will etwas ändern. Jetzt prüfen.", "%(name)s will etwas ändern.", "Ein Partner will etwas ändern."),
     ),
+    "overtaken": Kind(
+        ("Eure Änderung gilt nicht",),
+        ("%(name)s will auch etwas ändern.", "Ein Partner will auch etwas ändern."),
+    ),
     "disruption": Kind(
         ("Maschine steht bei %(name)s", "Eine Maschine steht"),
         (

@@ -1,7 +1,10 @@
 """Changing and cancelling booked hours: new signed records at both sides, bookings and free hours follow."""
 
 import datetime as dt
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,8 +21,12 @@ from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound, RuleBroken
+from app.federation.models import Message
+from app.federation.rules import Incoming
 from app.notary.queries import evidence_file
-from app.worker import end_what_is_due, run_until_quiet
+from app.push.models import Alert
+from app.reactions import INBOX
+from app.worker import end_what_is_due, run_until_quiet, settle_events
 from tests.agreements.world import (
     Deal,
     approval,
@@ -126,6 +133,62 @@ def test_one_change_at_a_time(database: Database) -> None:
         propose(database, deal, "keller", agreement_id, cancel=[2])
 
 
+def test_of_two_changes_that_cross_the_requesters_stands(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    ours = propose(database, deal, "keller", agreement_id, change={1: 300})
+    theirs = propose(database, deal, "yilmaz", agreement_id, change={3: 660})
+    sign_amendment_only(database, deal, "keller", ours)
+    sign_amendment_only(database, deal, "yilmaz", theirs)
+    run_until_quiet(database)
+    assert state_of(database, deal, "yilmaz", theirs) == "declined"
+    assert state_of(database, deal, "keller", theirs) is None
+    assert minutes_of(database, deal, "yilmaz") == (0, 2400)
+    assert "overtaken" in told(database, deal, "yilmaz")
+    sign_amendment(database, deal, "yilmaz", ours)
+    assert amendment_states(database, deal, ours) == ("in_force", "in_force")
+    assert booked(database, deal, "keller") == booked(database, deal, "yilmaz") == {1: 300, 2: 600, 3: 600, 4: 600}
+
+
+def test_a_cancellation_overtakes_a_change_that_the_provider_wants(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    theirs = propose(database, deal, "yilmaz", agreement_id, change={2: 660})
+    ours = propose(database, deal, "keller", agreement_id, cancel=[2])
+    sign_amendment_only(database, deal, "yilmaz", theirs)
+    sign_amendment_only(database, deal, "keller", ours)
+    run_until_quiet(database)
+    assert amendment_states(database, deal, ours) == ("in_force", "in_force")
+    assert state_of(database, deal, "yilmaz", theirs) == "declined"
+    assert minutes_of(database, deal, "yilmaz") == (0, 1800)
+    propose(database, deal, "yilmaz", agreement_id, change={3: 660})
+
+
+def test_our_own_change_waits_while_the_partners_is_open(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    ours = propose(database, deal, "keller", agreement_id, change={1: 300})
+    theirs = propose(database, deal, "yilmaz", agreement_id, change={3: 480})
+    sign_amendment(database, deal, "yilmaz", theirs)
+    with pytest.raises(Conflict, match="andere Änderung"):
+        sign_amendment(database, deal, "keller", ours)
+    sign_amendment(database, deal, "keller", theirs)
+    assert booked(database, deal, "keller") == booked(database, deal, "yilmaz") == {1: 600, 2: 600, 3: 480, 4: 600}
+
+
+@pytest.mark.parametrize(("hours_later", "is_taken"), [(0, True), (20, False)])
+def test_the_fee_is_that_of_the_day_in_the_partners_log(database: Database, hours_later: int, is_taken: bool) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "keller", agreement_id, cancel=[1])
+    sign_amendment_only(database, deal, "keller", amendment_id)
+    body = sent(database, "booking.cancelled")
+    incoming = Incoming(
+        deal.firms["yilmaz"].id, deal.firms["keller"].id, "m", "booking.cancelled", body,
+        clock.now() + dt.timedelta(hours=hours_later),
+    )  # fmt: skip
+    answer = nullcontext() if is_taken else pytest.raises(RuleBroken, match="day")
+    with clock.frozen(incoming.at), answer, database.write() as session:
+        INBOX["booking.cancelled"](session, incoming)
+    assert booked(database, deal, "yilmaz")[1] == (0 if is_taken else 600)
+
+
 def test_a_cancellation_of_yesterday_is_begun_anew(database: Database) -> None:
     deal, agreement_id = sealed(database)
     amendment_id = propose(database, deal, "keller", agreement_id, cancel=[1])
@@ -135,22 +198,10 @@ def test_a_cancellation_of_yesterday_is_begun_anew(database: Database) -> None:
 
 @pytest.mark.parametrize("field", ["facts", "text", "message", "signatures", "agreement_id", "step"])
 def test_a_partner_cannot_bend_a_cancellation(database: Database, field: str) -> None:
-    from app.federation.models import Message
-    from app.federation.rules import Incoming
-    from app.reactions import INBOX
-
     deal, agreement_id = sealed(database)
     amendment_id = propose(database, deal, "keller", agreement_id, cancel=[1])
-    with database.read() as session:
-        digest, role = signable_amendment(session, deal.actor("keller"), amendment_id)
-        signature = approval(session, deal, "keller", digest, role)
-    with database.write() as session:
-        approve_amendment(session, deal.actor("keller"), amendment_id, signature)
-    from app.worker import settle_events
-
-    settle_events(database)
-    with database.read() as session:
-        body = session.scalars(sa.select(Message.body).where(Message.kind == "booking.cancelled")).one()
+    sign_amendment_only(database, deal, "keller", amendment_id)
+    body = sent(database, "booking.cancelled")
     bent = {
         "facts": body["facts"] | {"lines": [[1, 600, 0], [2, 600, 0]]},
         "text": body["text"] + " ",
@@ -163,7 +214,7 @@ def test_a_partner_cannot_bend_a_cancellation(database: Database, field: str) ->
         deal.firms["yilmaz"].id, deal.firms["keller"].id, "m", "booking.cancelled", body | {field: bent}, clock.now()
     )
     with pytest.raises((RuleBroken, NotFound)) as refusal, database.write() as session:
-        INBOX.get("booking.cancelled")(session, incoming)
+        INBOX["booking.cancelled"](session, incoming)
     assert refusal.value.status in (404, 422)
     assert booked(database, deal, "yilmaz")[1] == 600
 
@@ -191,12 +242,36 @@ def propose(
 
 
 def sign_amendment(database: Database, deal: Deal, key: str, amendment_id: str) -> None:
+    sign_amendment_only(database, deal, key, amendment_id)
+    run_until_quiet(database)
+
+
+def sign_amendment_only(database: Database, deal: Deal, key: str, amendment_id: str) -> None:
+    """The manager of that firm signs; nothing has left the house yet."""
     with database.read() as session:
         digest, role = signable_amendment(session, deal.actor(key), amendment_id)
         signature = approval(session, deal, key, digest, role)
     with database.write() as session:
         approve_amendment(session, deal.actor(key), amendment_id, signature)
-    run_until_quiet(database)
+
+
+def sent(database: Database, kind: str) -> dict[str, Any]:
+    """The body of the one message of this kind, written but not yet delivered."""
+    settle_events(database)
+    with database.read() as session:
+        return session.scalars(sa.select(Message.body).where(Message.kind == kind)).one()
+
+
+def told(database: Database, deal: Deal, key: str) -> Sequence[str]:
+    """The kinds of alerts that people of this firm got."""
+    with database.read() as session:
+        return session.scalars(sa.select(Alert.kind).where(Alert.firm_id == deal.firms[key].id)).all()
+
+
+def state_of(database: Database, deal: Deal, key: str, amendment_id: str) -> str | None:
+    with database.read() as session:
+        found = session.get(Amendment, (deal.firms[key].id, amendment_id))
+        return None if found is None else found.state
 
 
 def amendment_states(database: Database, deal: Deal, amendment_id: str) -> tuple[str, str]:

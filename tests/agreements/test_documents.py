@@ -217,6 +217,16 @@ def test_a_change_shows_all_that_changes_and_nothing_changes_unseen() -> None:
         render_change(replace(change(), after=facts()))
 
 
+def test_the_english_of_changes_and_cancellations_names_the_same_sums() -> None:
+    for german, english in (
+        (render_change(change()), render_change(change(), "en")),
+        (render_cancellation(cancellation()), render_cancellation(cancellation(), "en")),
+    ):
+        sums = re.compile(r"[\d.]+,\d\d")
+        assert sums.findall(german) == sums.findall(english)
+        assert "Stunden" not in english
+
+
 def test_a_cancellation_fee_must_follow_from_its_step() -> None:
     with pytest.raises(RuleBroken):
         render_cancellation(replace(cancellation(), fee_cents=1))

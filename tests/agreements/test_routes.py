@@ -14,9 +14,12 @@ from app.core import clock
 from app.core.db import Database
 from app.firms.access import Role
 from app.firms.models import AuditEvent, Firm
+from app.plans.models import Plan
+from app.plans.queries import offers_key, plan_input_of
+from app.requests.models import WorkRequest
 from app.worker import run_until_quiet
 from tests.agreements.test_amending import propose, sign_amendment
-from tests.agreements.world import Deal, at, drafted, make_deal, sign, signed_by_both, verified
+from tests.agreements.world import Deal, at, drafted, make_deal, provider_of, sign, signed_by_both, states, verified
 from tests.conftest import MONDAY
 from tests.machines.house import House, open_house
 
@@ -78,6 +81,41 @@ def test_a_plan_becomes_agreements_once_even_when_tapped_twice(
     second = house.post(f"/plaene/{deal.plan_id}/vereinbarungen")
     assert (first.status_code, second.status_code) == (303, 303)
     assert first.location == second.location
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_bundled", "is_provided"),
+    [
+        ({}, True, True),
+        ({"if_one_declines": "others_stand", "material": "partner"}, False, False),
+    ],
+)
+def test_the_manager_says_what_one_no_means_and_who_buys_the_material(
+    sqlite_database: Database, tmp_path: Path, fields: dict[str, str], is_bundled: bool, is_provided: bool
+) -> None:
+    deal = make_deal(sqlite_database, ("yilmaz", "brandt"))
+    choose_again(sqlite_database, deal)
+    house = open_house(sqlite_database, tmp_path).enter(deal.actor("keller"))
+    answer = house.post(f"/plaene/{deal.plan_id}/vereinbarungen", accepts_part="on", **fields)
+    run_until_quiet(sqlite_database)
+    agreement_id = answer.location.split("/")[-1]
+    agreement = at(sqlite_database, deal, "keller", agreement_id)
+    assert (agreement.is_bundled, agreement.facts["material_provided"]) == (is_bundled, is_provided)
+    assert ("§ 650 BGB" in agreement.text) is not is_provided
+    signed_by_both(sqlite_database, deal, [agreement_id])
+    expected = "waiting_bundle" if is_bundled else "in_force"
+    assert (
+        states(sqlite_database, deal, agreement_id, provider_of(sqlite_database, deal, agreement_id)) == (expected,) * 2
+    )
+
+
+def choose_again(database: Database, deal: Deal) -> None:
+    """The plan stands, but nobody has chosen it yet."""
+    with database.write() as session:
+        request = session.get_one(WorkRequest, (deal.firms["keller"].id, deal.request_id))
+        request.state = "quoted"
+        plan = session.get_one(Plan, (deal.firms["keller"].id, deal.plan_id))
+        plan.chosen_at, plan.offers_key = None, offers_key(plan_input_of(session, plan.firm_id, request))
 
 
 def test_a_no_keeps_the_reason_and_frees_the_hours(sqlite_database: Database, deal: Deal, house: House) -> None:
@@ -175,6 +213,23 @@ def test_a_finished_change_stands_on_the_page_of_the_agreement(
     assert "30 Stunden" in words(page)
     assert "2.970,00 €" in words(page)
     assert house.get(f"/vertraege/aenderung/{amendment_id}/beweis.json").status_code == 200
+
+
+def test_changes_have_an_english_reading_aid_from_the_bookings_before_them(
+    sqlite_database: Database, deal: Deal, house: House
+) -> None:
+    (agreement_id,) = drafted(sqlite_database, deal)
+    signed_by_both(sqlite_database, deal, [agreement_id])
+    changed = propose(sqlite_database, deal, "keller", agreement_id, change={2: 300})
+    sign_amendment(sqlite_database, deal, "keller", changed)
+    sign_amendment(sqlite_database, deal, "yilmaz", changed)
+    cancelled = propose(sqlite_database, deal, "keller", agreement_id, cancel=[2])
+    sign_amendment(sqlite_database, deal, "keller", cancelled)
+    for amendment_id, title in ((changed, "Change to the call-off"), (cancelled, "Cancellation of booked hours")):
+        german, english = house.get(f"/vertraege/aenderung/{amendment_id}").text.split("Reading aid. Only the German")
+        assert title in english
+        for hours in re.findall(r"([\d,]+) Stunden", german.split("<main")[1]):
+            assert f"{hours} hours" in english
 
 
 def test_strangers_and_other_roles_get_nothing(sqlite_database: Database, deal: Deal, house: House) -> None:

@@ -1,6 +1,7 @@
 """Plans follow the offers, belong to the requester alone, and are chosen only while their offers stand."""
 
 import datetime as dt
+import threading
 
 import pytest
 import sqlalchemy as sa
@@ -8,15 +9,19 @@ import sqlalchemy as sa
 from app.config import Config
 from app.core import clock
 from app.core.db import Database
-from app.core.errors import Conflict, NotFound, RuleBroken
-from app.core.events import OfferReceived
+from app.core.errors import Conflict, NotFound, RuleBroken, WerkringError
+from app.core.events import OfferReceived, RequestChanged
 from app.core.ids import new_id
+from app.core.outbox import emit
+from app.offers.exchange import expire_offers
 from app.offers.models import Offer, OfferLine
 from app.plans.actions import choose_plan, refresh_plans, solve_due_plans
 from app.plans.models import Plan, PlanLine, PlanTask
 from app.plans.queries import chosen_plan, coverage_of, lines_of_plan, offers_key, plan_input_of, plans_of
 from app.requests.models import WorkRequest
 from app.requests.queries import own_request
+from app.worker import settle_events
+from tests.conftest import MONDAY
 from tests.world import TestFirm, make_world
 
 NO_CONFIG: Config = None  # type: ignore[assignment]
@@ -127,6 +132,52 @@ def test_a_plan_of_old_offers_cannot_be_chosen(case: Case) -> None:
     case.offer("nowak", 10, 8000)
     with pytest.raises(Conflict, match="haben sich geändert"):
         case.choose(plan_id)
+
+
+def test_other_hours_in_the_request_make_new_plans(case: Case) -> None:
+    solve_due_plans(case.database, NO_CONFIG)
+    with case.database.write() as session:
+        request = own_request(session, case.keller.id, case.request_id)
+        request.need_min = 150 * 60
+        emit(session, RequestChanged(case.keller.id, request.id))
+    settle_events(case.database)
+    solve_due_plans(case.database, NO_CONFIG)
+    assert {plan.covered_min for plan in case.plans()} == {150 * 60}
+
+
+def test_an_offer_that_expired_makes_new_plans(case: Case) -> None:
+    solve_due_plans(case.database, NO_CONFIG)
+    with case.database.write() as session:
+        session.get_one(Offer, (case.keller.id, case.offers[0])).valid_until = clock.now()
+        expire_offers(session, clock.now())
+    settle_events(case.database)
+    solve_due_plans(case.database, NO_CONFIG)
+    assert {plan.covered_min for plan in case.plans()} == {150 * 60}
+
+
+def test_of_two_managers_who_choose_at_once_one_is_told_that_the_other_was_faster(case: Case) -> None:
+    case.tell(case.offer("nowak", 300, 9500))
+    with case.database.write() as session:
+        own_request(session, case.keller.id, case.request_id).need_min = 150 * 60
+    solve_due_plans(case.database, NO_CONFIG)
+    plans, barrier, outcomes = case.plans()[:2], threading.Barrier(2), []
+    assert len(plans) == 2
+
+    def attempt(plan_id: str) -> None:
+        with clock.frozen(MONDAY):
+            barrier.wait()
+            try:
+                case.choose(plan_id)
+                outcomes.append("chosen")
+            except WerkringError as error:
+                outcomes.append(type(error).__name__)
+
+    threads = [threading.Thread(target=attempt, args=(plan.id,)) for plan in plans]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["Conflict", "chosen"]
 
 
 def test_choosing_twice_is_choosing_once(case: Case) -> None:
