@@ -18,7 +18,7 @@ from app.partners.documents import (
     step_lines,
 )
 from app.partners.door import room
-from app.partners.framework import choose_template, clauses_of, editable_framework, facts_of, set_terms
+from app.partners.framework import card_of, choose_template, clauses_of, editable_framework, facts_of, set_terms
 from app.partners.framework import edit_clause as change_clause
 from app.partners.pages import partner_page, text_blocks
 from app.partners.queries import framework_with, shown_partnership
@@ -34,7 +34,7 @@ def contract(session: Session, actor: Actor, partner_id: str) -> Response:
     """Five facts and the exact text; who is next signs here."""
     shown = partner_page(session, actor.firm_id, partner_id, str(get_locale() or "de"))
     framework = framework_with(session, shown_partnership(session, actor.firm_id, partner_id))
-    facts = facts_of(session, framework)
+    facts, firm = facts_of(session, framework), firm_of(session, actor.firm_id)
     return render(
         "partners/contract.html",
         p=shown,
@@ -46,7 +46,8 @@ def contract(session: Session, actor: Actor, partner_id: str) -> Response:
         draft_note=load_template(facts.template_key).draft_note,
         steps=step_lines(facts.cancellation_steps, "de"),
         may_edit_text=framework.frozen_at is None and shown.state == "waits_us",
-        needs_print=firm_of(session, actor.firm_id).recovery_printed_at is None,
+        needs_print=firm.recovery_printed_at is None,
+        names_old_facts=shown.is_open and card_of(firm).party not in (facts.party_a, facts.party_b),
     )
 
 
