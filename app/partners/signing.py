@@ -73,6 +73,12 @@ def proposal_to_sign(session: Session, firm_id: str, framework_id: str) -> Propo
     return Proposal(partnership, framework, facts, text, message, check_link(message, facts))
 
 
+def draft_digest(session: Session, partnership: Partnership, framework: Framework) -> str:
+    """The digest (0x hex) of our draft as it reads right now."""
+    facts, _text, message = proposal_of(session, partnership, framework)
+    return f"0x{check_link(message, facts).hex()}"
+
+
 def approve_partnership(
     session: Session, firm_id: str, person_id: str | None, framework_id: str, approval: dict[str, Any]
 ) -> None:
