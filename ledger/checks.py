@@ -109,6 +109,8 @@ def check_context(leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
         raise VerificationError("the record belongs to another log")
     if "logFrom" in message:
         _check_logs(message, parties)
+    if evidence.primary_type == "LinkPartner":
+        _check_linked_keys(leaf, message, parties)
     if message["expiresAt"] and leaf.at > message["expiresAt"]:
         raise VerificationError("entered after it had expired")
     if message["issuedAt"] > leaf.at + CLOCK_TOLERANCE_S:
@@ -134,6 +136,18 @@ def _check_logs(message: Mapping[str, Any], parties: Parties) -> None:
         keys = parties.firms.get(firm)
         if keys is not None and keys.origin != log:
             raise VerificationError("the record names another log than the firm has")
+
+
+def _check_linked_keys(leaf: Leaf, message: Mapping[str, Any], parties: Parties) -> None:
+    if message["fingerprint"] != f"{message['genesisFrom']} {message['genesisTo']}":
+        raise VerificationError("the fingerprint is not that of both first records")
+    for side in ("From", "To"):
+        keys = parties.firms.get(message[side.lower()])
+        if keys is None:
+            continue
+        if to_hex(keys.genesis_digest) != message[f"genesis{side}"]:
+            raise VerificationError("the record names another first record than the firm has")
+        keys.check_seal(message[f"seal{side}"], parties.place(keys, leaf))
 
 
 def _prepare_passkey(leaf: Leaf, signature: Signature, parties: Parties) -> CurveCheck:

@@ -191,7 +191,9 @@ def show_amendment(session: Session, actor: Actor, amendment_id: str) -> Respons
     agreement = agreement_for(session, actor.firm_id, amendment.agreement_id)
     _note_price_seen(session, actor, agreement)
     view = amendment_view(session, actor, agreement, amendment)
-    return render("agreements/amendment.html", view=view, **_signing_context(amendment.id, "amendment"))
+    return render(
+        "agreements/amendment.html", view=view, **_signing_context(amendment.id, "amendment", amendment.digest)
+    )
 
 
 @room.post("/vertraege/aenderung/<amendment_id>/ablehnen")
@@ -220,15 +222,15 @@ def _show(session: Session, actor: Actor, agreement: Agreement, form: Form, stat
     template = "agreements/sign.html" if view.waits_for_us else "agreements/show.html"
     version = firm_version(session, actor.firm_id)
     is_open = agreement.state in OPEN
-    context = _signing_context(agreement.id, "agreement")
+    context = _signing_context(agreement.id, "agreement", agreement.digest)
     return render(template, status, view=view, form=form, version=version, is_open=is_open, **context)
 
 
-def _signing_context(document_id: str, kind: str) -> dict[str, Any]:
+def _signing_context(document_id: str, kind: str, digest: str) -> dict[str, Any]:
     """Where the signature goes: to the passkey, in the practice world to its own button."""
     has_practice = "practice.sign" in current_app.view_functions
     practice_url = url_for("practice.sign", kind=kind, document_id=document_id) if has_practice else ""
-    return {"document_kind": kind, "document_id": document_id, "practice_url": practice_url}
+    return {"document_kind": kind, "document_id": document_id, "digest": digest, "practice_url": practice_url}
 
 
 def _amend_page(

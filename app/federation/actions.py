@@ -35,7 +35,7 @@ def send_message(
 
     Raises RuleBroken without consent, or for a body that is no plain JSON of at most 256 kB.
     """
-    if not _may_leave(session, from_firm_id, to_firm_id, kind):
+    if not may_send(session, from_firm_id, to_firm_id, kind, body):
         raise RuleBroken("Mit diesem Betrieb besteht gerade keine Partnerschaft.")
     check_body(body)
     now = clock.now()
@@ -90,7 +90,7 @@ def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbo
     first = first_waiting(session, firm_id, message.peer_id)
     if first is None or first.id != message.id:
         return
-    if not _may_leave(session, firm_id, message.peer_id, message.kind):
+    if not may_send(session, firm_id, message.peer_id, message.kind, message.body):
         message.state = "cancelled"
         return
     # Both firms change. In one order always, or two messages that cross would wait for each other.
@@ -124,10 +124,6 @@ def put_off(session: Session, firm_id: str, message_id: str, error: str) -> None
     emit(session, MessageParked(firm_id, message.id, message.peer_id))
 
 
-def _may_leave(session: Session, firm_id: str, to_firm_id: str, kind: str) -> bool:
-    return may_send(session, firm_id, to_firm_id, kind)
-
-
 def _next_seq(session: Session, firm_id: str, peer_id: str) -> int:
     """The writer's lock (SQLite) or the sender's firm row (PostgreSQL) keeps two messages from taking one number."""
     session.execute(sa.select(Firm.id).where(Firm.id == firm_id).with_for_update())
@@ -150,7 +146,7 @@ def _receive(session: Session, message: Message, inbox: Inbox) -> None:
     if session.get(Message, (message.peer_id, message.id)) is not None:
         return
     # 4. consent and scope of the receiver; only the messages that make a partnership bring their own right
-    if not may_receive(session, message.peer_id, message.firm_id, message.kind):
+    if not may_receive(session, message.peer_id, message.firm_id, message.kind, message.body):
         raise NotFound
     action = inbox.get(message.kind)
     _note_arrival(session, message, "done" if action else "unknown")

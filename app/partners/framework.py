@@ -27,7 +27,7 @@ from app.partners.documents import (
     tidy_clause,
 )
 from app.partners.models import Framework, Partnership
-from app.partners.queries import find_partnership, framework_for, partnership_with
+from app.partners.queries import find_partnership, framework_for, framework_with, partnership_with
 from app.partners.record import link_message, sha256_hex
 from app.partners.rules import APPROVAL_LIFE, OFFERED_SCOPES, OPEN, check_scope
 from app.partners.wire import Card
@@ -109,6 +109,13 @@ def facts_of(session: Session, framework: Framework) -> FrameworkFacts:
     if framework.frozen_at is not None:
         return facts_from(FrameworkFacts, framework.record["facts"])
     return _facts(session, framework)
+
+
+def signed_names(session: Session, partnership: Partnership) -> tuple[str, str]:
+    """Our name and the partner's as both signed them: what either corrected since is not known on both sides."""
+    facts = facts_of(session, framework_with(session, partnership))
+    names = facts.party_a.name, facts.party_b.name
+    return names if partnership.we_invited else names[::-1]
 
 
 def expiry_of(framework: Framework) -> dt.datetime:

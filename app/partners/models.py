@@ -31,6 +31,8 @@ class Partnership(FirmOwned, Base):
     """What we allow this partner to send us: requests, know_how, training, purchasing, data, introductions."""
     partner_scope: Mapped[list[str]]
     """What the partner allows us to send."""
+    own_card: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Who we are, as the partner was told: its contract names us by it, whatever we correct meanwhile."""
     paused_by: Mapped[str] = mapped_column(sa.String(8), default="")
     """us, them or both"""
     framework_id: Mapped[str | None] = mapped_column(sa.String(36))

@@ -1,7 +1,8 @@
 """Partnerships of the acting firm. Nothing here tells of a firm without consent."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -150,16 +151,16 @@ def own_words(session: Session, firm_id: str) -> str:
     return fingerprint_words(genesis_digest(session, firm_id))
 
 
-def may_send(session: Session, firm_id: str, to_firm_id: str, kind: str) -> bool:
-    """Say whether our side of the consent lets a message of this kind leave for that firm."""
+def may_send(session: Session, firm_id: str, to_firm_id: str, kind: str, body: Mapping[str, Any]) -> bool:
+    """Say whether our side of the consent lets this message leave for that firm."""
     partner = find_partnership(session, firm_id, to_firm_id)
     if partner is None or is_blocked(session, firm_id, partner.address):
         return False
-    return lets_through(partner.state, partner.partner_scope, kind)
+    return lets_through(partner.state, partner.partner_scope, kind, body)
 
 
-def may_receive(session: Session, firm_id: str, from_firm_id: str, kind: str) -> bool:
-    """Say whether our side of the consent lets a message of this kind in from that firm.
+def may_receive(session: Session, firm_id: str, from_firm_id: str, kind: str, body: Mapping[str, Any]) -> bool:
+    """Say whether our side of the consent lets this message in from that firm.
 
     The two kinds that make a partnership come in without one: their actions check token or step.
     """
@@ -169,7 +170,7 @@ def may_receive(session: Session, firm_id: str, from_firm_id: str, kind: str) ->
         return False
     if kind in WITHOUT_CONSENT:
         return True
-    return partner is not None and lets_through(partner.state, partner.scope, kind)
+    return partner is not None and lets_through(partner.state, partner.scope, kind, body)
 
 
 def _count(session: Session, firm_id: str, states: frozenset[str]) -> int:

@@ -17,11 +17,10 @@ from app.core.events import (
 from app.core.outbox import emit
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
-from app.firms.queries import firm_of
 from app.notary.actions import append_entry, check_signature, remember_partner_keys
-from app.notary.queries import address, fingerprint_words, genesis_digest, origin
+from app.notary.queries import address, fingerprint_words, genesis_digest, origin, seal_address
 from app.partners.documents import FrameworkFacts, facts_from, render_framework
-from app.partners.framework import card_of, draft_framework, freeze_framework
+from app.partners.framework import draft_framework, freeze_framework, signed_names
 from app.partners.models import Framework, PartnerInvitation, Partnership
 from app.partners.queries import find_partnership, framework_with, locked_partnership
 from app.partners.record import (
@@ -33,13 +32,16 @@ from app.partners.record import (
     check_link,
     end_display,
     end_text,
+    fingerprint_of,
     known_in,
     known_partner,
     link_display,
 )
 from app.partners.rows import open_row
 from app.partners.rules import LINKED, OPEN, check_step, paused_after, resumed_after
+from app.partners.texts import one_line
 from app.partners.wire import (
+    Card,
     Ended,
     Incoming,
     Joined,
@@ -81,6 +83,8 @@ def receive_invite(session: Session, incoming: Incoming) -> None:
     framework = _keep_proposal(session, partnership, told, digest)
     check_step(partnership.state, "half")
     partnership.state, partnership.framework_id = "half", framework.id
+    # the keys prove who signed; a name corrected since the invitation is the one that the contract holds
+    partnership.name = one_line(told.facts.party_a.name)[:120] or partnership.name
     partnership.partner_approved_at = clock.now()
     _note(session, partnership, "framework_arrived")
     emit(session, FrameworkArrived(incoming.firm_id, incoming.from_id))
@@ -170,9 +174,12 @@ def _checked_proposal(session: Session, partnership: Partnership, told: Proposed
         raise RuleBroken("Der Vertrag nennt einen anderen Betrieb.")
     if (said["logFrom"], said["logTo"]) != (theirs.origin, origin(session, own)):
         raise RuleBroken("Der Vertrag nennt einen anderen Betrieb.")
-    if (said["genesisFrom"], said["genesisTo"]) != (theirs.genesis, genesis_digest(session, own)):
+    known = (theirs.genesis, genesis_digest(session, own), theirs.seal, seal_address(session, own))
+    if (said["genesisFrom"], said["genesisTo"], said["sealFrom"], said["sealTo"]) != known:
         raise RuleBroken("Der Vertrag nennt einen anderen Betrieb.")
-    if told.facts.party_b != card_of(firm_of(session, own)).party or told.facts.party_a.name != partnership.name:
+    if said["fingerprint"] != fingerprint_of(*known[:2]):
+        raise RuleBroken("Der Vertrag nennt einen anderen Betrieb.")
+    if told.facts.party_b != Card(**partnership.own_card).party:
         raise RuleBroken("Der Vertrag nennt einen anderen Betrieb.")
     _check_signatures(session, partnership, digest, told.signatures)
     return digest
@@ -250,9 +257,10 @@ def _take_end(session: Session, partnership: Partnership, told: Ended) -> None:
     firm = session.get_one(Firm, partnership.firm_id)
     remember_partner_keys(session, partnership.firm_id, partnership.partner_id, told.keys)
     digest = check_end(told.message, told.text)
+    own_name, their_name = signed_names(session, partnership)
     if (told.message["from"], told.message["to"]) != (partnership.address, firm.address):
         raise RuleBroken("Die Nachricht nennt einen anderen Betrieb.")
-    if told.message["link"] != framework.digest or told.text != end_text(partnership.name, firm.name):
+    if told.message["link"] != framework.digest or told.text != end_text(their_name, own_name):
         raise RuleBroken("Die Nachricht nennt eine andere Partnerschaft.")
     _check_signatures(session, partnership, digest, told.signatures)
     append_entry(

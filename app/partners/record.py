@@ -71,18 +71,24 @@ def link_message(
         scope=facts.scopes,
         template=template_of(facts),
         terms_hash="0x" + sha256_hex(text),
-        fingerprint=f"{own} {theirs.genesis}",
+        fingerprint=fingerprint_of(own, theirs.genesis),
     )
 
 
-def end_message(session: Session, partnership: Partnership, link_digest: str, now: dt.datetime) -> dict[str, Any]:
+def fingerprint_of(genesis_from: str, genesis_to: str) -> str:
+    """What both managers compared out of band, as the record keeps it: the digests of both first records."""
+    return f"{genesis_from} {genesis_to}"
+
+
+def end_message(
+    session: Session, partnership: Partnership, link_digest: str, text: str, now: dt.datetime
+) -> dict[str, Any]:
     """The message by which we end a partnership from now on."""
-    firm = firm_of(session, partnership.firm_id)
     return new_message(
         END,
-        firm.address,
+        firm_of(session, partnership.firm_id).address,
         partnership.address,
-        end_text(firm.name, partnership.name),
+        text,
         issued_at=now,
         link=link_digest,
         ends_at=int(now.timestamp()),

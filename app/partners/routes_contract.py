@@ -18,11 +18,14 @@ from app.partners.documents import (
     step_lines,
 )
 from app.partners.door import room
-from app.partners.framework import choose_template, clauses_of, editable_framework, facts_of, set_terms
+from app.partners.framework import card_of, choose_template, clauses_of, editable_framework, facts_of, set_terms
 from app.partners.framework import edit_clause as change_clause
 from app.partners.pages import partner_page, text_blocks
 from app.partners.queries import framework_with, shown_partnership
+from app.partners.record import check_end
 from app.partners.sentences import SCOPE_CHIPS, TEMPLATE_CHIPS, TERM_FIELDS
+from app.partners.signing import draft_digest
+from app.passkeys.approvals import shown_digest
 from app.web.forms import Form
 from app.web.render import go_to, render
 from app.web.transaction import deed, page
@@ -33,20 +36,23 @@ from app.web.transaction import deed, page
 def contract(session: Session, actor: Actor, partner_id: str) -> Response:
     """Five facts and the exact text; who is next signs here."""
     shown = partner_page(session, actor.firm_id, partner_id, str(get_locale() or "de"))
-    framework = framework_with(session, shown_partnership(session, actor.firm_id, partner_id))
-    facts = facts_of(session, framework)
+    shown_partner = shown_partnership(session, actor.firm_id, partner_id)
+    framework = framework_with(session, shown_partner)
+    facts, firm = facts_of(session, framework), firm_of(session, actor.firm_id)
     return render(
         "partners/contract.html",
         p=shown,
         framework=framework,
         facts=facts,
         blocks=text_blocks(framework.text or render_framework(facts)),
+        digest=framework.digest or draft_digest(session, shown_partner, framework),
         aid_blocks=text_blocks(framework_reading_aid(facts)) if str(get_locale()) != "de" else [],
         valid_from=day_text(facts.valid_from),
         draft_note=load_template(facts.template_key).draft_note,
         steps=step_lines(facts.cancellation_steps, "de"),
         may_edit_text=framework.frozen_at is None and shown.state == "waits_us",
-        needs_print=firm_of(session, actor.firm_id).recovery_printed_at is None,
+        needs_print=firm.recovery_printed_at is None,
+        names_old_facts=shown.is_open and card_of(firm).party not in (facts.party_a, facts.party_b),
     )
 
 
@@ -116,6 +122,7 @@ def ending(session: Session, actor: Actor, partner_id: str) -> Response:
     return render(
         "partners/ending.html", partner=partnership, blocks=text_blocks(partnership.ending["text"]),
         needs_print=firm_of(session, actor.firm_id).recovery_printed_at is None,
+        digest=shown_digest(check_end(partnership.ending["message"], partnership.ending["text"])),
     )  # fmt: skip
 
 

@@ -1,11 +1,14 @@
 """Our row of a partnership: begun, or begun again after an end."""
 
 import datetime as dt
+from dataclasses import asdict
 
 from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.ids import new_id
+from app.firms.queries import firm_of
+from app.partners.framework import card_of
 from app.partners.models import Partnership
 from app.partners.queries import find_partnership
 from app.partners.rules import APPROVAL_LIFE, OVER
@@ -30,6 +33,7 @@ def open_row(
     row.profile = {name: value for name, value in vars(card).items() if name not in COLUMNS} | {"words": words}
     row.state, row.we_invited, row.paused_by = "invited", we_invited, ""
     row.scope, row.partner_scope, row.ending = [], [], {}
+    row.own_card = asdict(card_of(firm_of(session, firm_id)))
     row.lat = row.lon = row.framework_id = None
     row.approved_at = row.partner_approved_at = row.since = row.ended_at = None
     row.expires_at = now + _life(we_invited)

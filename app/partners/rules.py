@@ -2,7 +2,8 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from app.core.errors import RuleBroken
 
@@ -25,13 +26,6 @@ WITHOUT_CONSENT = frozenset({"partner.invite", "partner.accept"})
 """They make a partnership: their right is the single-use token, or the step before."""
 WHILE_PAUSED = frozenset({"partner", "agreement", "booking", "checkpoint", "firm", "key"})
 """What both already owe each other goes on while a partnership rests; nothing new begins."""
-SCOPE_OF = {
-    "request": "requests",
-    "offer": "requests",
-    "board": "know_how",
-    "share": "data",
-    "introduction": "introductions",
-}
 INVITATION_LIFE = dt.timedelta(hours=48)
 APPROVAL_LIFE = dt.timedelta(hours=48)
 
@@ -42,20 +36,28 @@ def check_step(now: str, then: str) -> None:
         raise RuleBroken("Das geht bei dieser Partnerschaft gerade nicht.")
 
 
-def scope_of(kind: str) -> str | None:
-    """The scope that a message kind needs; None: an active partnership is enough."""
-    return SCOPE_OF.get(kind.split(".")[0])
+def request_scope(request_kind: str) -> str:
+    """The scope that asking needs: hours (requests), or knowledge (know_how)."""
+    return "know_how" if request_kind == "know_how" else "requests"
 
 
-def lets_through(state: str, scope: Collection[str], kind: str) -> bool:
-    """Say whether a partnership in this state, with the receiver's scope, lets a message kind through."""
+def scope_of(kind: str, body: Mapping[str, Any]) -> str | None:
+    """The scope that a message needs; None: an active partnership is enough.
+
+    Only asking anew is narrowed: changes, answers and endings follow the request that was let in.
+    """
+    return request_scope(str(body.get("kind", ""))) if kind == "request.published" else None
+
+
+def lets_through(state: str, scope: Collection[str], kind: str, body: Mapping[str, Any]) -> bool:
+    """Say whether a partnership in this state, with the receiver's scope, lets a message through."""
     if kind in WITHOUT_CONSENT:
         return state not in OVER
     if kind.startswith("partner."):
         return state in STEPS
     if state == "paused":
         return kind.split(".")[0] in WHILE_PAUSED
-    needed = scope_of(kind)
+    needed = scope_of(kind, body)
     return state == "active" and (needed is None or needed in scope)
 
 

@@ -15,7 +15,7 @@ from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import append_entry, check_signature, seal
 from app.partners.documents import FrameworkFacts
-from app.partners.framework import facts_of, freeze_framework, proposal_of
+from app.partners.framework import facts_of, freeze_framework, proposal_of, signed_names
 from app.partners.models import Framework, Partnership
 from app.partners.queries import framework_for, framework_with, is_blocked, locked_partnership
 from app.partners.receiving import begin_partnership
@@ -73,6 +73,12 @@ def proposal_to_sign(session: Session, firm_id: str, framework_id: str) -> Propo
     return Proposal(partnership, framework, facts, text, message, check_link(message, facts))
 
 
+def draft_digest(session: Session, partnership: Partnership, framework: Framework) -> str:
+    """The digest (0x hex) of our draft as it reads right now."""
+    facts, _text, message = proposal_of(session, partnership, framework)
+    return f"0x{check_link(message, facts).hex()}"
+
+
 def approve_partnership(
     session: Session, firm_id: str, person_id: str | None, framework_id: str, approval: dict[str, Any]
 ) -> None:
@@ -96,8 +102,9 @@ def prepare_end(session: Session, actor: Actor, partner_id: str) -> None:
     """Write down what the manager will sign to end the partnership; nothing has ended yet."""
     partnership = _to_end(session, actor.firm_id, partner_id)
     framework = framework_with(session, partnership)
-    message = end_message(session, partnership, framework.digest, clock.now())
-    partnership.ending = {"message": message, "text": end_text(actor.firm_name, partnership.name)}
+    text = end_text(*signed_names(session, partnership))
+    message = end_message(session, partnership, framework.digest, text, clock.now())
+    partnership.ending = {"message": message, "text": text}
     check_end(message, partnership.ending["text"])
 
 

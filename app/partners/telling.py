@@ -1,21 +1,19 @@
 """The bodies of the messages that make a partnership; whoever carries them, they are the same."""
 
-from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.firms.queries import firm_of
 from app.notary.queries import key_document
-from app.partners.framework import card_of
 from app.partners.models import Framework, Partnership
-from app.partners.queries import invitation_used
+from app.partners.queries import invitation_used, partnership_with
 
 
 def joined_body(session: Session, firm_id: str, partner_id: str) -> dict[str, Any]:
     """We used the partner's invitation: this is who we are."""
     invitation_id = invitation_used(session, firm_id, partner_id)
-    card = asdict(card_of(firm_of(session, firm_id)))
+    card = partnership_with(session, firm_id, partner_id).own_card
     return {"step": "joined", "invitation_id": invitation_id, "card": card} | _keys(session, firm_id)
 
 

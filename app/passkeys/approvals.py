@@ -24,10 +24,15 @@ from app.passkeys.queries import known_key, usable_passkeys
 CHANGED = "Der Text hat sich geändert. Bitte prüfe ihn neu."
 
 
-def begin(database: Database, actor: Actor, kind: str, document_id: str, browser: str) -> dict[str, Any]:
-    """The options for the phone; the challenge is the document's digest."""
+def begin(database: Database, actor: Actor, kind: str, document_id: str, browser: str, shown: str) -> dict[str, Any]:
+    """The options for the phone; the challenge is the document's digest.
+
+    `shown` is the digest (0x hex) of the text on the page: raises RuleBroken when a colleague has changed it since.
+    """
     with database.write() as session:
         document = document_to_sign(session, actor, kind, document_id)
+        if shown != shown_digest(document.digest):
+            raise RuleBroken(CHANGED)
         keys = signing_passkeys(session, actor)
         digest = new_challenge(
             session,
@@ -64,6 +69,11 @@ def finish(
         note_use(_own_key(session, actor, passkey.credential_id), answer)
         url = finish_with(session, actor, kind, document_id, passkey.id, answer.parts())
     return url, document.receipt
+
+
+def shown_digest(digest: bytes) -> str:
+    """How a page names the text that it shows."""
+    return f"0x{digest.hex()}"
 
 
 def document_to_sign(session: Session, actor: Actor, kind: str, document_id: str) -> SignableDocument:

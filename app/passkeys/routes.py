@@ -118,7 +118,8 @@ def switch_role(session: Session, actor: Actor) -> Response:
 @ceremony("own.use")
 def begin_approval(database: Database, actor: Actor, kind: str, document_id: str) -> Response:
     browser = this_browser()
-    return options_answer(approvals.begin(database, actor, kind, document_id, browser), browser)
+    shown = request.args.get("shown", "")
+    return options_answer(approvals.begin(database, actor, kind, document_id, browser, shown), browser)
 
 
 @room.post("/unterschrift/<kind>/<document_id>")

@@ -22,6 +22,7 @@ from app.passkeys.actions import (
     sign_out,
     sign_out_person,
 )  # fmt: skip
+from app.passkeys.approvals import shown_digest
 from app.passkeys.ceremony import creation_options, new_user_handle, verify_new_passkey
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
 from app.passkeys.door import next_answer, options_answer, posted_credential, room, this_browser, this_device, url_home
@@ -130,7 +131,12 @@ def approve_key(session: Session, actor: Actor, passkey_id: str) -> Response:
     record = revoke_record(session, passkey) if passkey.revoked_at else register_record(session, passkey)
     person = person_for(session, actor.firm_id, passkey.person_id).name
     return render(
-        "passkeys/approve_key.html", kind=record.type, passkey=passkey, text=record.display.text, person=person
+        "passkeys/approve_key.html",
+        kind=record.type,
+        passkey=passkey,
+        text=record.display.text,
+        person=person,
+        digest=shown_digest(record.digest),
     )
 
 

@@ -49,7 +49,9 @@ def approve_document(database: Database, config: Config, actor: Actor, kind: str
     Returns the URL to go on to and the receipt to show; raises what a real approval raises.
     """
     browser = new_secret()
-    options = approvals.begin(database, actor, kind, document_id, browser)
+    with database.read() as session:
+        shown = approvals.shown_digest(approvals.document_to_sign(session, actor, kind, document_id).digest)
+    options = approvals.begin(database, actor, kind, document_id, browser, shown)
     credential_id = options["allowCredentials"][0]["id"]
     parts = sign_challenge(config, credential_id, base64url_to_bytes(options["challenge"]))
     return approvals.finish(database, actor, kind, document_id, browser, _credential(credential_id, parts))

@@ -33,7 +33,7 @@ from app.requests.drafting import (
 from app.requests.drafts import check_open
 from app.requests.limits import GRACE, SMALL_MIN, SMALL_WITHIN, check_open_count, check_probes
 from app.requests.models import WorkRequest
-from app.requests.queries import draft_for, draft_of, own_request, sendable_ids
+from app.requests.queries import chosen_ids, draft_for, draft_of, own_request, sendable_ids
 from app.requests.questions import (
     announce_question,
     answer_question,
@@ -101,7 +101,7 @@ class Change:
 def publish_request(session: Session, actor: Actor, request_id: str) -> int:
     """Send a draft to its chosen partners; returns how many are asked. Raises RuleBroken with the first fault."""
     request = draft_for(session, actor.firm_id, request_id)
-    asked = sendable_ids(session, actor.firm_id, request_id)
+    asked = sendable_ids(session, request)
     now = clock.now()
     check_open(draft_of(request, len(asked)), load_pack(request.pack), now)
     check_open_count(open_count(session, actor.firm_id))
@@ -124,7 +124,7 @@ def change_request(session: Session, actor: Actor, request_id: str, change: Chan
         raise Conflict("Diese Anfrage lässt sich nicht mehr ändern.")
     if _is_same(request, change):
         return
-    asked = sendable_ids(session, actor.firm_id, request_id)
+    asked = chosen_ids(session, actor.firm_id, request_id)
     _check_change(session, request, change, asked)
     if request.part_count != change.part_count:
         request.job_version = request.version + 1

@@ -17,13 +17,12 @@ from app.firms.access import Actor
 from app.firms.queries import person_for
 from app.machines.rules import store_values
 from app.packs.queries import load_pack
-from app.partners.queries import active_partners
 from app.requests import drawings
 from app.requests.drafts import RequirementDraft, read_needs
 from app.requests.limits import DRAFT_DAYS
 from app.requests.messages import MOST_FILES
 from app.requests.models import Invitation, RequestFile, WorkRequest
-from app.requests.queries import draft_for, files_of
+from app.requests.queries import askable_partners, draft_for, files_of
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 
 
@@ -74,7 +73,7 @@ def start_draft(session: Session, actor: Actor, kind: RequestKind, need: Require
     session.add(request)
     session.flush()
     _set_requirement(request, need)
-    _choose(session, request, [partner.partner_id for partner in active_partners(session, actor.firm_id, "requests")])
+    _choose(session, request, [partner.partner_id for partner in askable_partners(session, actor.firm_id, kind)])
     return request.id
 
 
@@ -172,7 +171,7 @@ def _set_requirement(request: WorkRequest, need: RequirementDraft) -> None:
 
 def _choose(session: Session, request: WorkRequest, partner_ids: Collection[str]) -> None:
     """Set the chosen partners; only those whose consent has the scope can be chosen."""
-    known = {partner.partner_id for partner in active_partners(session, request.firm_id, "requests")}
+    known = {partner.partner_id for partner in askable_partners(session, request.firm_id, request.kind)}
     if set(partner_ids) - known:
         raise RuleBroken("Diesen Partner kannst du gerade nicht fragen.", "partners")
     present = {

@@ -16,12 +16,13 @@ from app.core.units import week_of, weeks
 from app.firms.access import Actor
 from app.packs.queries import load_pack
 from app.packs.rules import Process
-from app.partners.queries import active_partners, partnership_with
+from app.partners.queries import partnership_with
 from app.requests.models import WorkRequest
 from app.requests.parsing import UNKNOWN, read_moment
 from app.requests.prefill import details_fields
 from app.requests.queries import (
     OwnRow,
+    askable_partners,
     chosen_ids,
     files_of,
     own_requests,
@@ -74,7 +75,7 @@ def details_page(session: Session, actor: Actor, draft: WorkRequest, form: Form,
         process=process_text(draft.process_key, draft.pack),
         weeks=weeks_text(draft.first_week, draft.last_week),
         files=files_of(session, actor.firm_id, draft.id),
-        **_detail_options(session, actor, draft),
+        **_detail_options(session, actor, draft, draft.kind),
     )
 
 
@@ -89,13 +90,13 @@ def know_how_page(session: Session, actor: Actor, draft: WorkRequest | None, for
         more_chips=more,
         delivery_weeks=delivery_weeks(),
         files=files_of(session, actor.firm_id, draft.id) if draft else (),
-        **_detail_options(session, actor, draft),
+        **_detail_options(session, actor, draft, RequestKind.KNOW_HOW),
     )
 
 
 def check_page(session: Session, actor: Actor, draft: WorkRequest, form: Form, status: int = 200) -> Response:
     asked = set(chosen_ids(session, actor.firm_id, draft.id))
-    partners = [p for p in active_partners(session, actor.firm_id, "requests") if p.partner_id in asked]
+    partners = [p for p in askable_partners(session, actor.firm_id, draft.kind) if p.partner_id in asked]
     first = url_for("requests.edit", request_id=draft.id, then="check")
     second = url_for("requests.details", request_id=draft.id)
     second = url_for("requests.know_how") if draft.kind == RequestKind.KNOW_HOW else second
@@ -180,10 +181,10 @@ def last_week_chips(first_week: str | None) -> dict[str, Any]:
     return {"last_weeks": shown[:12], "later_weeks": shown[12:]}
 
 
-def _detail_options(session: Session, actor: Actor, draft: WorkRequest | None) -> dict[str, Any]:
+def _detail_options(session: Session, actor: Actor, draft: WorkRequest | None, kind: str) -> dict[str, Any]:
     pack = load_pack(draft.pack if draft else "metal")
     return {
-        "partners": [(p.partner_id, p.short_name) for p in active_partners(session, actor.firm_id, "requests")],
+        "partners": [(p.partner_id, p.short_name) for p in askable_partners(session, actor.firm_id, kind)],
         "reasons": reason_chips(),
         "reply_choices": _reply_choices(draft.reply_by.isoformat() if draft and draft.reply_by else ""),
         "materials": [material.text for material in pack.materials.values()],
@@ -210,7 +211,7 @@ def stored_fields(session: Session, draft: WorkRequest) -> Any:
 
 def new_know_how(session: Session, actor: Actor) -> Any:
     """What is filled in before anything was typed: all partners, the usual deadline, the reason that fits the page."""
-    partners = [partner.partner_id for partner in active_partners(session, actor.firm_id, "requests")]
+    partners = [partner.partner_id for partner in askable_partners(session, actor.firm_id, RequestKind.KNOW_HOW)]
     choices = reply_by_choices(clock.now(), holidays_near(clock.today()))
     fields = details_fields(None, partners)
     fields["reply_by"] = choices[1].isoformat()

@@ -12,7 +12,9 @@ from app.federation.queries import arrivals
 from app.machines.rules import restore_values
 from app.packs.queries import load_pack, processes
 from app.packs.rules import Process
+from app.partners.models import Partnership
 from app.partners.queries import active_partners, find_partnership
+from app.partners.rules import request_scope
 from app.requests.drafts import RequestDraft, RequirementDraft
 from app.requests.limits import DRAFT_DAYS
 from app.requests.messages import SENT_COLUMNS, SentFile, SentRequest
@@ -126,10 +128,15 @@ def chosen_ids(session: Session, firm_id: str, request_id: str) -> list[str]:
     )
 
 
-def sendable_ids(session: Session, firm_id: str, request_id: str) -> list[str]:
+def askable_partners(session: Session, firm_id: str, kind: str) -> Sequence[Partnership]:
+    """Partners that let us ask for this now, by name; `kind` is hours or know_how."""
+    return active_partners(session, firm_id, request_scope(kind))
+
+
+def sendable_ids(session: Session, request: WorkRequest) -> list[str]:
     """Ids of chosen partners whose consent holds right now."""
-    active = {partner.partner_id for partner in active_partners(session, firm_id, "requests")}
-    return [partner_id for partner_id in chosen_ids(session, firm_id, request_id) if partner_id in active]
+    askable = {partner.partner_id for partner in askable_partners(session, request.firm_id, request.kind)}
+    return [one for one in chosen_ids(session, request.firm_id, request.id) if one in askable]
 
 
 def arrivals_of(session: Session, firm_id: str, request: WorkRequest) -> list[Arrival]:

@@ -33,12 +33,16 @@ from app.requests.wire import unreadable
 
 def receive_request(session: Session, incoming: Incoming) -> None:
     """Take in a partner's request; the same version again changes nothing. Raises RuleBroken for a message that lies."""
-    _take_in(session, incoming)
+    sent = _read(incoming)
+    if session.get(WorkRequest, (incoming.firm_id, sent.request_id)) is None:
+        _add(session, incoming, sent)
+    else:
+        _change(session, incoming, sent)
 
 
 def receive_change(session: Session, incoming: Incoming) -> None:
-    """Take in a new version of a partner's request; what was answered before may no longer hold."""
-    _take_in(session, incoming)
+    """Take in a new version of a request that we were asked; what was answered before may no longer hold."""
+    _change(session, incoming, _read(incoming))
 
 
 def receive_withdrawal(session: Session, incoming: Incoming) -> None:
@@ -88,14 +92,18 @@ def partners_request(session: Session, incoming: Incoming, request_id: str) -> W
     return found
 
 
-def _take_in(session: Session, incoming: Incoming) -> None:
+def _read(incoming: Incoming) -> SentRequest:
     sent = read_request(incoming.body)
     if sent.pack not in pack_keys():
         raise unreadable("pack")
-    if session.get(WorkRequest, (incoming.firm_id, sent.request_id)) is None:
-        _add(session, incoming, sent)
-        return
+    return sent
+
+
+def _change(session: Session, incoming: Incoming, sent: SentRequest) -> None:
     request = partners_request(session, incoming, sent.request_id)
+    # the consent was asked for this kind only
+    if sent.kind != request.kind:
+        raise unreadable("kind")
     if sent.version > request.version and request.state in ANSWERABLE:
         since = clock.now() - dt.timedelta(days=1)
         check_changes_today(changes_since(session, incoming.firm_id, incoming.from_id, request.id, since))

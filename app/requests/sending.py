@@ -1,5 +1,7 @@
 """What leaves the house about own requests: reactions that write messages, once each, to partners who may get them."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -20,9 +22,8 @@ def send_request(session: Session, event: RequestPublished) -> None:
         return
     body = request_body(sent_request(session, request))
     done = arrivals(session, event.firm_id, request.id, "request.published")
-    for partner_id in _reachable(session, request, "request.published"):
-        if partner_id not in done:
-            send_message(session, event.firm_id, partner_id, "request.published", body, request.id)
+    new = [partner_id for partner_id in chosen_ids(session, event.firm_id, request.id) if partner_id not in done]
+    _send_to(session, request, new, "request.published", body)
 
 
 def send_change(session: Session, event: RequestChanged) -> None:
@@ -69,11 +70,15 @@ def are_photos_ready(session: Session, firm_id: str, request_id: str, question_i
 
 
 def _send_all(session: Session, request: WorkRequest, kind: str, body: dict[str, object]) -> None:
-    for partner_id in _reachable(session, request, kind):
-        send_message(session, request.firm_id, partner_id, kind, body, request.id)
+    """Tell everybody whom the request was sent to; a partner who never got it would not know what this is about."""
+    asked = arrivals(session, request.firm_id, request.id, "request.published")
+    _send_to(session, request, sorted(asked), kind, body)
 
 
-def _reachable(session: Session, request: WorkRequest, kind: str) -> list[str]:
-    """Chosen partners to whom this may go now: a partnership that ended or rests gets nothing more."""
-    chosen = chosen_ids(session, request.firm_id, request.id)
-    return [partner_id for partner_id in chosen if may_send(session, request.firm_id, partner_id, kind)]
+def _send_to(
+    session: Session, request: WorkRequest, partner_ids: Sequence[str], kind: str, body: dict[str, object]
+) -> None:
+    """A partnership that ended or rests gets nothing more."""
+    for partner_id in partner_ids:
+        if may_send(session, request.firm_id, partner_id, kind, body):
+            send_message(session, request.firm_id, partner_id, kind, body, request.id)

@@ -439,6 +439,7 @@ def upgrade() -> None:
         sa.Column("we_invited", sa.Boolean(), nullable=False),
         sa.Column("scope", sa.JSON(), nullable=False),
         sa.Column("partner_scope", sa.JSON(), nullable=False),
+        sa.Column("own_card", sa.JSON(), nullable=False),
         sa.Column("paused_by", sa.String(length=8), nullable=False),
         sa.Column("framework_id", sa.String(length=36), nullable=True),
         sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),

@@ -228,7 +228,7 @@ def test_a_message_never_overtakes_an_older_one(database: Database, world: dict[
         ({"state": "lapsed"}, {}, "offer.made", False, True),
         ({"partner_scope": ["know_how"]}, {}, "request.published", False, True),
         ({}, {"scope": ["know_how"]}, "request.published", True, False),
-        ({}, {"scope": []}, "offer.made", True, False),
+        ({"partner_scope": []}, {"scope": []}, "offer.made", True, True),
     ],
 )
 def test_no_message_passes_without_consent_and_scope_on_both_sides(

@@ -205,6 +205,36 @@ def test_a_record_with_one_fault_fails_in_its_step(step: int, change: Any) -> No
     assert enter_badly(change).failed == (step,)
 
 
+@pytest.mark.parametrize("name", ["genesis_from", "genesis_to", "seal_from", "seal_to", "fingerprint"])
+def test_a_partnership_names_the_keys_that_both_firms_have(name: str) -> None:
+    world = make_world(noise=0)
+    one, other = world.requester, world.provider
+    genesis = [to_hex(typed.digest("Genesis", evidence_message(firm, 0))) for firm in (one, other)]
+    link = records.LinkPartner(
+        **one.common(to=other.address, text="Partner"),
+        log_from=one.origin,
+        log_to=other.origin,
+        genesis_from=genesis[0],
+        genesis_to=genesis[1],
+        seal_from=seal_address(one.seal),
+        seal_to=seal_address(other.seal),
+        scope=("requests",),
+        template="lohnfertigung/1",
+        terms_hash=to_hex(sha256(b"terms").digest()),
+        fingerprint=" ".join(genesis),
+    )
+    wrong = {"genesis": to_hex(bytes([1] * 32)), "seal": to_hex(bytes([1] * 20)), "fingerprint": "a b"}
+    forged = replace(link, id=to_hex(bytes([2] * 32)), **{name: wrong[name.split("_")[0]]})
+    assert verify_bundle(replace_record(world, *enter_for_both(one, other, link, "Partner"))).holds
+    assert verify_bundle(replace_record(world, *enter_for_both(one, other, forged, "Partner"))).failed == (11,)
+
+
+def evidence_message(firm: Firm, seq: int) -> dict[str, Any]:
+    evidence = firm.evidence[seq]
+    assert evidence is not None
+    return dict(json.loads(evidence)["message"])
+
+
 def sign_differently(signatures: Callable[[World, bytes], list[dict[str, Any]]]) -> tuple[int, ...]:
     world = make_world(noise=0)
     record = make_agreement(world.requester, world.provider, id=to_hex(sha256(b"bad").digest()))

@@ -249,7 +249,8 @@ def link_message(session: Any) -> tuple[dict[str, Any], str]:
         log_from=origin(session, "keller"), log_to=origin(session, "yilmaz"),
         genesis_from=genesis_digest(session, "keller"), genesis_to=genesis_digest(session, "yilmaz"),
         seal_from=seal_address(session, "keller"), seal_to=seal_address(session, "yilmaz"),
-        scope=("requests",), template="lohnfertigung.de.1", terms_hash="0x" + "22" * 32, fingerprint="a b c",
+        scope=("requests",), template="lohnfertigung.de.1", terms_hash="0x" + "22" * 32,
+        fingerprint=f"{genesis_digest(session, 'keller')} {genesis_digest(session, 'yilmaz')}",
     ), text  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from app.matching.queries import stored_lines
 from app.offers.actions import answer_no, answer_part, answer_yes
 from app.offers.queries import received_offers
 from app.offers.rules import LineDraft
+from app.partners.queries import partnership_with
 from app.requests.queries import arrivals_of, own_request
 from app.worker import run_until_quiet
 from tests.requests.story import alerts_of, ask, foreman, messages_out, offers_of, people_of_the_story, request_row
@@ -54,6 +55,22 @@ def test_four_partners_answer_and_the_hours_add_up_at_the_requester(database: Da
     assert held_min(database, world["brandt"]) == 160 * 60
     assert held_min(database, world["lindner"]) == 1200
     assert held_min(database, world["vogt"]) == 0
+
+
+def test_an_answer_arrives_even_from_a_partner_that_may_ask_us_nothing(database: Database) -> None:
+    world = people_of_the_story(database)
+    keller, yilmaz = world["keller"], world["yilmaz"]
+    request_id = ask(database, world, partners=("yilmaz",))
+    with database.write() as session:
+        partnership_with(session, keller.id, yilmaz.id).scope = []
+        partnership_with(session, yilmaz.id, keller.id).partner_scope = []
+    with database.write() as session:
+        answer_yes(session, yilmaz.id, foreman(yilmaz), request_id)
+    run_until_quiet(database)
+    with database.read() as session:
+        assert [view.total_min for view in received_offers(session, keller.id, request_id)] == [
+            held_min(database, yilmaz)
+        ]
 
 
 def test_each_foreman_is_asked_only_for_what_his_own_machines_have_free(database: Database) -> None:

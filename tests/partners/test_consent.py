@@ -55,10 +55,11 @@ def deeds(database: Database, *steps: object) -> None:
     run_until_quiet(database)
 
 
-def passes(database: Database, one: House, other: House, kind: str) -> bool:
-    """Whether both sides let a message of this kind through."""
+def passes(database: Database, one: House, other: House, kind: str, asks: str = "hours") -> bool:
+    """Whether both sides let a message of this kind through; a request asks for hours or for know_how."""
+    body = {"kind": asks}
     with database.read() as session:
-        return may_send(session, one.id, other.id, kind) and may_receive(session, other.id, one.id, kind)
+        return may_send(session, one.id, other.id, kind, body) and may_receive(session, other.id, one.id, kind, body)
 
 
 def test_narrowing_counts_at_once_at_the_narrowing_side_and_soon_at_the_other(
@@ -67,15 +68,27 @@ def test_narrowing_counts_at_once_at_the_narrowing_side_and_soon_at_the_other(
     keller, yilmaz, _ = houses
     with database.write() as session:
         set_scope(session, yilmaz.manager, keller.id, ["know_how"])
-        assert not may_receive(session, yilmaz.id, keller.id, "request.published")
+        assert not may_receive(session, yilmaz.id, keller.id, "request.published", {"kind": "hours"})
     run_until_quiet(database)
     with database.read() as session:
         assert [one.name for one in active_partners(session, keller.id)] == []
         assert [one.name for one in active_partners(session, yilmaz.id)] == ["Keller Metallbau"]
     assert not passes(database, keller, yilmaz, "request.published")
+    assert passes(database, keller, yilmaz, "request.published", "know_how")
     assert passes(database, yilmaz, keller, "request.published")
     deeds(database, lambda session: set_scope(session, yilmaz.manager, keller.id, ["requests"]))
     assert passes(database, keller, yilmaz, "request.published")
+    assert not passes(database, keller, yilmaz, "request.published", "know_how")
+
+
+def test_a_partner_that_may_ask_nothing_still_answers_and_ends_what_was_asked(
+    database: Database, houses: tuple[House, House, House]
+) -> None:
+    keller, yilmaz, _ = houses
+    deeds(database, lambda session: set_scope(session, keller.manager, yilmaz.id, []))
+    assert not passes(database, yilmaz, keller, "request.published")
+    for kind in ("offer.made", "offer.withdrawn", "request.changed", "request.withdrawn", "request.answered"):
+        assert passes(database, yilmaz, keller, kind)
 
 
 def test_nobody_widens_beyond_what_both_signed(database: Database, houses: tuple[House, House, House]) -> None:
@@ -224,16 +237,23 @@ def test_only_the_drawn_steps_exist(now: str, then: str) -> None:
             check_step(now, then)
 
 
-@given(st.sampled_from(sorted(STEPS)), st.sets(st.sampled_from(SCOPES)), st.sampled_from(KINDS))
+@given(
+    st.sampled_from(sorted(STEPS)),
+    st.sets(st.sampled_from(SCOPES)),
+    st.sampled_from(KINDS),
+    st.sampled_from(("hours", "know_how")),
+)
 def test_business_passes_only_through_an_active_partnership_with_its_scope(
-    state: str, scope: set[str], kind: str
+    state: str, scope: set[str], kind: str, asks: str
 ) -> None:
     if kind.startswith("partner."):
         return
-    may = lets_through(state, scope, kind)
+    may = lets_through(state, scope, kind, {"kind": asks})
     assert may is False or state in ("active", "paused")
-    if kind.startswith(("request.", "offer.")):
-        assert may == (state == "active" and "requests" in scope)
+    if kind == "request.published":
+        assert may == (state == "active" and ("know_how" if asks == "know_how" else "requests") in scope)
+    if kind.startswith("offer."):
+        assert may == (state == "active")
 
 
 @given(st.lists(st.tuples(st.sampled_from(("us", "them")), st.booleans()), max_size=12))

@@ -15,9 +15,10 @@ from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
 from app.core.outbox import OutboxRow
 from app.federation.models import Message
-from app.firms.models import AuditEvent
+from app.firms.models import AuditEvent, Firm
 from app.notary.models import LedgerEntry, LedgerEvidence
 from app.notary.queries import evidence_file, key_document
+from app.partners import record
 from app.partners.actions import (
     decline_partnership,
     invite_partner,
@@ -249,6 +250,48 @@ def test_a_proposal_with_one_changed_word_number_or_party_is_refused(database: D
         receive_invite(session, Told(yilmaz.id, keller.id, good))
         receive_invite(session, Told(yilmaz.id, keller.id, good))
         assert partnership_with(session, yilmaz.id, keller.id).state == "half"
+
+
+def test_firms_that_correct_their_data_while_the_contract_waits_still_become_partners(database: Database) -> None:
+    keller, yilmaz, _ = three_houses(database)
+    use_invitation(database, yilmaz, invitation_of(database, keller))
+    correct_names(database, keller, yilmaz)
+    approve(database, keller, yilmaz)
+    approve(database, yilmaz, keller)
+    assert (state_of(database, keller, yilmaz), state_of(database, yilmaz, keller)) == ("active", "active")
+    with database.read() as session:
+        text = session.scalars(sa.select(Framework.text)).first() or ""
+        assert partnership_with(session, yilmaz.id, keller.id).name == "keller neu"
+    assert "keller neu" in text
+    assert "yilmaz neu" not in text
+
+
+def test_a_firm_that_corrected_its_name_can_still_end_the_partnership(database: Database) -> None:
+    keller, yilmaz, _ = three_houses(database)
+    become_partners(database, keller, yilmaz)
+    correct_names(database, keller, yilmaz)
+    end(database, yilmaz, keller)
+    run_until_quiet(database)
+    assert (state_of(database, keller, yilmaz), state_of(database, yilmaz, keller)) == ("ended", "ended")
+
+
+def correct_names(database: Database, *houses: House) -> None:
+    with database.write() as session:
+        for house in houses:
+            session.get_one(Firm, house.id).name = f"{house.firm.key} neu"
+
+
+@pytest.mark.parametrize("forged", ["seal_from", "seal_to", "fingerprint"])
+def test_a_proposal_with_false_keys_is_refused_even_when_its_own_manager_signed_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, forged: str
+) -> None:
+    keller, yilmaz, _ = three_houses(database)
+    use_invitation(database, yilmaz, invitation_of(database, keller))
+    value = "ab cd" if forged == "fingerprint" else "0x" + "11" * 20
+    honest = record.new_message
+    monkeypatch.setattr(record, "new_message", lambda *args, **told: honest(*args, **(told | {forged: value})))
+    approve(database, keller, yilmaz)
+    assert (state_of(database, keller, yilmaz), state_of(database, yilmaz, keller)) == ("half", "invited")
 
 
 def test_the_text_is_edited_before_the_first_approval_and_never_after(database: Database) -> None:

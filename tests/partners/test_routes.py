@@ -1,5 +1,7 @@
 """The pages: from the QR to the signed framework agreement, as two phones walk through it."""
 
+import re
+from html import unescape
 from pathlib import Path
 from unittest.mock import patch
 
@@ -138,6 +140,22 @@ def test_a_clause_is_edited_before_the_first_approval_and_never_after(node: Node
     keller.post(f"/partner/{other}/vertrag/ziffer/24", 422, title="Kündigung", clause_24="Nie.")
     keller.post(f"/partner/{other}/vertrag/vorlage", 422, template_key="maschinennutzung")
     assert "Kündigen geht per Fax." in keller.get(f"/partner/{other}/vertrag").get_data(as_text=True)
+
+
+def test_a_contract_edited_by_a_colleague_is_read_again_before_it_is_signed(node: Node) -> None:
+    keller, yilmaz = founded(node), founded(node, **YILMAZ)
+    yilmaz.post(new_link(node, keller))
+    run_until_quiet(node.database)
+    contract = f"/partner/{firm_id(node, 'Yilmaz')}/vertrag"
+    loaded = options_url(keller.get(contract).get_data(as_text=True))
+    keller.post(f"{contract}/ziffer/24", title="Kündigung", clause_24="Kündigen geht per Fax.")
+    assert "geändert" in keller.send(loaded, status=422)["error"]
+    keller.send(options_url(keller.get(contract).get_data(as_text=True)))
+
+
+def options_url(page: str) -> str:
+    """Where the button on this page asks for the phone's options."""
+    return unescape(re.search(r'data-options-url="([^"]+)"', page)[1])  # type: ignore[index]
 
 
 def test_nobody_but_a_party_sees_a_partnership(node: Node) -> None:

@@ -71,7 +71,7 @@ def test_a_new_managers_passkey_waits_for_a_colleagues_approval(petra: Browser, 
     jonas.join(invite(petra, "Jonas", "manager"))
     (key,) = key_ids(node, "Jonas")
     assert "wartet auf Freigabe" in petra.get("/geraete").get_data(as_text=True)
-    assert "noch nicht freigegeben" in jonas.send(f"/unterschrift/key.register/{key}/optionen", status=422)["error"]
+    assert "noch nicht freigegeben" in jonas.send(jonas.options_path("key.register", key), status=422)["error"]
     petra.get(f"/geraete/schluessel/{key}")
     petra.approve("key.register", key)
     petra.post("/notfall/schluessel/gedruckt")
@@ -84,14 +84,24 @@ def test_a_new_managers_passkey_waits_for_a_colleagues_approval(petra: Browser, 
 
 def test_an_approval_needs_the_printed_recovery_key(petra: Browser, node: Node) -> None:
     with signable(node):
-        answer = petra.send("/unterschrift/test/doc-1/optionen", status=422)
+        answer = petra.send(petra.options_path("test", "doc-1"), status=422)
         assert "Drucke zuerst den Notfallschlüssel" in answer["error"]
+
+
+def test_a_text_that_changed_after_the_page_was_loaded_is_not_signed(petra: Browser, node: Node) -> None:
+    petra.post("/notfall/schluessel/gedruckt")
+    with signable(node, bytes(32)):
+        loaded = petra.options_path("test", "doc-1")
+    with signable(node):
+        assert petra.send(loaded, status=422)["error"] == "Der Text hat sich geändert. Bitte prüfe ihn neu."
+        assert "geändert" in petra.send("/unterschrift/test/doc-1/optionen", status=422)["error"]
+        assert petra.send(petra.options_path("test", "doc-1"))["challenge"]
 
 
 def test_an_approval_serves_once_for_one_document_one_person_one_browser(petra: Browser, node: Node) -> None:
     petra.post("/notfall/schluessel/gedruckt")
     with signable(node) as finished:
-        options = petra.send("/unterschrift/test/doc-1/optionen")
+        options = petra.send(petra.options_path("test", "doc-1"))
         credential = petra.passkey.get(options)
         petra.send("/unterschrift/test/doc-2", {"credential": credential}, 422)
         petra.send("/anmelden/pruefen", {"credential": credential}, 422)
@@ -104,7 +114,7 @@ def test_a_sign_in_answer_is_no_approval(petra: Browser, node: Node) -> None:
     petra.post("/notfall/schluessel/gedruckt")
     with signable(node):
         credential = petra.passkey.get(petra.send("/anmelden/optionen"))
-        petra.send("/unterschrift/test/doc-1/optionen")
+        petra.send(petra.options_path("test", "doc-1"))
         petra.send("/unterschrift/test/doc-1", {"credential": credential}, 422)
 
 
@@ -114,8 +124,8 @@ def test_another_persons_challenge_is_refused(petra: Browser, node: Node) -> Non
     jonas.join(invite(petra, "Jonas", "manager"))
     petra.approve("key.register", key_ids(node, "Jonas")[0])
     with signable(node):
-        petra.send("/unterschrift/test/doc-1/optionen")
-        jonas.send("/unterschrift/test/doc-2/optionen")
+        petra.send(petra.options_path("test", "doc-1"))
+        jonas.send(jonas.options_path("test", "doc-2"))
         credential = jonas.passkey.assertion("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
         answer = jonas.passkey._credential(**credential)
         jonas.send("/unterschrift/test/doc-1", {"credential": answer}, 422)
@@ -126,7 +136,7 @@ def test_another_persons_challenge_is_refused(petra: Browser, node: Node) -> Non
 def test_a_text_that_changed_meanwhile_is_not_signed(petra: Browser, node: Node) -> None:
     petra.post("/notfall/schluessel/gedruckt")
     with signable(node) as finished:
-        credential = petra.passkey.get(petra.send("/unterschrift/test/doc-1/optionen"))
+        credential = petra.passkey.get(petra.send(petra.options_path("test", "doc-1")))
     with signable(node, bytes(32)):
         answer = petra.send("/unterschrift/test/doc-1", {"credential": credential}, 422)
     assert answer["error"] == "Der Text hat sich geändert. Bitte prüfe ihn neu."
@@ -138,8 +148,8 @@ def test_a_worker_cannot_begin_an_approval(petra: Browser, node: Node) -> None:
     ayse = node.browser()
     ayse.join(invite(petra, "Ayşe", "worker"))
     with signable(node):
-        ayse.send("/unterschrift/test/doc-1/optionen", status=403)
-        ayse.send("/unterschrift/unknown/doc-1/optionen", status=404)
+        ayse.send(ayse.options_path("test", "doc-1"), status=403)
+        ayse.send(ayse.options_path("unknown", "doc-1"), status=404)
 
 
 def test_a_locked_key_signs_out_every_device_of_its_person_at_once(petra: Browser, node: Node, tmp_path: Path) -> None:
@@ -165,7 +175,7 @@ def test_a_key_locked_between_challenge_and_answer_signs_nothing(petra: Browser,
     petra.post("/notfall/schluessel/gedruckt")
     locked = key_ids(node, "Petra Keller")
     with signable(node) as finished:
-        credential = petra.passkey.get(petra.send("/unterschrift/test/doc-1/optionen"))
+        credential = petra.passkey.get(petra.send(petra.options_path("test", "doc-1")))
         petra.post(f"/geraete/schluessel/{locked[-1]}/sperren")
         petra.send("/unterschrift/test/doc-1", {"credential": credential}, 422)
         assert finished == []

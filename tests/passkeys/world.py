@@ -12,6 +12,10 @@ from werkzeug.test import TestResponse
 from app import factory
 from app.config import Config, load_config
 from app.core.db import Database
+from app.core.errors import WerkringError
+from app.passkeys.approvals import document_to_sign, shown_digest
+from app.passkeys.sessions import load_actor
+from app.web.world import world
 from tests.passkeys.software import SoftwarePasskey
 
 ORIGIN = "http://localhost:8000"
@@ -64,9 +68,21 @@ class Browser:
         return self.register(f"/willkommen/{token}/optionen", f"/willkommen/{token}/anmelden")
 
     def approve(self, kind: str, document_id: str, status: int = 200) -> dict[str, Any]:
-        return self.answer(
-            f"/unterschrift/{kind}/{document_id}/optionen", f"/unterschrift/{kind}/{document_id}", status
-        )
+        return self.answer(self.options_path(kind, document_id), f"/unterschrift/{kind}/{document_id}", status)
+
+    def options_path(self, kind: str, document_id: str) -> str:
+        """Where the button on a page that was loaded just now asks: it names the text that the page shows."""
+        cookie = self.client.get_cookie("werkring")
+        headers = {"Cookie": f"werkring={cookie.value}"} if cookie else {}
+        with self.client.application.test_request_context("/", base_url=ORIGIN, headers=headers):
+            actor = load_actor()
+            assert actor is not None
+            with world().database().read() as session:
+                try:
+                    shown = shown_digest(document_to_sign(session, actor, kind, document_id).digest)
+                except WerkringError:
+                    shown = ""
+        return f"/unterschrift/{kind}/{document_id}/optionen?shown={shown}"
 
     @property
     def is_signed_in(self) -> bool:

@@ -12,6 +12,7 @@ from app.core.errors import Conflict, NotFound, RuleBroken
 from app.federation.queries import file_for
 from app.firms.access import Role
 from app.partners.models import Partnership
+from app.partners.queries import partnership_with
 from app.requests.actions import (
     Change,
     Details,
@@ -34,7 +35,7 @@ from app.requests.models import RequestFile, WorkRequest
 from app.requests.queries import chosen_ids, files_of, open_draft, own_requests, process_order, thread
 from app.requests.rules import RequestKind, ShortageReason
 from app.worker import run_until_quiet
-from tests.requests.story import NEED, alerts_of, ask, later, messages_out, people_of_the_story, request_row
+from tests.requests.story import KNOW_HOW, NEED, alerts_of, ask, later, messages_out, people_of_the_story, request_row
 from tests.world import TestFirm
 
 
@@ -97,6 +98,32 @@ def test_only_active_partners_with_the_scope_can_be_asked(database: Database) ->
             partnership.partner_scope = ["know_how"]
     with pytest.raises(RuleBroken, match="gerade nicht fragen"):
         ask(database, world, partners=("yilmaz",))
+
+
+def test_a_partner_that_answers_questions_only_is_asked_for_know_how_and_not_for_hours(database: Database) -> None:
+    world = people_of_the_story(database)
+    keller, yilmaz = world["keller"], world["yilmaz"]
+    with database.write() as session:
+        partnership_with(session, keller.id, yilmaz.id).partner_scope = ["know_how"]
+        partnership_with(session, yilmaz.id, keller.id).scope = ["know_how"]
+    request_id = ask(database, world, KNOW_HOW, ("yilmaz",), RequestKind.KNOW_HOW)
+    assert request_row(database, yilmaz, request_id) is not None
+    with pytest.raises(RuleBroken, match="gerade nicht fragen"):
+        ask(database, world, partners=("yilmaz",))
+
+
+def test_a_partner_that_lets_in_nothing_new_still_hears_that_a_request_is_taken_back(database: Database) -> None:
+    world = people_of_the_story(database)
+    keller, yilmaz = world["keller"], world["yilmaz"]
+    request_id = ask(database, world, partners=("yilmaz",))
+    with database.write() as session:
+        partnership_with(session, keller.id, yilmaz.id).partner_scope = []
+        partnership_with(session, yilmaz.id, keller.id).scope = []
+        withdraw_request(session, keller.actor(), request_id)
+    run_until_quiet(database)
+    row = request_row(database, yilmaz, request_id)
+    assert row is not None
+    assert row.state == "cancelled"
 
 
 def test_a_partnership_that_ends_before_sending_gets_nothing(database: Database) -> None:

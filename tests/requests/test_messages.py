@@ -149,6 +149,15 @@ def test_a_partner_cannot_touch_the_request_of_another_firm_or_our_own(database:
         assert session.get_one(WorkRequest, (keller.id, request_id)).state == "open"
 
 
+def test_a_change_brings_in_neither_a_new_request_nor_another_kind(database: Database) -> None:
+    world = people_of_the_story(database)
+    request_id = ask(database, world, partners=("yilmaz",))
+    keller, yilmaz = world["keller"], world["yilmaz"]
+    refused(database, receive_change, yilmaz, keller, GOOD | {"request_id": new_id()})
+    asks_know_how = {"kind": "know_how", "need_min": 0, "part_count": 20}
+    refused(database, receive_change, yilmaz, keller, GOOD | asks_know_how | {"request_id": request_id, "version": 2})
+
+
 def test_an_offer_of_a_firm_that_was_not_asked_or_that_lies_is_refused(database: Database) -> None:
     world = people_of_the_story(database)
     request_id = ask(database, world, partners=("yilmaz", "brandt"))

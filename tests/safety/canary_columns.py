@@ -46,21 +46,20 @@ node_setting.key node_setting.value offer.answer offer.answered_by offer.partner
 offer.state offer_line.machine_id offer_line.machine_type_key offer_line.offer_id offer_line.week outbox.body
 outbox.error outbox.kind partner_invitation.invited_by partner_invitation.token_hash partner_invitation.used_by_firm
 partner_keys.address partner_keys.document partner_keys.origin partner_keys.partner_id partnership.address
-partnership.ending partnership.framework_id partnership.partner_id partnership.partner_scope partnership.paused_by
-partnership.profile partnership.scope partnership.state passkey.credential_id passkey.person_id passkey.user_handle
-person.deputy_id person.hand person.language person.light plan.chosen_by plan.goals plan.last_week plan.offers_key
-plan.request_id plan.solver_status plan_line.offer_line_id plan_line.partner_id plan_line.plan_id
+partnership.ending partnership.framework_id partnership.own_card partnership.partner_id partnership.partner_scope
+partnership.paused_by partnership.profile partnership.scope partnership.state passkey.credential_id passkey.person_id
+passkey.user_handle person.deputy_id person.hand person.language person.light plan.chosen_by plan.goals plan.last_week
+plan.offers_key plan.request_id plan.solver_status plan_line.offer_line_id plan_line.partner_id plan_line.plan_id
 plan_task.request_id push_delivery.alert_id push_delivery.device_id push_delivery.outcome push_device.auth
 push_device.endpoint push_device.p256dh push_device.person_id push_device.sign_in_id question.partner_id
 question.request_id rate_card.machine_id rate_limit.key receipt.answer receipt.answered_by receipt.read_by
 receipt.request_id request_file.confidentiality request_file.file_id request_file.index request_file.media_type
 request_file.question_id request_file.request_id request_file.sha256 sign_in.id_hash sign_in.person_id
 sign_in.public_id sign_in.role site.postcode site.shift_minutes stored_file.from_firm_id stored_file.media_type
-stored_file.origin_id stored_file.sha256 work_request.certificates work_request.created_by
-work_request.delivery_week work_request.first_week work_request.general_tolerance work_request.kind
-work_request.last_week work_request.machine_type_key work_request.material work_request.material_group
-work_request.needs work_request.pack work_request.partner_id work_request.process_key work_request.shortage_reason
-work_request.side work_request.state
+stored_file.origin_id stored_file.sha256 work_request.certificates work_request.created_by work_request.delivery_week
+work_request.first_week work_request.general_tolerance work_request.kind work_request.last_week
+work_request.machine_type_key work_request.material work_request.material_group work_request.needs work_request.pack
+work_request.partner_id work_request.process_key work_request.shortage_reason work_request.side work_request.state
 """
 
 WRITTEN = frozenset(_WRITTEN.split())

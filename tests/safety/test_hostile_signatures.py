@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from werkzeug.test import TestResponse
 
 from app.agreements.actions import approve_agreement, signable_digest
 from app.agreements.models import Agreement
@@ -49,8 +50,14 @@ def node(sqlite_database: Database, tmp_path: Path, deal: Deal) -> HostileNode:
     return open_node(sqlite_database, tmp_path)
 
 
+def ask_options(visitor: Visitor, agreement_id: str) -> TestResponse:
+    with visitor.client.application.extensions["world"].database().read() as session:
+        shown = session.scalars(sa.select(Agreement.digest).where(Agreement.id == agreement_id)).first()
+    return visitor.post(f"/unterschrift/agreement/{agreement_id}/optionen?shown={shown}", json={})
+
+
 def options(visitor: Visitor, agreement_id: str) -> dict[str, Any]:
-    answer = visitor.post(f"/unterschrift/agreement/{agreement_id}/optionen", json={})
+    answer = ask_options(visitor, agreement_id)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.get_json()
     return found
@@ -122,7 +129,7 @@ def test_a_partner_or_a_foreman_signs_nothing_of_ours(
         node.person(deal.firms["keller"], Role.FOREMAN),
         node.person(deal.firms["keller"], Role.MANAGER, has_passkey=False),
     ):
-        answer = visitor.post(f"/unterschrift/agreement/{ids[0]}/optionen", json={})
+        answer = ask_options(visitor, ids[0])
         assert answer.status_code in (403, 404, 422)
     with sqlite_database.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Challenge)) == 0
