@@ -18,7 +18,7 @@ from app.firms.queries import people
 from app.matching.models import MatchProposal, MatchVerdict
 from app.matching.queries import Judgement, RatedLine, judge_request, stored_lines
 from app.matching.rules import Verdict
-from app.partners.queries import partnership_with
+from app.partners.queries import may_send, partnership_with
 from app.push.actions import alert_people
 from app.requests.models import Receipt, WorkRequest
 from app.requests.queries import ANSWERABLE, files_of, partner_request, process_label, receipt_of
@@ -74,13 +74,13 @@ def announce_match(session: Session, event: RequestMatched) -> None:
 
 
 def _answerable(session: Session, firm_id: str, request_id: str) -> WorkRequest | None:
-    """The request, unless it ended meanwhile or its deadline has passed."""
+    """The request, unless it ended meanwhile, its deadline has passed, or our answer could not leave now."""
     try:
         request = partner_request(session, firm_id, request_id)
     except NotFound:
         return None
     is_open = request.state in ANSWERABLE and request.reply_by is not None and request.reply_by > clock.now()
-    return request if is_open else None
+    return request if is_open and may_send(session, firm_id, request.partner_id or "", "offer.made") else None
 
 
 def _forget(session: Session, firm_id: str, request_id: str) -> None:

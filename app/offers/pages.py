@@ -140,7 +140,7 @@ def _mark(row: InboxRow) -> str:
 
 
 def is_waiting(row: InboxRow) -> bool:
-    return not row.answer and row.state in ANSWERABLE and row.reply_by > clock.now()
+    return row.is_linked and not row.answer and row.state in ANSWERABLE and row.reply_by > clock.now()
 
 
 def _ended_text(asked: Asked) -> str:
