@@ -14,7 +14,7 @@ from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.machines.queries import rates_on
-from app.matching.queries import RatedLine, judge_request, stored_lines
+from app.matching.queries import RatedLine, judge_request, proposal_key, stored_lines
 from app.offers.exchange import (
     accept_offer,
     close_answers,
@@ -80,15 +80,15 @@ def answer_yes(
 ) -> str:
     """Offer exactly what was shown, and hold its hours; returns the offer's id.
 
-    By token that is what the message said, on the page (`shown` = Judgement.key) what stood there. Raises Conflict
-    when the request, its deadline or our free hours say otherwise by now; the text says what is left.
+    By token that is what the message said, on the page what stood there: `shown` is the proposal_key of either. Raises
+    Conflict when the request, its deadline or our free hours say otherwise by now; the text says what is left.
     """
     request = _locked_request(session, firm_id, request_id)
     asked = asked_of(session, request)
     check_answerable(asked, clock.now())
     if version is not None and version != request.version:
         raise Conflict("%(name)s hat die Anfrage geändert. Lies sie noch einmal.", name=asked.partner_name)
-    lines = stored_lines(session, firm_id, request_id) if by_token else _live_lines(session, request, shown)
+    lines = _told_lines(session, request, shown) if by_token else _live_lines(session, request, shown)
     if not lines or any(line.rate_cents_per_hour is None for line in lines):
         raise RuleBroken("Hier fehlt noch der Stundensatz. Frag deine Leitung.", "rate")
     drafts = [LineDraft(line.machine_id, line.week, line.minutes, line.rate_cents_per_hour) for line in lines]
@@ -180,9 +180,20 @@ def _live_lines(session: Session, request: WorkRequest, shown: str | None) -> Se
     if earlier is not None and earlier.offer.state in ("submitted", "selected", "partly_selected", "accepted"):
         # a second tap: the hours are held already, so they are not free any more
         return [_rated(line) for line in earlier.lines]
-    if shown is not None and shown != judgement.key:
-        raise Conflict("Deine freie Zeit hat sich geändert. Prüfe die Stunden noch einmal.")
+    _check_shown(judgement.lines, shown)
     return judgement.lines
+
+
+def _told_lines(session: Session, request: WorkRequest, shown: str | None) -> Sequence[RatedLine]:
+    """What the message promised: a newer match may have put other hours in its place."""
+    lines = stored_lines(session, request.firm_id, request.id)
+    _check_shown(lines, shown)
+    return lines
+
+
+def _check_shown(lines: Sequence[RatedLine], shown: str | None) -> None:
+    if shown and shown != proposal_key(lines):
+        raise Conflict("Deine freie Zeit hat sich geändert. Prüfe die Stunden noch einmal.")
 
 
 def _rated(line: OfferLine) -> RatedLine:

@@ -168,8 +168,8 @@ def answer_by_token(session: Session, actor: Actor | None) -> Response:
         raise RuleBroken("Das hat nicht geklappt. Öffne die Anfrage.")
     used = use_answer_token(session, token, actor.session_id if actor else "", said)
     if said == "yes":
-        version = used.request_version
-        answer_yes(session, used.firm_id, used.person_id, used.request_id, by_token=True, version=version)
+        told, version = used.proposal_key, used.request_version
+        answer_yes(session, used.firm_id, used.person_id, used.request_id, by_token=True, shown=told, version=version)
     else:
         answer_no(session, used.firm_id, used.person_id, used.request_id)
     return _spoken(session, used, said, url_for("offers.undo_by_token"))
