@@ -114,11 +114,17 @@ def answer_part(session: Session, actor: Actor, request_id: str, lines: Sequence
 
 
 def answer_no(session: Session, firm_id: str, person_id: str, request_id: str) -> None:
-    """Say no. Nothing of it leaves the house; an earlier yes is taken back. Raises Conflict when an offer is chosen."""
+    """Say no. Nothing of it leaves the house; an own earlier yes is taken back.
+
+    Raises Conflict when an offer is chosen, or when the yes is a colleague's: only withdraw_offer takes that back.
+    """
     request = _locked_request(session, firm_id, request_id)
     if request.state in ("cancelled", "contracted"):
         check_answerable(asked_of(session, request), clock.now())
-    for offer in live_offers(session, firm_id, request_id, "ours"):
+    offers = live_offers(session, firm_id, request_id, "ours")
+    if any(offer.answered_by != person_id for offer in offers):
+        raise Conflict("Bei euch hat schon jemand Ja gesagt. Öffne die Anfrage.")
+    for offer in offers:
         _take_back(session, offer)
     note_answer(session, request, person_id, "no")
     note_event(session, firm_id, person_id, "answered_no", "request", request_id)
@@ -126,11 +132,13 @@ def answer_no(session: Session, firm_id: str, person_id: str, request_id: str) -
 
 
 def undo_answer(session: Session, firm_id: str, person_id: str, request_id: str) -> None:
-    """Take the last answer back within ten minutes: the request waits again. Raises Conflict later."""
+    """Take the own last answer back within ten minutes: the request waits again. Raises Conflict later."""
     request = _locked_request(session, firm_id, request_id)
     receipt = receipt_of(session, firm_id, request_id)
     if receipt is None or receipt.answered_at is None or not receipt.answer:
         raise Conflict("Hier gibt es nichts zurückzunehmen.")
+    if receipt.answered_by != person_id:
+        raise Conflict("Bei euch hat inzwischen jemand anders geantwortet. Öffne die Anfrage.")
     check_undo(receipt.answered_at, clock.now())
     for offer in live_offers(session, firm_id, request_id, "ours"):
         _take_back(session, offer)

@@ -71,16 +71,18 @@ def answer(session: Session, actor: Actor, request_id: str) -> Response:
     said = form.value("answer")
     if said == "part":
         return go_to(url_for("offers.part", request_id=request_id))
-    if said == "no":
-        answer_no(session, actor.firm_id, actor.person_id, request_id)
-        return go_to(url_for("offers.index"), receipt=NO, undo_url=url_for("offers.undo", request_id=request_id))
+    undo_url = url_for("offers.undo", request_id=request_id)
     try:
         with session.begin_nested():
-            _say_yes(session, actor, request, form)
+            if said == "no":
+                answer_no(session, actor.firm_id, actor.person_id, request_id)
+            else:
+                _say_yes(session, actor, request, form)
     except (RuleBroken, Conflict) as error:
         form.add_error(RuleBroken(error.text, error.field, **error.values))
         return answer_page(session, actor, partner_request(session, actor.firm_id, request_id), form, error.status)
-    undo_url = url_for("offers.undo", request_id=request_id)
+    if said == "no":
+        return go_to(url_for("offers.index"), receipt=NO, undo_url=undo_url)
     return go_to(url_for("offers.show", request_id=request_id), receipt=YES, undo_url=undo_url, name=asked.partner_name)
 
 

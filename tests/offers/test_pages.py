@@ -285,3 +285,17 @@ def test_a_yes_from_the_lock_screen_offers_what_the_message_said_or_nothing(
     assert status == 409
     assert said["error"] == "Deine freie Zeit hat sich geändert. Prüfe die Stunden noch einmal."
     assert held_min(sqlite_database, firm) == 0
+
+
+def test_a_no_on_an_old_page_shows_the_colleagues_yes_and_the_way_to_take_it_back(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = ask(sqlite_database, world)
+    assert say_yes(house, request_id) == 303
+    house.enter(world["yilmaz"].actor(Role.MANAGER))
+    refused = house.post(f"/anfragen/{request_id}", answer="no")
+    assert refused.status_code == 409
+    assert "Bei euch hat schon jemand Ja gesagt." in refused.text
+    assert "zusage-zurueck" in refused.text
+    assert "rueckgaengig-seite" not in refused.text
+    assert held_min(sqlite_database, world["yilmaz"]) == 120 * 60
