@@ -41,8 +41,16 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.PartnershipPaused: (partnerships.send_pause,),
     e.PartnershipResumed: (partnerships.send_resumed,),
     e.PartnershipScoped: (partnerships.send_scope,),
-    e.PartnershipEnded: (partnerships.send_end,),
-    e.PartnershipBroken: (partner_news.announce_end,),
+    e.PartnershipEnded: (
+        partnerships.send_end,
+        requests.close_partner_requests,
+        offers.drop_partner_offers,
+    ),
+    e.PartnershipBroken: (
+        partner_news.announce_end,
+        requests.close_partner_requests,
+        offers.drop_partner_offers,
+    ),
     e.AbilitiesChanged: (profile.send_new_profile,),
     e.MessageParked: (partner_news.announce_parked,),
     e.PhotoCleaned: (requests.send_what_waited,),

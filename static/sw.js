@@ -12,8 +12,8 @@
 //    "app_badge": 2}
 // Every key of data may be missing. The actions "open" and "seen" go to the task and to seen_url; "undo" goes to undo_url;
 // any other action is an answer. All POSTs carry {"token", "id", "answer"?} as JSON and no cookies: the token is the only right.
-// The server's answer may be {"title", "body", "undo_url", "token"} and then speaks instead of thanks; a refusal (4xx)
-// with a title is shown as it is. Without the server's OK nothing is ever shown as done.
+// The server's answer may be {"title", "body", "undo_url", "token"} and then speaks instead of thanks; the "error" of a
+// refusal (4xx) is shown as it is. Without the server's OK nothing is ever shown as done.
 
 const STORE = `werkring:${ROOT}:`;
 const FILES = `${STORE}files:${VERSION}`;
@@ -127,8 +127,9 @@ async function answer(data, url, action, thanks) {
   } catch {
     return show(data.failed?.title || "Noch nicht gesendet – tippe hier", { body: "", data, tag: data.tag });
   }
-  if (!reply.ok && !reply.body.title) return show(data.failed?.title || "Noch nicht gesendet – tippe hier", { body: "", data, tag: data.tag });
-  const said = reply.body.title ? reply.body : thanks;
+  const title = reply.body.title || reply.refusal;
+  if (!reply.ok && !title) return show(data.failed?.title || "Noch nicht gesendet – tippe hier", { body: "", data, tag: data.tag });
+  const said = title ? { title, body: reply.body.body } : thanks;
   const undoUrl = reply.ok && action !== "undo" ? reply.body.undo_url || data.undo_url : "";
   const next = { ...data, answer_url: "", undo_url: undoUrl, token: reply.body.token || data.token };
   const actions = undoUrl ? [{ action: "undo", title: data.undo_title || "Rückgängig" }] : [];
@@ -161,7 +162,8 @@ async function post(url, data, answerWord) {
     headers: { "Content-Type": "application/json", Accept: "application/json" },
     body: JSON.stringify({ token: data.token, id: data.id, ...(answerWord && { answer: answerWord }) }),
   });
-  return { ok: response.ok, body: await response.json().catch(() => ({})) };
+  const body = await response.json().catch(() => ({}));
+  return { ok: response.ok, body, refusal: response.status >= 400 && response.status < 500 ? body.error : "" };
 }
 
 /** Title, text and buttons; where to go, tag and language travel in data, so that a replacement keeps them. */

@@ -16,9 +16,9 @@ from app.firms.actions import bump_version
 from app.firms.models import Firm, Person
 from app.firms.queries import people
 from app.matching.models import MatchProposal, MatchVerdict
-from app.matching.queries import Judgement, RatedLine, judge_request, stored_lines
+from app.matching.queries import Judgement, RatedLine, judge_request, proposal_key, stored_lines
 from app.matching.rules import Verdict
-from app.partners.queries import partnership_with
+from app.partners.queries import may_send, partnership_with
 from app.push.actions import alert_people
 from app.requests.models import Receipt, WorkRequest
 from app.requests.queries import ANSWERABLE, files_of, partner_request, process_label, receipt_of
@@ -74,13 +74,13 @@ def announce_match(session: Session, event: RequestMatched) -> None:
 
 
 def _answerable(session: Session, firm_id: str, request_id: str) -> WorkRequest | None:
-    """The request, unless it ended meanwhile or its deadline has passed."""
+    """The request, unless it ended meanwhile, its deadline has passed, or our answer could not leave now."""
     try:
         request = partner_request(session, firm_id, request_id)
     except NotFound:
         return None
     is_open = request.state in ANSWERABLE and request.reply_by is not None and request.reply_by > clock.now()
-    return request if is_open else None
+    return request if is_open and may_send(session, firm_id, request.partner_id or "", "offer.made", {}) else None
 
 
 def _forget(session: Session, firm_id: str, request_id: str) -> None:
@@ -132,7 +132,10 @@ def _receivers(session: Session, firm_id: str, needs_manager: bool) -> list[Pers
 
 
 def _values(session: Session, request: WorkRequest, lines: Sequence[RatedLine]) -> dict[str, object]:
-    """Fill the message: never a price, a drawing or a person. `version` binds its answer to this version of the request."""
+    """Fill the message: never a price, a drawing or a person.
+
+    `version` and `proposal_key` bind its answer to this version of the request and to these hours.
+    """
     partner = partnership_with(session, request.firm_id, request.partner_id or "")
     firm = session.get_one(Firm, request.firm_id)
     weeks = sorted(line.week for line in lines) or [request.first_week, request.last_week]
@@ -150,5 +153,6 @@ def _values(session: Session, request: WorkRequest, lines: Sequence[RatedLine]) 
         "has_photo": any(is_photo(file.media_type) for file in files_of(session, request.firm_id, request.id)),
         "reply_by": request.reply_by.isoformat() if request.reply_by else "",
         "version": request.version,
+        "proposal_key": proposal_key(lines),
         "has_answer": bool(lines) and all(line.rate_cents_per_hour is not None for line in lines),
     }

@@ -1,7 +1,7 @@
 """Our own machines, free hours, rates and certificates as matching wants them. Nothing of this leaves the house."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -59,11 +59,13 @@ class Judgement:
 
     @property
     def key(self) -> str:
-        """Changes with what a plain yes would offer, so that nobody says yes to something else than was shown."""
-        text = ";".join(
-            f"{line.machine_id},{line.week},{line.minutes},{line.rate_cents_per_hour}" for line in self.lines
-        )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return proposal_key(self.lines)
+
+
+def proposal_key(lines: Iterable[RatedLine]) -> str:
+    """Changes with what a plain yes would offer, so that nobody says yes to something else than was shown."""
+    parts = sorted(f"{line.machine_id},{line.week},{line.minutes},{line.rate_cents_per_hour}" for line in lines)
+    return hashlib.sha256(";".join(parts).encode()).hexdigest()[:16]
 
 
 def judge_request(session: Session, firm_id: str, request: WorkRequest) -> Judgement:

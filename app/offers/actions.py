@@ -14,11 +14,12 @@ from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.machines.queries import rates_on
-from app.matching.queries import RatedLine, judge_request, stored_lines
+from app.matching.queries import RatedLine, judge_request, proposal_key, stored_lines
 from app.offers.exchange import (
     accept_offer,
     close_answers,
     decline_offer,
+    drop_partner_offers,
     expire_offers,
     release_selection,
     select_offer,
@@ -49,6 +50,7 @@ __all__ = [
     "answer_yes",
     "close_answers",
     "decline_offer",
+    "drop_partner_offers",
     "expire_offers",
     "make_offer",
     "mark_seen",
@@ -78,15 +80,15 @@ def answer_yes(
 ) -> str:
     """Offer exactly what was shown, and hold its hours; returns the offer's id.
 
-    By token that is what the message said, on the page (`shown` = Judgement.key) what stood there. Raises Conflict
-    when the request, its deadline or our free hours say otherwise by now; the text says what is left.
+    By token that is what the message said, on the page what stood there: `shown` is the proposal_key of either. Raises
+    Conflict when the request, its deadline or our free hours say otherwise by now; the text says what is left.
     """
     request = _locked_request(session, firm_id, request_id)
     asked = asked_of(session, request)
     check_answerable(asked, clock.now())
     if version is not None and version != request.version:
         raise Conflict("%(name)s hat die Anfrage geändert. Lies sie noch einmal.", name=asked.partner_name)
-    lines = stored_lines(session, firm_id, request_id) if by_token else _live_lines(session, request, shown)
+    lines = _told_lines(session, request, shown) if by_token else _live_lines(session, request, shown)
     if not lines or any(line.rate_cents_per_hour is None for line in lines):
         raise RuleBroken("Hier fehlt noch der Stundensatz. Frag deine Leitung.", "rate")
     drafts = [LineDraft(line.machine_id, line.week, line.minutes, line.rate_cents_per_hour) for line in lines]
@@ -112,11 +114,17 @@ def answer_part(session: Session, actor: Actor, request_id: str, lines: Sequence
 
 
 def answer_no(session: Session, firm_id: str, person_id: str, request_id: str) -> None:
-    """Say no. Nothing of it leaves the house; an earlier yes is taken back. Raises Conflict when an offer is chosen."""
+    """Say no. Nothing of it leaves the house; an own earlier yes is taken back.
+
+    Raises Conflict when an offer is chosen, or when the yes is a colleague's: only withdraw_offer takes that back.
+    """
     request = _locked_request(session, firm_id, request_id)
     if request.state in ("cancelled", "contracted"):
         check_answerable(asked_of(session, request), clock.now())
-    for offer in live_offers(session, firm_id, request_id, "ours"):
+    offers = live_offers(session, firm_id, request_id, "ours")
+    if any(offer.answered_by != person_id for offer in offers):
+        raise Conflict("Bei euch hat schon jemand Ja gesagt. Öffne die Anfrage.")
+    for offer in offers:
         _take_back(session, offer)
     note_answer(session, request, person_id, "no")
     note_event(session, firm_id, person_id, "answered_no", "request", request_id)
@@ -124,11 +132,13 @@ def answer_no(session: Session, firm_id: str, person_id: str, request_id: str) -
 
 
 def undo_answer(session: Session, firm_id: str, person_id: str, request_id: str) -> None:
-    """Take the last answer back within ten minutes: the request waits again. Raises Conflict later."""
+    """Take the own last answer back within ten minutes: the request waits again. Raises Conflict later."""
     request = _locked_request(session, firm_id, request_id)
     receipt = receipt_of(session, firm_id, request_id)
     if receipt is None or receipt.answered_at is None or not receipt.answer:
         raise Conflict("Hier gibt es nichts zurückzunehmen.")
+    if receipt.answered_by != person_id:
+        raise Conflict("Bei euch hat inzwischen jemand anders geantwortet. Öffne die Anfrage.")
     check_undo(receipt.answered_at, clock.now())
     for offer in live_offers(session, firm_id, request_id, "ours"):
         _take_back(session, offer)
@@ -178,9 +188,20 @@ def _live_lines(session: Session, request: WorkRequest, shown: str | None) -> Se
     if earlier is not None and earlier.offer.state in ("submitted", "selected", "partly_selected", "accepted"):
         # a second tap: the hours are held already, so they are not free any more
         return [_rated(line) for line in earlier.lines]
-    if shown is not None and shown != judgement.key:
-        raise Conflict("Deine freie Zeit hat sich geändert. Prüfe die Stunden noch einmal.")
+    _check_shown(judgement.lines, shown)
     return judgement.lines
+
+
+def _told_lines(session: Session, request: WorkRequest, shown: str | None) -> Sequence[RatedLine]:
+    """What the message promised: a newer match may have put other hours in its place."""
+    lines = stored_lines(session, request.firm_id, request.id)
+    _check_shown(lines, shown)
+    return lines
+
+
+def _check_shown(lines: Sequence[RatedLine], shown: str | None) -> None:
+    if shown and shown != proposal_key(lines):
+        raise Conflict("Deine freie Zeit hat sich geändert. Prüfe die Stunden noch einmal.")
 
 
 def _rated(line: OfferLine) -> RatedLine:

@@ -17,6 +17,8 @@ from app.core.events import (
     OfferReceived,
     OfferSelected,
     OfferWithdrawn,
+    PartnershipBroken,
+    PartnershipEnded,
     RequestGone,
     RequestReceived,
 )
@@ -95,6 +97,19 @@ def close_answers(session: Session, event: RequestGone) -> None:
             end_offer(session, offer, "released")
     if request.state in ANSWERABLE:
         emit(session, RequestReceived(event.firm_id, request.id))
+
+
+def drop_partner_offers(session: Session, event: PartnershipEnded | PartnershipBroken) -> None:
+    """The partnership is over: what this partner offered to our own requests counts no more."""
+    offers = session.scalars(
+        sa.select(Offer)
+        .where(Offer.firm_id == event.firm_id, Offer.side == "theirs", Offer.partner_id == event.partner_id)
+        .where(Offer.state == "submitted")
+        .order_by(Offer.id)
+    ).all()
+    for offer in offers:
+        end_offer(session, offer, "withdrawn")
+        emit(session, OfferReceived(offer.firm_id, offer.id))
 
 
 def expire_offers(session: Session, now: dt.datetime) -> None:

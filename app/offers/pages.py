@@ -52,7 +52,7 @@ def answer_page(session: Session, actor: Actor, request: WorkRequest, form: Form
         files=files_of(session, actor.firm_id, request.id),
         offer=offer if offer and offer.offer.state not in ("withdrawn", "expired", "superseded") else None,
         own=receipt,
-        can_undo=_can_undo(receipt),
+        can_undo=_can_undo(receipt, actor),
         may_rate=may(actor, "rates.see"),
         line_count=len(thread(session, actor.firm_id, request.id, request.partner_id or "")),
         valid_until=_valid_text(offer),
@@ -140,7 +140,7 @@ def _mark(row: InboxRow) -> str:
 
 
 def is_waiting(row: InboxRow) -> bool:
-    return not row.answer and row.state in ANSWERABLE and row.reply_by > clock.now()
+    return row.is_linked and not row.answer and row.state in ANSWERABLE and row.reply_by > clock.now()
 
 
 def _ended_text(asked: Asked) -> str:
@@ -152,8 +152,10 @@ def _ended_text(asked: Asked) -> str:
     return ""
 
 
-def _can_undo(receipt: Receipt | None) -> bool:
-    return bool(receipt and receipt.answer and receipt.answered_at and clock.now() <= receipt.answered_at + UNDO)
+def _can_undo(receipt: Receipt | None, actor: Actor) -> bool:
+    if receipt is None or not receipt.answer or receipt.answered_at is None:
+        return False
+    return receipt.answered_by == actor.person_id and clock.now() <= receipt.answered_at + UNDO
 
 
 def _one_machine(offer: OfferView | None) -> str:

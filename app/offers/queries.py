@@ -13,7 +13,7 @@ from app.matching.models import MatchProposal, MatchVerdict
 from app.offers.models import Offer, OfferLine
 from app.offers.rules import Asked
 from app.partners.models import Partnership
-from app.partners.queries import find_partnership
+from app.partners.queries import find_partnership, is_linked, may_send
 from app.requests.models import Question, Receipt, WorkRequest
 from app.requests.queries import ANSWERABLE
 
@@ -37,6 +37,7 @@ class InboxRow:
     last_week: str
     reply_by: dt.datetime
     state: str
+    is_linked: bool
     proposed_min: int
     fits: bool
     answer: str
@@ -63,7 +64,7 @@ def inbox(session: Session, firm_id: str, since: dt.datetime) -> list[InboxRow]:
             WorkRequest.id, WorkRequest.partner_id, Partnership.short_name, WorkRequest.kind, WorkRequest.title,
             WorkRequest.process_key, WorkRequest.pack, WorkRequest.need_min, WorkRequest.part_count,
             WorkRequest.first_week, WorkRequest.last_week, WorkRequest.reply_by, WorkRequest.state,
-            _proposed(firm_id), _fits(firm_id), sa.func.coalesce(Receipt.answer, ""), unread,
+            is_linked(firm_id), _proposed(firm_id), _fits(firm_id), sa.func.coalesce(Receipt.answer, ""), unread,
         )
         .join(
             Partnership,
@@ -83,8 +84,13 @@ def waiting_count(session: Session, firm_id: str, now: dt.datetime) -> int:
     query = (
         sa.select(sa.func.count())
         .select_from(WorkRequest)
+        .join(
+            Partnership,
+            (Partnership.firm_id == WorkRequest.firm_id) & (Partnership.partner_id == WorkRequest.partner_id),
+        )
         .outerjoin(Receipt, (Receipt.firm_id == WorkRequest.firm_id) & (Receipt.request_id == WorkRequest.id))
         .where(WorkRequest.firm_id == firm_id, WorkRequest.side == "theirs", WorkRequest.state.in_(ANSWERABLE))
+        .where(is_linked(firm_id))
         .where(WorkRequest.reply_by > now, is_waiting, _fits(firm_id))
     )
     return session.scalar(query) or 0
@@ -95,6 +101,7 @@ def asked_of(session: Session, request: WorkRequest) -> Asked:
     partner = find_partnership(session, request.firm_id, request.partner_id or "")
     return Asked(
         partner_name=partner.short_name if partner else "",
+        may_answer=may_send(session, request.firm_id, request.partner_id or "", "offer.made", {}),
         kind=request.kind,
         state=request.state,
         need_min=request.need_min,

@@ -71,16 +71,18 @@ def answer(session: Session, actor: Actor, request_id: str) -> Response:
     said = form.value("answer")
     if said == "part":
         return go_to(url_for("offers.part", request_id=request_id))
-    if said == "no":
-        answer_no(session, actor.firm_id, actor.person_id, request_id)
-        return go_to(url_for("offers.index"), receipt=NO, undo_url=url_for("offers.undo", request_id=request_id))
+    undo_url = url_for("offers.undo", request_id=request_id)
     try:
         with session.begin_nested():
-            _say_yes(session, actor, request, form)
+            if said == "no":
+                answer_no(session, actor.firm_id, actor.person_id, request_id)
+            else:
+                _say_yes(session, actor, request, form)
     except (RuleBroken, Conflict) as error:
         form.add_error(RuleBroken(error.text, error.field, **error.values))
         return answer_page(session, actor, partner_request(session, actor.firm_id, request_id), form, error.status)
-    undo_url = url_for("offers.undo", request_id=request_id)
+    if said == "no":
+        return go_to(url_for("offers.index"), receipt=NO, undo_url=undo_url)
     return go_to(url_for("offers.show", request_id=request_id), receipt=YES, undo_url=undo_url, name=asked.partner_name)
 
 
@@ -168,8 +170,8 @@ def answer_by_token(session: Session, actor: Actor | None) -> Response:
         raise RuleBroken("Das hat nicht geklappt. Öffne die Anfrage.")
     used = use_answer_token(session, token, actor.session_id if actor else "", said)
     if said == "yes":
-        version = used.request_version
-        answer_yes(session, used.firm_id, used.person_id, used.request_id, by_token=True, version=version)
+        told, version = used.proposal_key, used.request_version
+        answer_yes(session, used.firm_id, used.person_id, used.request_id, by_token=True, shown=told, version=version)
     else:
         answer_no(session, used.firm_id, used.person_id, used.request_id)
     return _spoken(session, used, said, url_for("offers.undo_by_token"))

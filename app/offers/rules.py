@@ -38,6 +38,8 @@ class Asked:
     """What of a request an answer is measured against."""
 
     partner_name: str
+    may_answer: bool
+    """Both firms' consent lets an answer through right now."""
     kind: str
     state: str
     need_min: int
@@ -56,6 +58,8 @@ def check_step(state: str, to: str) -> None:
 
 def check_answerable(asked: Asked, now: dt.datetime) -> None:
     """Raise Conflict when a request can no longer be answered, with the sentence that says why."""
+    if not asked.may_answer:
+        raise Conflict("Mit %(name)s arbeitet ihr gerade nicht zusammen.", name=asked.partner_name)
     if asked.state == "cancelled":
         raise Conflict("%(name)s hat die Anfrage zurückgezogen.", name=asked.partner_name)
     if asked.state == "contracted":

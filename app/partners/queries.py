@@ -54,7 +54,7 @@ def active_partners(session: Session, firm_id: str, scope: str = "requests") -> 
     """Partners that let us send messages of this scope now, by name."""
     found = session.scalars(
         sa.select(Partnership)
-        .where(Partnership.firm_id == firm_id, Partnership.state == "active", ~_blocked(firm_id))
+        .where(Partnership.firm_id == firm_id, is_linked(firm_id))
         .order_by(Partnership.name, Partnership.partner_id)
     )
     return [partner for partner in found if scope in partner.partner_scope]
@@ -149,6 +149,11 @@ def blocked_firms(session: Session, firm_id: str) -> Sequence[BlockedFirm]:
 def own_words(session: Session, firm_id: str) -> str:
     """The words that both managers compare: they follow from the first record of the firm's log."""
     return fingerprint_words(genesis_digest(session, firm_id))
+
+
+def is_linked(firm_id: str) -> sa.ColumnElement[bool]:
+    """Of a partnership in a statement: it holds, does not rest, and we have not blocked the partner."""
+    return sa.and_(Partnership.state == "active", ~_blocked(firm_id))
 
 
 def may_send(session: Session, firm_id: str, to_firm_id: str, kind: str, body: Mapping[str, Any]) -> bool:

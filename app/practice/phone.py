@@ -36,8 +36,8 @@ def answer_alert(session: Session, actor: Actor, alert_id: str, said: str) -> st
     if said == "no":
         answer_no(session, actor.firm_id, actor.person_id, alert.subject_id)
     else:
-        told = version if isinstance(version, int) else None
-        answer_yes(session, actor.firm_id, actor.person_id, alert.subject_id, by_token=True, version=told)
+        told, shown = version if isinstance(version, int) else None, alert.values.get("proposal_key")
+        answer_yes(session, actor.firm_id, actor.person_id, alert.subject_id, by_token=True, shown=shown, version=told)
     mark_alerts_seen(session, actor.firm_id, actor.person_id, alert.subject_id)
     return str(alert.values.get("name", ""))
 

@@ -107,6 +107,8 @@ class AnswerToken(FirmOwned, Base):
     request_id: Mapped[str] = mapped_column(sa.String(36))
     request_version: Mapped[int] = mapped_column(default=1)
     """What the message spoke of; a newer version must be read first"""
+    proposal_key: Mapped[str] = mapped_column(sa.String(16), default="")
+    """What a plain yes offered when the message was written; '' where the message offered nothing"""
     person_id: Mapped[str] = mapped_column(sa.String(36))
     device_id: Mapped[str] = mapped_column(sa.String(36))
     allows: Mapped[str] = mapped_column(sa.String(10))

@@ -37,6 +37,7 @@ def make_answer_token(
             alert_id=alert.id,
             request_id=alert.subject_id,
             request_version=int(alert.values.get("version") or 1),
+            proposal_key=str(alert.values.get("proposal_key") or ""),
             person_id=alert.person_id,
             device_id=device_id,
             allows=" ".join(answers),

@@ -44,7 +44,13 @@ from app.requests.questions import (
     send_answer,
     send_question,
 )
-from app.requests.receiving import receive_change, receive_closed, receive_request, receive_withdrawal
+from app.requests.receiving import (
+    close_partner_requests,
+    receive_change,
+    receive_closed,
+    receive_request,
+    receive_withdrawal,
+)
 from app.requests.rules import RequestState, check_step, default_valid_until
 from app.requests.sending import send_change, send_closed, send_request, send_withdrawal
 from app.requests.waiting import send_what_waited
@@ -59,6 +65,7 @@ __all__ = [
     "ask_question",
     "attach_file",
     "change_request",
+    "close_partner_requests",
     "close_request",
     "discard_draft",
     "drop_file",

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import RuleBroken
-from app.core.events import RequestGone, RequestReceived
+from app.core.events import PartnershipBroken, PartnershipEnded, RequestGone, RequestReceived
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.federation.actions import fetch_file
@@ -29,6 +29,8 @@ from app.requests.messages import (
 from app.requests.models import Receipt, RequestFile, WorkRequest
 from app.requests.queries import ANSWERABLE, files_of, receipt_of
 from app.requests.wire import unreadable
+
+ENDABLE = (*ANSWERABLE, "planned", "contracting")
 
 
 def receive_request(session: Session, incoming: Incoming) -> None:
@@ -54,6 +56,19 @@ def receive_closed(session: Session, incoming: Incoming) -> None:
     """A partner's request is over: it found somebody, or it expired."""
     request_id, ending = read_closing(incoming.body)
     _end(session, incoming, request_id, ending)
+
+
+def close_partner_requests(session: Session, event: PartnershipEnded | PartnershipBroken) -> None:
+    """The partnership is over: nothing that this partner asked us waits any longer."""
+    open_requests = session.scalars(
+        sa.select(WorkRequest)
+        .where(WorkRequest.firm_id == event.firm_id, WorkRequest.side == "theirs")
+        .where(WorkRequest.partner_id == event.partner_id, WorkRequest.state.in_(ENDABLE))
+        .order_by(WorkRequest.id)
+        .with_for_update()
+    ).all()
+    for request in open_requests:
+        _close(session, request, "cancelled")
 
 
 def store_files(
@@ -165,8 +180,11 @@ def _replace_files(session: Session, incoming: Incoming, request: WorkRequest, f
 
 def _end(session: Session, incoming: Incoming, request_id: str, state: str) -> None:
     request = partners_request(session, incoming, request_id)
-    if request.state not in (*ANSWERABLE, "planned", "contracting"):
-        return
+    if request.state in ENDABLE:
+        _close(session, request, state)
+
+
+def _close(session: Session, request: WorkRequest, state: str) -> None:
     request.state, request.closed_at = state, clock.now()
-    emit(session, RequestGone(incoming.firm_id, request.id))
-    bump_version(session, incoming.firm_id)
+    emit(session, RequestGone(request.firm_id, request.id))
+    bump_version(session, request.firm_id)

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("alert_id", sa.String(length=36), nullable=False),
         sa.Column("request_id", sa.String(length=36), nullable=False),
         sa.Column("request_version", sa.BigInteger(), nullable=False),
+        sa.Column("proposal_key", sa.String(length=16), nullable=False),
         sa.Column("person_id", sa.String(length=36), nullable=False),
         sa.Column("device_id", sa.String(length=36), nullable=False),
         sa.Column("allows", sa.String(length=10), nullable=False),

@@ -264,6 +264,31 @@ def test_a_no_after_a_yes_takes_the_yes_back(database: Database) -> None:
     assert messages_out(database, firm, "offer.withdrawn")[0].body["reason"] == "undone"
 
 
+def test_a_colleagues_no_or_undo_never_takes_a_yes_back(database: Database) -> None:
+    world = people_of_the_story(database)
+    request_id = ask(database, world)
+    firm = world["yilmaz"]
+    yes(database, firm, request_id)
+    with database.write() as session, pytest.raises(Conflict, match="schon jemand Ja gesagt"):
+        answer_no(session, firm.id, firm.people[Role.MANAGER], request_id)
+    with database.write() as session, pytest.raises(Conflict, match="jemand anders"):
+        undo_answer(session, firm.id, firm.people[Role.MANAGER], request_id)
+    assert held_min(database, firm) == 120 * 60
+
+
+def test_an_undo_after_a_colleagues_newer_answer_leaves_that_one(database: Database) -> None:
+    world = people_of_the_story(database)
+    request_id = ask(database, world)
+    firm = world["yilmaz"]
+    yes(database, firm, request_id)
+    with database.write() as session:
+        line = LineDraft(firm.machine_id, FIRST_WEEK, 600, 9500)
+        answer_part(session, firm.actor(), request_id, [line])
+    with database.write() as session, pytest.raises(Conflict, match="jemand anders"):
+        undo_answer(session, firm.id, foreman(firm), request_id)
+    assert held_min(database, firm) == 600
+
+
 def test_offers_expire_on_both_sides_and_the_hours_come_free(database: Database) -> None:
     world = people_of_the_story(database)
     request_id = ask(database, world)

@@ -270,3 +270,32 @@ def test_a_lock_screen_answer_to_hours_that_are_gone_uses_nothing_up(
     with sqlite_database.read() as session:
         assert session.scalars(sa.select(AnswerToken.used_at)).one() is None
     assert held_min(sqlite_database, firm) == 0
+
+
+def test_a_yes_from_the_lock_screen_offers_what_the_message_said_or_nothing(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = ask(sqlite_database, world)
+    firm = world["yilmaz"]
+    token = token_for(sqlite_database, firm, request_id)
+    with sqlite_database.write() as session:
+        offer_hours(session, firm.actor(Role.MANAGER), firm.machine_id, FIRST_WEEK, 60 * 60)
+    run_until_quiet(sqlite_database)
+    status, said = from_lock_screen(house, token, "yes")
+    assert status == 409
+    assert said["error"] == "Deine freie Zeit hat sich geändert. Prüfe die Stunden noch einmal."
+    assert held_min(sqlite_database, firm) == 0
+
+
+def test_a_no_on_an_old_page_shows_the_colleagues_yes_and_the_way_to_take_it_back(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = ask(sqlite_database, world)
+    assert say_yes(house, request_id) == 303
+    house.enter(world["yilmaz"].actor(Role.MANAGER))
+    refused = house.post(f"/anfragen/{request_id}", answer="no")
+    assert refused.status_code == 409
+    assert "Bei euch hat schon jemand Ja gesagt." in refused.text
+    assert "zusage-zurueck" in refused.text
+    assert "rueckgaengig-seite" not in refused.text
+    assert held_min(sqlite_database, world["yilmaz"]) == 120 * 60

@@ -155,7 +155,7 @@ def test_a_dead_net_leaves_the_same_honest_message(worker: Worker, page: Page, g
 
 
 def test_a_refusal_speaks_in_the_servers_words(worker: Worker, gallery: Gallery) -> None:
-    gallery.answers["/antwort"] = (409, {"title": "Die Frist ist vorbei.", "body": ""})
+    gallery.answers["/antwort"] = (409, {"error": "Die Frist ist vorbei."})
     assert alert(worker, "yes") == [["Die Frist ist vorbei.", "", [], "t1"]]
 
 
