@@ -194,6 +194,16 @@ def test_today_is_read_from_the_phone_with_its_time_until_another_person_comes(
     expect(page.get_by_text("Dein Tag, Ayşe")).not_to_be_visible()
 
 
+def test_signing_out_takes_the_copy_along(worker: Worker, page: Page, gallery: Gallery) -> None:
+    gallery.extra["/heute"] = gallery_page("Dein Tag, Ayşe").replace(
+        "</main>", '<form method="post" action="/abmelden" data-abmelden><button>Abmelden</button></form></main>'
+    )
+    page.goto("/heute")
+    until(page, lambda: is_kept(worker))
+    page.get_by_role("button", name="Abmelden").click()
+    until(page, lambda: not is_kept(worker))
+
+
 def test_a_page_that_sends_to_the_sign_in_ends_the_copy(worker: Worker, page: Page, gallery: Gallery) -> None:
     gallery.extra["/heute"] = gallery_page("Dein Tag, Ayşe")
     page.goto("/heute")
