@@ -27,6 +27,9 @@ PUSH_STUB = """
     getKey: (name) => bytes(given.keys[name]), unsubscribe: async () => { options = null; return true; } });
   PushManager.prototype.subscribe = async function (wanted) { options = wanted; return made(); };
   PushManager.prototype.getSubscription = async function () { return options ? made() : null; };
+  const asked = () => localStorage.getItem("asked") === "yes";
+  Object.defineProperty(Notification, "permission", { get: () => asked() ? "granted" : "default" });
+  Notification.requestPermission = async () => { localStorage.setItem("asked", "yes"); return "granted"; };
 })();
 """
 

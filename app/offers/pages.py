@@ -13,6 +13,7 @@ from app.matching.queries import Judgement, judge_request
 from app.offers.parsing import free_slots
 from app.offers.queries import InboxRow, OfferView, asked_of, own_offer
 from app.offers.rules import UNDO, Asked, check_answerable
+from app.push.queries import is_ready_for_messages
 from app.requests.models import Receipt, WorkRequest
 from app.requests.queries import ANSWERABLE, files_of, receipt_of, thread
 from app.requests.words import (
@@ -54,6 +55,7 @@ def answer_page(session: Session, actor: Actor, request: WorkRequest, form: Form
         own=receipt,
         can_undo=_can_undo(receipt, actor),
         may_rate=may(actor, "rates.see"),
+        offers_messages=is_ready_for_messages(session, actor),
         line_count=len(thread(session, actor.firm_id, request.id, request.partner_id or "")),
         valid_until=_valid_text(offer),
         one_machine=_one_machine(offer),

@@ -19,6 +19,7 @@ from app.offers.rules import LineDraft, check_answerable
 from app.push.actions import answered_token, use_answer_token
 from app.push.messages import reply
 from app.push.models import AnswerToken
+from app.push.queries import is_ready_for_messages
 from app.requests.models import WorkRequest
 from app.requests.queries import partner_request
 from app.requests.words import (
@@ -49,6 +50,7 @@ def index(session: Session, actor: Actor) -> Response:
         answered=[card(row) for row in rows if row.answer],
         others=[card(row) for row in rows if is_waiting(row) and not row.fits],
         may_offer=may(actor, "capacity.offer"),
+        offers_messages=is_ready_for_messages(session, actor),
     )
 
 

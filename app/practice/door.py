@@ -33,7 +33,7 @@ OWN_KEYS = frozenset(
     }
 )  # fmt: skip
 """What of the passkeys room works without a real phone; all else would put a practice key into a real one."""
-NO_PUSH = frozenset({"push.save", "push.probe", "push.remove"})
+NO_PUSH = frozenset({"push.save", "push.probe", "push.remove", "push.later"})
 BOTS_EVERY_S = 1.0
 DEADLINES_EVERY_S = 30.0
 OLD_GAMES_EVERY_S = 3600.0

@@ -1,8 +1,9 @@
 """Everything that other rooms and the pages do with messages, in one place."""
 
-from app.push.alerts import alert_people, cancel_alerts, mark_alerts_seen
+from app.push.alerts import alert_people, cancel_alerts, mark_alerts_seen, mark_page_seen
 from app.push.devices import (
     Subscription,
+    put_off_messages,
     remove_device,
     remove_devices_of_sign_in,
     remove_orphans,
@@ -21,7 +22,9 @@ __all__ = [
     "escalate_requests",
     "forget_old_rows",
     "mark_alerts_seen",
+    "mark_page_seen",
     "note_receipt",
+    "put_off_messages",
     "remind_people",
     "remove_device",
     "remove_devices_of_sign_in",

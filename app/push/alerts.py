@@ -11,6 +11,7 @@ from app.core import clock
 from app.core.events import PersonAlerted
 from app.core.ids import new_id
 from app.core.outbox import emit
+from app.firms.access import Actor
 from app.firms.models import Person
 from app.push.messages import KINDS
 from app.push.models import Alert
@@ -24,6 +25,7 @@ from app.push.rules import (
     day_bounds,
     end_of_quiet,
     next_day,
+    pages_above,
     remind_moment,
 )
 
@@ -81,6 +83,16 @@ def mark_alerts_seen(session: Session, firm_id: str, person_id: str, subject_id:
         sa.update(Alert)
         .where(Alert.firm_id == firm_id, Alert.person_id == person_id, Alert.subject_id == subject_id)
         .where(Alert.seen_at.is_(None))
+        .values(seen_at=clock.now())
+    )
+
+
+def mark_page_seen(session: Session, actor: Actor, path: str) -> None:
+    """The person has opened the page that these alerts lead to, or one below it."""
+    session.execute(
+        sa.update(Alert)
+        .where(Alert.firm_id == actor.firm_id, Alert.person_id == actor.person_id, Alert.seen_at.is_(None))
+        .where(Alert.kind != "test", Alert.url.in_(pages_above(path)))
         .values(seen_at=clock.now())
     )
 

@@ -46,18 +46,9 @@ def save_device(
     _check_keys(subscription)
     _lock_person(session, actor)
     _take_over(session, actor, subscription)
-    row = this_device(session, actor)
-    if row is None:
-        row = PushDevice(
-            firm_id=actor.firm_id,
-            id=new_id(),
-            created_at=clock.now(),
-            person_id=actor.person_id,
-            sign_in_id=actor.session_id,
-        )
-        session.add(row)
+    row = this_device(session, actor) or _new_device(session, actor)
     if getattr(row, "endpoint", None) != subscription.endpoint:
-        row.failed_at = row.retry_at = row.gone_at = row.last_receipt_at = row.last_sent_at = None
+        row.failed_at = row.retry_at = row.gone_at = row.off_at = row.last_receipt_at = row.last_sent_at = None
         row.failures = 0
     row.endpoint, row.p256dh, row.auth = subscription.endpoint, subscription.p256dh, subscription.auth
     row.has_buttons, row.name = subscription.has_buttons, subscription.name[:80]
@@ -71,8 +62,15 @@ def save_device(
 
 def remove_device(session: Session, actor: Actor, device_id: str) -> None:
     """Forget one own subscription; raises NotFound for another person's."""
-    session.delete(own_device(session, actor, device_id))
+    _switch_off(own_device(session, actor, device_id))
     session.flush()
+
+
+def put_off_messages(session: Session, actor: Actor) -> None:
+    """The person said "Später" on this device: it is not asked again. A device that takes messages keeps doing so."""
+    if this_device(session, actor) is None:
+        _switch_off(_new_device(session, actor))
+        session.flush()
 
 
 def remove_devices_of_sign_in(session: Session, sign_in_public_id: str) -> None:
@@ -118,6 +116,24 @@ def see_test(session: Session, actor: Actor) -> None:
         .where(PushDevice.firm_id == actor.firm_id, PushDevice.id.in_(reached))
         .values(last_receipt_at=now)
     )
+
+
+def _new_device(session: Session, actor: Actor) -> PushDevice:
+    row = PushDevice(
+        firm_id=actor.firm_id,
+        id=new_id(),
+        created_at=clock.now(),
+        person_id=actor.person_id,
+        sign_in_id=actor.session_id,
+    )
+    session.add(row)
+    return row
+
+
+def _switch_off(device: PushDevice) -> None:
+    """The row stays without an address: else the page would renew the subscription without a word."""
+    device.gone_at = device.off_at = clock.now()
+    device.endpoint, device.p256dh, device.auth = f"off:{device.id}", "", ""
 
 
 def _check_keys(subscription: Subscription) -> None:

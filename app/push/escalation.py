@@ -12,11 +12,10 @@ from app.firms.actions import note_event
 from app.firms.queries import people
 from app.push.alerts import alert_people
 from app.push.devices import remove_orphans
-from app.push.messages import KINDS
+from app.push.messages import ESCALATING
 from app.push.models import Alert, AnswerToken, Mail, PushDelivery
 from app.push.queries import deputy_of
 
-ESCALATING = tuple(kind for kind, spec in KINDS.items() if spec.escalates)
 MOST_AT_ONCE = 500
 KEEP = dt.timedelta(days=14)
 

@@ -212,6 +212,7 @@ KINDS: dict[str, Kind] = {
         has_mail=False,
     ),
 }
+ESCALATING = tuple(kind for kind, spec in KINDS.items() if spec.escalates)
 REPLIES: dict[str, tuple[tuple[str, ...], str]] = {
     "yes": (
         ("Danke. %(name)s weiß Bescheid.", "Danke. Antwort ist gesendet."),

@@ -23,7 +23,7 @@ class PushDevice(FirmOwned, Base):
     sign_in_id: Mapped[str] = mapped_column(sa.String(40))
     """public_id of the sign-in; gone with it"""
     endpoint: Mapped[str] = mapped_column(sa.Text)
-    """The address at the push service; 'gone:' and our id once the service has forgotten it"""
+    """The address at the push service; 'gone:' or 'off:' and our id once there is none"""
     p256dh: Mapped[str] = mapped_column(sa.String(120))
     auth: Mapped[str] = mapped_column(sa.String(40))
     name: Mapped[str] = mapped_column(sa.String(80), default="")
@@ -37,6 +37,8 @@ class PushDevice(FirmOwned, Base):
     failures: Mapped[int] = mapped_column(default=0)
     gone_at: Mapped[dt.datetime | None]
     """The service answered 404 or 410: the address is wiped, the row stays for the red light"""
+    off_at: Mapped[dt.datetime | None]
+    """The person wants no messages here: nothing is sent, nothing is renewed or offered again until they switch it on"""
 
 
 class Alert(FirmOwned, Base):

@@ -14,9 +14,9 @@ from app.core.units import BERLIN
 from app.firms.access import Actor
 from app.firms.models import Person
 from app.passkeys.models import SignIn
-from app.push.messages import Said, message
+from app.push.messages import ESCALATING, Said, message
 from app.push.models import Alert, PushDevice
-from app.push.rules import Health, Probe, Quiet, health_of, probe_state
+from app.push.rules import Health, Probe, Quiet, endpoint_mark, health_of, pages_above, probe_state
 
 MOST_SHOWN = 20
 PROBE_LIFE = dt.timedelta(minutes=10)
@@ -92,6 +92,7 @@ def own_devices(session: Session, actor: Actor) -> list[DeviceRow]:
     rows = session.scalars(
         sa.select(PushDevice)
         .where(PushDevice.firm_id == actor.firm_id, PushDevice.person_id == actor.person_id)
+        .where(PushDevice.off_at.is_(None))
         .order_by(PushDevice.created_at.desc(), PushDevice.id)
     )
     shown = [
@@ -127,6 +128,24 @@ def this_device(session: Session, actor: Actor) -> PushDevice | None:
     )
 
 
+def device_mark(session: Session, actor: Actor) -> str:
+    """What the browser compares its subscription with: the mark of its address, 'gone', 'off', or '' for none yet."""
+    device = this_device(session, actor)
+    if device is None:
+        return ""
+    if device.off_at is not None:
+        return "off"
+    return "gone" if device.gone_at is not None else endpoint_mark(device.endpoint)
+
+
+def is_ready_for_messages(session: Session, actor: Actor) -> bool:
+    """Say whether to offer messages here: the person has read a first request, and this device has not been asked yet."""
+    if this_device(session, actor) is not None:
+        return False
+    first = _own(actor).where(Alert.kind.in_(ESCALATING), Alert.seen_at.is_not(None)).limit(1)
+    return session.scalar(first) is not None
+
+
 def latest_probe(session: Session, actor: Actor) -> Probe:
     """How far the actor's last test message came; one older than ten minutes is forgotten."""
     now = clock.now()
@@ -149,13 +168,19 @@ def unseen_alerts(session: Session, actor: Actor, is_practice: bool = False) -> 
     return [_shown(row, message(row.kind, row.values, actor.language, is_practice)) for row in rows]
 
 
-def unseen_count(session: Session, firm_id: str, person_id: str, now: dt.datetime) -> int:
-    """The number on the app's icon: things that wait for this person."""
+def is_page_awaited(session: Session, actor: Actor, path: str) -> bool:
+    """Say whether an alert that the actor has not seen leads to this page, or to the page above it."""
+    waiting = _own(actor).where(Alert.seen_at.is_(None), Alert.kind != "test", Alert.url.in_(pages_above(path)))
+    return session.scalar(waiting.limit(1)) is not None
+
+
+def unseen_count(session: Session, firm_id: str, person_id: str, now: dt.datetime, opened: str = "") -> int:
+    """The number on the app's icon: things that wait for this person, without those of the page just opened."""
     query = sa.select(sa.func.count(sa.distinct(Alert.subject_id))).where(
         Alert.firm_id == firm_id, Alert.person_id == person_id, Alert.kind != "test"
     )
     waiting = query.where(Alert.due_at <= now, Alert.seen_at.is_(None), Alert.cancelled_at.is_(None))
-    return session.scalar(waiting) or 0
+    return session.scalar(waiting.where(Alert.url.not_in(pages_above(opened)))) or 0
 
 
 def _own(actor: Actor) -> sa.Select[Alert]:

@@ -2,25 +2,38 @@
 
 from typing import Any
 
+import sqlalchemy as sa
+import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
 from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.core.errors import RuleBroken
 from app.firms.access import Actor
 from app.firms.protocol import add_sentences
 from app.firms.queries import person_for
 from app.passkeys.rules import device_name
-from app.push.actions import Subscription, note_receipt, remove_device, save_device, see_test, send_test
-from app.push.queries import latest_probe, own_devices
+from app.push.actions import (
+    Subscription,
+    mark_page_seen,
+    note_receipt,
+    put_off_messages,
+    remove_device,
+    save_device,
+    see_test,
+    send_test,
+)
+from app.push.queries import device_mark, is_page_awaited, latest_probe, own_devices, unseen_count
 from app.push.rules import Health, Probe
-from app.push.vapid import vapid_public_key
+from app.push.vapid import known_public_key, vapid_public_key
 from app.web.errors import wants_json
 from app.web.limits import limiter
 from app.web.render import go_to, render
 from app.web.transaction import PUBLIC, deed, page
 from app.web.world import config, world
 
+log = structlog.get_logger()
 room = Blueprint("push", __name__)
 REPORTS = "600 per minute"
 """A whole shop may report through one address"""
@@ -73,6 +86,14 @@ def confirm(session: Session, actor: Actor) -> Response:
     return go_to(url_for("push.show"))
 
 
+@room.post("/nachrichten/spaeter")
+@deed("own.use")
+def later(session: Session, actor: Actor) -> Response:
+    """Not now: this device is not asked again."""
+    put_off_messages(session, actor)
+    return go_to(url_for("firms.home"), receipt="Gut. Du findest die Nachrichten unter „Mehr“.")
+
+
 @room.post("/push/entfernen")
 @deed("own.use")
 def remove(session: Session, actor: Actor) -> Response:
@@ -97,6 +118,42 @@ def seen(session: Session, _actor: Actor | None) -> Response:
     """Somebody has tapped the message."""
     note_receipt(session, config(), request.args.get("zettel", ""), is_seen=True)
     return jsonify({"ok": True})
+
+
+@room.after_app_request
+def note_opened_page(response: Response) -> Response:
+    """Whoever opens the page of an alert has seen it; a disk that is full keeps nobody from reading."""
+    is_page = request.method == "GET" and response.status_code == 200 and response.mimetype == "text/html"
+    actor = world().actor() if is_page and "HX-Request" not in request.headers else None
+    if actor is None:
+        return response
+    with world().database().read() as session:
+        if not is_page_awaited(session, actor, request.path):
+            return response
+    try:
+        with world().database().write() as session:
+            mark_page_seen(session, actor, request.path)
+    except sa.exc.OperationalError:
+        log.warning("opened page not noted")
+    return response
+
+
+@room.app_context_processor
+def _offer_push_head() -> dict[str, Any]:
+    return {"push_head": push_head}
+
+
+def push_head() -> dict[str, Any] | None:
+    """What the head of every page tells the browser, so that it renews its subscription and the number on the icon."""
+    actor = world().actor()
+    if actor is None or config().is_practice:
+        return None
+    with world().database().read() as session:
+        return {
+            "key": known_public_key(session),
+            "mark": device_mark(session, actor),
+            "count": unseen_count(session, actor.firm_id, actor.person_id, clock.now(), request.path),
+        }
 
 
 def push_context() -> dict[str, Any]:

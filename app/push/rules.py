@@ -2,6 +2,7 @@
 
 import datetime as dt
 import email.utils
+import hashlib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -171,6 +172,17 @@ def probe_state(
     if arrived_at is not None:
         return Probe.ARRIVED
     return Probe.WAITING if now - asked_at < PATIENCE else Probe.MISSING
+
+
+def endpoint_mark(endpoint: str) -> str:
+    """A short name of a subscription's address that gives nothing of it away; static/js/push.js makes the same."""
+    return hashlib.sha256(endpoint.encode()).hexdigest()[:16]
+
+
+def pages_above(path: str) -> list[str]:
+    """The page itself and those above it that are about one thing: '/a/1/b' -> ['/a/1', '/a/1/b']."""
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(3, len(parts))] + [path]
 
 
 def oldest_to_drop(devices: Sequence[str], most: int = MOST_DEVICES) -> Sequence[str]:

@@ -39,6 +39,11 @@ def vapid_public_key(source: Database | Session, config: Config) -> str:
     return found.split(".")[0]
 
 
+def known_public_key(session: Session) -> str:
+    """The same key where nothing may be written; '' before anybody asked for it."""
+    return (_stored(session) or "").split(".")[0]
+
+
 def vapid_key(database: Database, config: Config) -> Vapid02:
     """The private key, ready to sign; raises RuntimeError when the node key does not open it."""
     vapid_public_key(database, config)

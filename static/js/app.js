@@ -119,7 +119,6 @@ function startWorker() {
 
 /** Before somebody else signs in, and at sign-out, the copies of this person's pages go. */
 export function forgetPerson() {
-  localStorage.removeItem(`push:${root}`);
   navigator.serviceWorker?.controller?.postMessage({ type: "forget" });
 }
 
@@ -134,9 +133,16 @@ export async function postJson(url, body) {
   return { ok: response.ok, status: response.status, body: await response.json().catch(() => ({})) };
 }
 
+/** The number on the app's icon is what the server says at every page. */
+function showCount(count) {
+  (count ? navigator.setAppBadge?.(count) : navigator.clearAppBadge?.())?.catch(() => {});
+}
+
 function loadElements() {
   const has = (name) => document.querySelector(name);
   if (has("passkey-button")) import("./passkey.js");
   if (has("install-button")) import("./install.js");
-  if (has("push-button") || (self.Notification?.permission === "granted" && localStorage.getItem(`push:${root}`))) import("./push.js");
+  const push = has("meta[name=push]");
+  if (push) showCount(Number(push.dataset.count));
+  if (has("push-button") || (push && self.Notification?.permission === "granted")) import("./push.js");
 }

@@ -1,12 +1,12 @@
 // <push-button data-key data-subscribe-url data-test-url>: messages, asked for only after a tap.
 //
 // POST subscribe-url {subscription, platform} -> 2xx. POST test-url {} sends the test message to this device.
-// On every later page the browser's subscription is compared with what the server got last, and renewed without a word.
+// <meta name=push content data-device data-subscribe-url> stands on every page of a person who is signed in: the server's key
+// and what it knows of this sign-in's subscription: its mark, "gone" (the push service forgot it), "off" (not wanted), or "".
+// Where the browser's own subscription differs, it is renewed and sent without a word.
 import { postJson, setBusy } from "./app.js";
 
-const root = document.documentElement.dataset.root || "/";
-const MEMORY = `push:${root}`;
-const RESEND_AFTER_MS = 12 * 3600 * 1000;
+const known = document.querySelector("meta[name=push]");
 
 class PushButton extends HTMLElement {
   connectedCallback() {
@@ -45,28 +45,34 @@ class PushButton extends HTMLElement {
   }
 }
 
-/** Subscribe, or replace a subscription that was made for another server key. */
+/** Subscribe, or replace a subscription that is dead or was made for another server key. */
 async function subscribe(key) {
   const { pushManager } = await navigator.serviceWorker.ready;
   const applicationServerKey = bytes(key);
   const old = await pushManager.getSubscription();
-  if (old && !isSame(old.options?.applicationServerKey, applicationServerKey)) await old.unsubscribe();
+  const isDead = known?.dataset.device === "gone" || !isSame(old?.options?.applicationServerKey, applicationServerKey);
+  if (old && isDead) await old.unsubscribe();
   return pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
 }
 
-async function send(subscription, { key, subscribeUrl }) {
-  const json = subscription.toJSON();
-  const answer = await postJson(subscribeUrl, { subscription: json, platform: platform() });
+async function send(subscription, { subscribeUrl }) {
+  const answer = await postJson(subscribeUrl, { subscription: subscription.toJSON(), platform: platform() });
   if (!answer.ok) throw new Error("refused");
-  localStorage.setItem(MEMORY, JSON.stringify({ key, subscribeUrl, endpoint: json.endpoint, sentAt: Date.now() }));
 }
 
-/** Subscriptions die without a word: compare at every page load, send again when something differs or after half a day. */
+/** Subscriptions die without a word: compare at every page load, send again when the server knows another one or none. */
 async function renew() {
-  const memory = JSON.parse(localStorage.getItem(MEMORY) || "null");
-  if (!memory || Notification.permission !== "granted") return;
-  const subscription = await subscribe(memory.key);
-  if (subscription.endpoint !== memory.endpoint || Date.now() - memory.sentAt > RESEND_AFTER_MS) await send(subscription, memory);
+  if (!known?.content || known.dataset.device === "off" || Notification.permission !== "granted") return;
+  const subscription = await subscribe(known.content);
+  if ((await mark(subscription.endpoint)) === known.dataset.device) return;
+  await send(subscription, known.dataset);
+  document.querySelector("[data-nachrichten-karte]")?.remove();
+}
+
+/** The short name of an address, as app/push/rules.py makes it. */
+async function mark(endpoint) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(endpoint)));
+  return [...digest.slice(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function platform() {

@@ -9,13 +9,22 @@ import sqlalchemy as sa
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Role
-from app.push.actions import Subscription, remove_device, save_device, see_test, send_test
+from app.push.actions import (
+    Subscription,
+    alert_people,
+    mark_page_seen,
+    put_off_messages,
+    remove_device,
+    save_device,
+    see_test,
+    send_test,
+)
 from app.push.models import Alert, PushDevice
-from app.push.queries import latest_probe, live_devices, own_devices
-from app.push.rules import MOST_DEVICES, Health, Probe
+from app.push.queries import device_mark, is_ready_for_messages, latest_probe, live_devices, own_devices
+from app.push.rules import MOST_DEVICES, Health, Probe, endpoint_mark
 from tests.conftest import MONDAY
 from tests.push.service import Phone
-from tests.push.world import PushWorld, sign_in, subscription_of
+from tests.push.world import REQUEST_ID, VALUES, PushWorld, sign_in, subscription_of
 
 
 def phone(number: int = 1) -> Phone:
@@ -103,7 +112,51 @@ def test_nobody_sees_or_removes_another_persons_device(world: PushWorld) -> None
             with pytest.raises(NotFound):
                 send_test(session, other, device.id)
         remove_device(session, jonas, device.id)
-    assert count(world) == 0
+        assert own_devices(session, jonas) == []
+        assert live_devices(session, jonas.firm_id, jonas.person_id, MONDAY) == []
+        assert (device.endpoint, device.p256dh, device.auth) == (f"off:{device.id}", "", "")
+
+
+def test_the_page_knows_whether_this_device_has_to_renew_its_subscription(world: PushWorld) -> None:
+    with world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        assert device_mark(session, actor) == ""
+        device = save_device(session, actor, subscription_of(phone(1)))
+        assert device_mark(session, actor) == endpoint_mark(phone(1).endpoint)
+        device.gone_at, device.endpoint = MONDAY, "gone:1"
+        assert device_mark(session, actor) == "gone"
+        assert device_mark(session, sign_in(session, world.yilmaz)) == ""
+
+
+def test_a_device_that_was_switched_off_stays_off_until_its_owner_switches_it_on(world: PushWorld) -> None:
+    with world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        remove_device(session, actor, save_device(session, actor, subscription_of(phone())).id)
+        assert device_mark(session, actor) == "off"
+        save_device(session, actor, subscription_of(phone()))
+        assert device_mark(session, actor) == endpoint_mark(phone().endpoint)
+        assert len(own_devices(session, actor)) == 1
+
+
+def test_messages_are_offered_after_the_first_request_was_read_and_not_again_after_later(world: PushWorld) -> None:
+    with world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        alert_people(session, actor.firm_id, [actor.person_id], "request", REQUEST_ID, "/anfragen/1", VALUES)
+        assert not is_ready_for_messages(session, actor)
+        mark_page_seen(session, actor, "/anfragen/1")
+        assert is_ready_for_messages(session, actor)
+        put_off_messages(session, actor)
+        assert not is_ready_for_messages(session, actor)
+        assert own_devices(session, actor) == []
+        assert is_ready_for_messages(session, sign_in(session, world.yilmaz))
+
+
+def test_later_on_a_device_that_takes_messages_changes_nothing(world: PushWorld) -> None:
+    with world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        save_device(session, actor, subscription_of(phone()))
+        put_off_messages(session, actor)
+        assert len(live_devices(session, actor.firm_id, actor.person_id, MONDAY)) == 1
 
 
 def test_a_device_without_a_sign_in_is_not_live(world: PushWorld) -> None:

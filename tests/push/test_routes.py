@@ -1,5 +1,6 @@
 """S05 and the reports of phones, over HTTP."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,8 +15,10 @@ from app.core.db import Database
 from app.factory import create_app
 from app.firms.access import Role
 from app.passkeys.sessions import cookie_name, start_sign_in
+from app.push.actions import alert_people
 from app.push.delivery import send_due_alerts
 from app.push.models import Alert, PushDevice
+from app.push.rules import endpoint_mark
 from app.push.vapid import vapid_public_key
 from tests.conftest import MONDAY
 from tests.push.service import PushService
@@ -200,5 +203,63 @@ def test_a_device_is_removed_by_its_owner_only(site: tuple[PushWorld, PushServic
     assert manager.post("/push/entfernen", data={"device": device}, headers=FORM).status_code == 404
     assert device not in page(manager)
     assert client.post("/push/entfernen", data={"device": device}, headers=FORM).status_code == 303
+    assert "Dürfen wir dir Nachrichten schicken?" in page(client)
+
+
+def test_every_page_tells_the_browser_what_the_server_knows_of_its_subscription(
+    site: tuple[PushWorld, PushService], client: FlaskClient
+) -> None:
+    def told() -> str:
+        return re.findall(r'<meta name="push"[^>]* data-device="([^"]*)"', page(client, "/mehr"))[0]
+
+    assert told() == ""
+    subscribe(client, site[1])
+    assert told() == endpoint_mark(endpoint_of(site[0]))
+    assert 'name="push"' not in client.application.test_client().get("/").text
+
+
+def test_whoever_opens_the_page_of_a_message_has_seen_it(
+    site: tuple[PushWorld, PushService], client: FlaskClient
+) -> None:
+    # given messages about a page, and one about another page, for two people
+    world = site[0]
+    people = [world.yilmaz.people[role] for role in (Role.FOREMAN, Role.MANAGER)]
+    with world.database.write() as session:
+        for subject, url in (("p1", "/partner"), ("p2", "/nachrichten")):
+            alert_people(session, world.yilmaz.id, people, "partner", subject, url, {})
+
+    # when one of them opens it; a page that asks by itself is no person
+    assert client.get("/partner", headers={"HX-Request": "true"}).status_code == 200
+    assert seen_by(world) == set()
+    assert 'data-count="1"' in page(client, "/partner")
+
+    # then it is seen by this person only
+    assert seen_by(world) == {(world.foreman(), "p1")}
+    assert client.get("/betrieb/daten").status_code == 403
+    page(client)
+    assert seen_by(world) == {(world.foreman(), "p1"), (world.foreman(), "p2")}
+
+
+def test_the_test_message_is_not_seen_by_looking_at_its_page(
+    site: tuple[PushWorld, PushService], client: FlaskClient
+) -> None:
+    subscribe(client, site[1])
+    client.post("/push/probe", json={}, headers=SAME)
+    page(client)
+    assert seen_by(site[0]) == set()
+
+
+def test_later_is_remembered_for_this_device(client: FlaskClient) -> None:
+    assert client.post("/nachrichten/spaeter", headers=FORM).status_code == 303
+    assert 'data-device="off"' in page(client)
+
+
+def seen_by(world: PushWorld) -> set[tuple[str, str]]:
     with world.database.read() as session:
-        assert session.scalars(sa.select(PushDevice.id)).all() == []
+        rows = session.execute(sa.select(Alert.person_id, Alert.subject_id).where(Alert.seen_at.is_not(None)))
+        return {(row.person_id, row.subject_id) for row in rows}
+
+
+def endpoint_of(world: PushWorld) -> str:
+    with world.database.read() as session:
+        return session.scalars(sa.select(PushDevice.endpoint)).one()

@@ -167,6 +167,7 @@ TABLE: dict[str, Row] = {
     "push.show GET": _row("own.use"),
     "push.state GET": _row("own.use"),
     "push.confirm POST": _row("own.use"),
+    "push.later POST": _row("own.use"),
     "push.save POST": _row("own.use"),
     "push.remove POST": _row("own.use", Case(fields={"device": "push_device"}, also=frozenset({404}))),
     "push.probe POST": _row("own.use", Case(fields={"device": "push_device"}, also=frozenset({404}))),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Worker, expect, sync_playwright
 
+from app.push.rules import endpoint_mark
 from e2e.parts.gallery import Look, render_page
 from e2e.parts.serve import FLAGS, Gallery
 
@@ -24,6 +25,7 @@ DATA = {
     "failed": {"title": "Noch nicht gesendet – tippe hier"},
     "tag": "a1",
 }
+MARK_OF_2 = endpoint_mark("https://push.example/2")
 ACTIONS = [{"action": "yes", "title": "Ja, das geht"}, {"action": "no", "title": "Diesmal nicht"}]
 MESSAGE = {
     "web_push": 8030,
@@ -192,6 +194,16 @@ def test_today_is_read_from_the_phone_with_its_time_until_another_person_comes(
     expect(page.get_by_text("Dein Tag, Ayşe")).not_to_be_visible()
 
 
+def test_signing_out_takes_the_copy_along(worker: Worker, page: Page, gallery: Gallery) -> None:
+    gallery.extra["/heute"] = gallery_page("Dein Tag, Ayşe").replace(
+        "</main>", '<form method="post" action="/abmelden" data-abmelden><button>Abmelden</button></form></main>'
+    )
+    page.goto("/heute")
+    until(page, lambda: is_kept(worker))
+    page.get_by_role("button", name="Abmelden").click()
+    until(page, lambda: not is_kept(worker))
+
+
 def test_a_page_that_sends_to_the_sign_in_ends_the_copy(worker: Worker, page: Page, gallery: Gallery) -> None:
     gallery.extra["/heute"] = gallery_page("Dein Tag, Ayşe")
     page.goto("/heute")
@@ -306,18 +318,32 @@ def test_messages_are_asked_for_only_after_a_tap_and_the_subscription_is_sent(pa
     assert json.loads(body)["platform"]["os"] == "desktop"
 
 
-def test_a_subscription_that_changed_is_sent_again_on_the_next_page_without_a_word(
-    page: Page, gallery: Gallery
+@pytest.mark.parametrize(("known", "is_sent"), [("", 1), ("0123456789abcdef", 1), ("off", 0), (MARK_OF_2, 0)])
+def test_a_subscription_that_the_server_does_not_know_is_sent_without_a_word(
+    page: Page, gallery: Gallery, known: str, is_sent: int
 ) -> None:
+    head = f'<meta name="push" content="a2V5" data-device="{known}" data-subscribe-url="/push" data-count="0">'
+    gallery.extra["/seite"] = render_page("plaene", Look()).replace("</head>", head + "</head>")
     page.add_init_script(SUBSCRIBE.format(2))
-    memory = {"key": "a2V5", "subscribeUrl": "/push", "endpoint": "https://push.example/1", "sentAt": 0}
-    page.goto("/hell/plaene")
-    page.evaluate("(memory) => localStorage.setItem('push:/', JSON.stringify(memory))", memory)
+    page.goto("/seite")
+    page.wait_for_function("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_timeout(400)
+    assert [path for path, _ in gallery.posts] == ["/push"] * is_sent
+
+
+def test_a_subscription_that_its_service_forgot_is_made_anew(page: Page, gallery: Gallery) -> None:
+    head = '<meta name="push" content="a2V5" data-device="gone" data-subscribe-url="/push" data-count="0">'
+    gallery.extra["/seite"] = render_page("plaene", Look()).replace("</head>", head + "</head>")
+    page.add_init_script(SUBSCRIBE.format(2) + DEAD)
     with page.expect_response("**/push"):
-        page.reload()
-    assert [path for path, _ in gallery.posts] == ["/push"]
+        page.goto("/seite")
+    assert page.evaluate("() => self.dropped") == 1
 
 
+DEAD = """
+    self.dropped = 0;
+    PushManager.prototype.getSubscription = async () => ({ options: {}, unsubscribe: async () => { self.dropped += 1; } });
+"""
 SUBSCRIBE = """
     PushManager.prototype.getSubscription = async () => null;
     PushManager.prototype.subscribe = async () => {{
