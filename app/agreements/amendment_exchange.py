@@ -9,6 +9,7 @@ from app.agreements.amendment_records import amendment_record, wanted_from
 from app.agreements.carrying import carry_out, end_amendment
 from app.agreements.models import Agreement, Amendment
 from app.agreements.queries import agreement_for, amendment_for, locked_agreement, locked_amendment, partner_of
+from app.agreements.rules import moment
 from app.agreements.sealing import check_partner_signatures
 from app.agreements.telling import tell_managers
 from app.agreements.wire import Amended, body_of, read_amended
@@ -80,7 +81,7 @@ def _receive_new(session: Session, incoming: Incoming, agreement: Agreement, ame
         raise _refused("facts")
     if type(message.get("issuedAt")) is not int or type(message.get("salt")) is not str:
         raise _refused("message")
-    issued_at = dt.datetime.fromtimestamp(min(message["issuedAt"], 2**40), dt.UTC)
+    issued_at = moment(message["issuedAt"])
     record = amendment_record(session, agreement, amended.amendment_id, wanted, message["salt"], issued_at)
     if (record.text, record.message) != (amended.text, message):
         raise _refused("text")
@@ -149,7 +150,7 @@ def _check_time(day: str, expires_at: int, issued_at: dt.datetime) -> None:
     """Fees depend on the day: a partner cannot choose an earlier one."""
     today = clock.today()
     is_recent = any(day == (today - dt.timedelta(days=back)).isoformat() for back in range(MAY_BE_LATE.days + 1))
-    expiry = dt.datetime.fromtimestamp(min(expires_at, 2**40), dt.UTC)
+    expiry = moment(expires_at)
     if not is_recent or not clock.now() - MAY_BE_LATE <= issued_at <= clock.now() + dt.timedelta(hours=1):
         raise _refused("day")
     if not clock.now() < expiry <= clock.now() + MOST_HOLD:

@@ -12,6 +12,7 @@ from app.agreements.drafting import agreement_lines, frozen_values, parties_for
 from app.agreements.models import Agreement
 from app.agreements.queries import live_agreement_of_offer
 from app.agreements.record import agreement_message
+from app.agreements.rules import moment
 from app.agreements.sealing import check_partner_signatures
 from app.agreements.sources import chosen_line, job_of, terms_of
 from app.agreements.wire import Drafted, Ended, body_of, read_drafted
@@ -77,7 +78,7 @@ def _check_facts(session: Session, incoming: Incoming, drafted: Drafted, offer: 
     request = partner_request(session, incoming.firm_id, drafted.request_id)
     terms = terms_of(session, incoming.firm_id, incoming.from_id, is_requester=False)
     given = drafted.facts
-    if not clock.now() < dt.datetime.fromtimestamp(given.expires_at, dt.UTC) <= clock.now() + MOST_HOLD:
+    if not clock.now() < moment(given.expires_at) <= clock.now() + MOST_HOLD:
         raise _refused("expires_at")
     expected = call_off_facts(
         job_of(session, request), terms, chosen, offer.transport_cents, given.expires_at, given.is_bundled
@@ -125,7 +126,7 @@ def _check_message(session: Session, incoming: Incoming, drafted: Drafted, chose
         value = digest("Agreement", message)
     except VerificationError:
         raise _refused("message") from None
-    issued_at = dt.datetime.fromtimestamp(min(message["issuedAt"], 2**40), dt.UTC)
+    issued_at = moment(message["issuedAt"])
     if not clock.now() - MOST_HOLD <= issued_at <= clock.now() + CLOCKS_MAY_DIFFER:
         raise _refused("issuedAt")
     if (message["bundle"] == ZERO32) is facts.is_bundled or message["salt"] == ZERO32:

@@ -133,7 +133,9 @@ def test_a_cancellation_of_yesterday_is_begun_anew(database: Database) -> None:
         sign_amendment(database, deal, "keller", amendment_id)
 
 
-@pytest.mark.parametrize("field", ["facts", "text", "message", "signatures", "agreement_id", "step"])
+@pytest.mark.parametrize(
+    "field", ["facts", "day", "expiry", "issued", "text", "message", "signatures", "agreement_id", "step"]
+)
 def test_a_partner_cannot_bend_a_cancellation(database: Database, field: str) -> None:
     from app.federation.models import Message
     from app.federation.rules import Incoming
@@ -151,16 +153,19 @@ def test_a_partner_cannot_bend_a_cancellation(database: Database, field: str) ->
     settle_events(database)
     with database.read() as session:
         body = session.scalars(sa.select(Message.body).where(Message.kind == "booking.cancelled")).one()
-    bent = {
-        "facts": body["facts"] | {"lines": [[1, 600, 0], [2, 600, 0]]},
-        "text": body["text"] + " ",
-        "message": body["message"] | {"feeCents": 0 if body["message"]["feeCents"] else 1},
-        "signatures": body["signatures"][:1],
-        "agreement_id": amendment_id,
-        "step": "proposed",
+    bent: dict[str, object] = {
+        "facts": {"facts": body["facts"] | {"lines": [[1, 600, 0], [2, 600, 0]]}},
+        "day": {"facts": body["facts"] | {"day": "gestern"}},
+        "expiry": {"facts": body["facts"] | {"expires_at": 2**40}},
+        "issued": {"message": body["message"] | {"issuedAt": 2**40}},
+        "text": {"text": body["text"] + " "},
+        "message": {"message": body["message"] | {"feeCents": 0 if body["message"]["feeCents"] else 1}},
+        "signatures": {"signatures": body["signatures"][:1]},
+        "agreement_id": {"agreement_id": amendment_id},
+        "step": {"step": "proposed"},
     }[field]
     incoming = Incoming(
-        deal.firms["yilmaz"].id, deal.firms["keller"].id, "m", "booking.cancelled", body | {field: bent}, clock.now()
+        deal.firms["yilmaz"].id, deal.firms["keller"].id, "m", "booking.cancelled", body | bent, clock.now()
     )
     with pytest.raises((RuleBroken, NotFound)) as refusal, database.write() as session:
         INBOX.get("booking.cancelled")(session, incoming)
