@@ -195,7 +195,7 @@ def _keep(session: Session, incoming: Incoming, drafted: Drafted, offer: Offer) 
             extend_hold(session, incoming.firm_id, line.id, agreement.expires_at)
         else:
             release_hold(session, incoming.firm_id, line.id)
-    offer.valid_until = agreement.expires_at
+    offer.valid_until, offer.is_bound = agreement.expires_at, True
     note_event(session, incoming.firm_id, None, "arrived", "agreement", agreement.id, incoming.from_id)
     emit(session, AgreementArrived(incoming.firm_id, agreement.id))
     bump_version(session, incoming.firm_id)
