@@ -16,7 +16,7 @@ from app.agreements.queries import (
     locked_amendment,
     partner_of,
 )
-from app.agreements.rules import GRACE
+from app.agreements.rules import GRACE, moment
 from app.agreements.sealing import check_partner_signatures
 from app.agreements.telling import tell_managers
 from app.agreements.wire import Amended, body_of, read_amended
@@ -89,7 +89,7 @@ def _receive_new(session: Session, incoming: Incoming, agreement: Agreement, ame
         raise _refused("facts")
     if type(message.get("issuedAt")) is not int or type(message.get("salt")) is not str:
         raise _refused("message")
-    issued_at = dt.datetime.fromtimestamp(min(message["issuedAt"], 2**40), dt.UTC)
+    issued_at = moment(message["issuedAt"])
     if not _goes_first(session, agreement):
         return
     record = amendment_record(session, agreement, amended.amendment_id, wanted, message["salt"], issued_at)
@@ -179,7 +179,7 @@ def _check_signed(
 def _check_time(day: str, expires_at: int, issued_at: dt.datetime) -> None:
     today = clock.today()
     is_recent = any(day == (today - dt.timedelta(days=back)).isoformat() for back in range(MAY_BE_LATE.days + 1))
-    expiry = dt.datetime.fromtimestamp(min(expires_at, 2**40), dt.UTC)
+    expiry = moment(expires_at)
     if not is_recent or not clock.now() - MAY_BE_LATE <= issued_at <= clock.now() + dt.timedelta(hours=1):
         raise _refused("day")
     if not clock.now() < expiry <= clock.now() + MOST_HOLD:
@@ -188,7 +188,7 @@ def _check_time(day: str, expires_at: int, issued_at: dt.datetime) -> None:
 
 def _check_day_of_proof(incoming: Incoming, day: str, entered_at: int) -> None:
     """Fees depend on the day: it is the one on which the partner's log took the cancellation, just before it was sent."""
-    at = dt.datetime.fromtimestamp(min(entered_at, 2**40), dt.UTC)
+    at = moment(entered_at)
     if day != at.astimezone(BERLIN).date().isoformat() or abs(incoming.at - at) > GRACE:
         raise _refused("day")
 

@@ -18,7 +18,7 @@ from app.agreements.amendment_documents import (
 from app.agreements.models import Agreement, Amendment
 from app.agreements.queries import amendments_of
 from app.agreements.record import facts_of, record_id, record_lines
-from app.agreements.rules import acts_alone, check_cancellable, fee_percent_for
+from app.agreements.rules import acts_alone, check_cancellable, fee_percent_for, moment
 from app.agreements.standing import LineChange, Standing, apply_changes, changes_from, standing_after
 from app.core.errors import RuleBroken
 from app.core.units import BERLIN
@@ -77,6 +77,8 @@ def wanted_from(body: dict[str, Any]) -> Wanted:
         raise RuleBroken("Die Nachricht passt nicht zu dieser Version. Bitte den Partner um eine neue.")
     reason = one_line(body["reason"])
     if body["kind"] not in PRIMARY or reason != body["reason"] or not 0 < len(reason) <= MOST_REASON:
+        raise RuleBroken("Die Nachricht passt nicht zu dieser Version. Bitte den Partner um eine neue.")
+    if not _is_day(body["day"]) or moment(body["expires_at"]).timestamp() != body["expires_at"]:
         raise RuleBroken("Die Nachricht passt nicht zu dieser Version. Bitte den Partner um eine neue.")
     return Wanted(
         body["kind"], changes_from(body["lines"]), reason, body["day"], body["expires_at"], body["is_by_requester"]
@@ -157,6 +159,13 @@ def agreed_on(agreement: Agreement) -> str:
     """The day of the agreement, the same at both sides: when it was drawn up."""
     issued_at = dt.datetime.fromtimestamp(agreement.message["issuedAt"], dt.UTC)
     return issued_at.astimezone(BERLIN).date().isoformat()
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _check_wanted(wanted: Wanted) -> None:

@@ -160,9 +160,11 @@ def _receive_end(session: Session, incoming: Incoming, state: str) -> None:
 
 
 def _release_offer(session: Session, incoming: Incoming, offer_id: str) -> None:
-    """The partner gave up before its agreement reached us: we keep nothing for it any more."""
+    """The partner gave up before its agreement reached us: we keep nothing for it, except what another draft binds."""
     offer = session.get(Offer, (incoming.firm_id, offer_id))
-    if offer is None or (offer.side, offer.partner_id) != ("ours", incoming.from_id) or offer.state not in CHOSEN:
+    if offer is None or (offer.side, offer.partner_id) != ("ours", incoming.from_id):
+        return
+    if offer.state not in CHOSEN or offer.is_bound:
         return
     release_selection(session, incoming.firm_id, offer_id)
 

@@ -13,6 +13,7 @@ from app.agreements.drafting import agreement_lines, frozen_values, parties_for
 from app.agreements.models import Agreement
 from app.agreements.queries import live_agreement_of_offer
 from app.agreements.record import agreement_message
+from app.agreements.rules import moment
 from app.agreements.sealing import check_partner_signatures
 from app.agreements.sources import chosen_line, job_of, terms_of
 from app.agreements.wire import Drafted, Ended, body_of, read_drafted
@@ -78,7 +79,7 @@ def _check_facts(session: Session, incoming: Incoming, drafted: Drafted, offer: 
     request = partner_request(session, incoming.firm_id, drafted.request_id)
     terms = terms_of(session, incoming.firm_id, incoming.from_id, is_requester=False)
     given = drafted.facts
-    if not clock.now() < dt.datetime.fromtimestamp(given.expires_at, dt.UTC) <= clock.now() + MOST_HOLD:
+    if not clock.now() < moment(given.expires_at) <= clock.now() + MOST_HOLD:
         raise _refused("expires_at")
     job = replace(job_of(session, request), material_provided=given.material_provided)
     expected = call_off_facts(job, terms, chosen, offer.transport_cents, given.expires_at, given.is_bundled)
@@ -125,7 +126,7 @@ def _check_message(session: Session, incoming: Incoming, drafted: Drafted, chose
         value = digest("Agreement", message)
     except VerificationError:
         raise _refused("message") from None
-    issued_at = dt.datetime.fromtimestamp(min(message["issuedAt"], 2**40), dt.UTC)
+    issued_at = moment(message["issuedAt"])
     if not clock.now() - MOST_HOLD <= issued_at <= clock.now() + CLOCKS_MAY_DIFFER:
         raise _refused("issuedAt")
     if (message["bundle"] == ZERO32) is facts.is_bundled or message["salt"] == ZERO32:
@@ -194,7 +195,7 @@ def _keep(session: Session, incoming: Incoming, drafted: Drafted, offer: Offer) 
             extend_hold(session, incoming.firm_id, line.id, agreement.expires_at)
         else:
             release_hold(session, incoming.firm_id, line.id)
-    offer.valid_until = agreement.expires_at
+    offer.valid_until, offer.is_bound = agreement.expires_at, True
     note_event(session, incoming.firm_id, None, "arrived", "agreement", agreement.id, incoming.from_id)
     emit(session, AgreementArrived(incoming.firm_id, agreement.id))
     bump_version(session, incoming.firm_id)

@@ -125,6 +125,11 @@ def is_soon(expires_at: dt.datetime, now: dt.datetime) -> bool:
     return expires_at - now <= SOON
 
 
+def moment(seconds: int) -> dt.datetime:
+    """The UTC time of a number that a partner wrote: what no calendar holds becomes one that no deadline allows."""
+    return dt.datetime.fromtimestamp(min(max(seconds, 0), 2**37), dt.UTC)
+
+
 def whole_minute(at: dt.datetime) -> dt.datetime:
     """The moment as the text shows it: without seconds, in UTC."""
     return at.astimezone(dt.UTC).replace(second=0, microsecond=0)

@@ -74,7 +74,8 @@ def send_withdrawn_offer(session: Session, event: OfferWithdrawn) -> None:
 def close_answers(session: Session, event: RequestGone) -> None:
     """A request ended, or its old version did: free what we held for answers that answer nothing any more.
 
-    A new version is matched after that, against the hours that just came free.
+    What a partner's signed draft stands on ends with that agreement alone: the word that a request is over comes from
+    the firm that signed. A new version is matched after that, against the hours that just came free.
     """
     bump_version(session, event.firm_id)
     request = partner_request(session, event.firm_id, event.request_id)
@@ -93,7 +94,7 @@ def close_answers(session: Session, event: RequestGone) -> None:
             end_offer(session, offer, "expired" if request.state == "expired" else "declined")
             if request.state == "cancelled":
                 tell_answerer(session, offer, "request_gone", asked.partner_name)
-        elif request.state != "contracted" and offer.state in ("selected", "partly_selected"):
+        elif request.state != "contracted" and _is_waiting(offer):
             end_offer(session, offer, "released")
     if request.state in ANSWERABLE:
         emit(session, RequestReceived(event.firm_id, request.id))
@@ -115,7 +116,7 @@ def drop_partner_offers(session: Session, event: PartnershipEnded | PartnershipB
 def expire_offers(session: Session, now: dt.datetime) -> None:
     """End offers that bind no more: our holds come free and the requester learns it; partners' offers stop counting.
 
-    A chosen offer waits one more day for its agreement; then its hours come free too.
+    A chosen offer waits one more day for its agreement; then its hours come free too. With a draft it ends with that.
     """
     late = session.scalars(
         sa.select(Offer)
@@ -134,9 +135,13 @@ def _expire_one(session: Session, offer: Offer, now: dt.datetime) -> None:
         end_offer(session, offer, "expired")
         emit(session, (OfferWithdrawn if offer.side == "ours" else OfferReceived)(offer.firm_id, offer.id))
         return
-    is_chosen = offer.state in ("selected", "partly_selected")
-    if is_chosen and offer.side == "ours" and offer.valid_until <= now - dt.timedelta(days=1):
+    if _is_waiting(offer) and offer.side == "ours" and offer.valid_until <= now - dt.timedelta(days=1):
         end_offer(session, offer, "released")
+
+
+def _is_waiting(offer: Offer) -> bool:
+    """Chosen, and no signed draft stands on it yet."""
+    return offer.state in ("selected", "partly_selected") and not offer.is_bound
 
 
 def select_offer(session: Session, firm_id: str, offer_id: str, is_whole: bool, hold_until: dt.datetime) -> None:

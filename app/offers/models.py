@@ -33,6 +33,8 @@ class Offer(FirmOwned, Base):
     answered_by: Mapped[str | None] = mapped_column(sa.String(36))
     """side ours: the person"""
     by_token: Mapped[bool] = mapped_column(default=False)
+    is_bound: Mapped[bool] = mapped_column(default=False)
+    """side ours: a partner's signed draft stands on it; only the end of that agreement frees the hours."""
 
 
 class OfferLine(FirmOwned, Base):

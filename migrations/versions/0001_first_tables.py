@@ -802,6 +802,7 @@ def upgrade() -> None:
         sa.Column("note", sa.String(length=300), nullable=False),
         sa.Column("answered_by", sa.String(length=36), nullable=True),
         sa.Column("by_token", sa.Boolean(), nullable=False),
+        sa.Column("is_bound", sa.Boolean(), nullable=False),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

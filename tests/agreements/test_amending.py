@@ -196,22 +196,27 @@ def test_a_cancellation_of_yesterday_is_begun_anew(database: Database) -> None:
         sign_amendment(database, deal, "keller", amendment_id)
 
 
-@pytest.mark.parametrize("field", ["facts", "text", "message", "signatures", "agreement_id", "step"])
+@pytest.mark.parametrize(
+    "field", ["facts", "day", "expiry", "issued", "text", "message", "signatures", "agreement_id", "step"]
+)
 def test_a_partner_cannot_bend_a_cancellation(database: Database, field: str) -> None:
     deal, agreement_id = sealed(database)
     amendment_id = propose(database, deal, "keller", agreement_id, cancel=[1])
     sign_amendment_only(database, deal, "keller", amendment_id)
     body = sent(database, "booking.cancelled")
-    bent = {
-        "facts": body["facts"] | {"lines": [[1, 600, 0], [2, 600, 0]]},
-        "text": body["text"] + " ",
-        "message": body["message"] | {"feeCents": 0 if body["message"]["feeCents"] else 1},
-        "signatures": body["signatures"][:1],
-        "agreement_id": amendment_id,
-        "step": "proposed",
+    bent: dict[str, object] = {
+        "facts": {"facts": body["facts"] | {"lines": [[1, 600, 0], [2, 600, 0]]}},
+        "day": {"facts": body["facts"] | {"day": "gestern"}},
+        "expiry": {"facts": body["facts"] | {"expires_at": 2**40}},
+        "issued": {"message": body["message"] | {"issuedAt": 2**40}},
+        "text": {"text": body["text"] + " "},
+        "message": {"message": body["message"] | {"feeCents": 0 if body["message"]["feeCents"] else 1}},
+        "signatures": {"signatures": body["signatures"][:1]},
+        "agreement_id": {"agreement_id": amendment_id},
+        "step": {"step": "proposed"},
     }[field]
     incoming = Incoming(
-        deal.firms["yilmaz"].id, deal.firms["keller"].id, "m", "booking.cancelled", body | {field: bent}, clock.now()
+        deal.firms["yilmaz"].id, deal.firms["keller"].id, "m", "booking.cancelled", body | bent, clock.now()
     )
     with pytest.raises((RuleBroken, NotFound)) as refusal, database.write() as session:
         INBOX["booking.cancelled"](session, incoming)

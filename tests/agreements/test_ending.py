@@ -11,6 +11,8 @@ from app.capacity.actions import release_offer
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict
+from app.core.ids import new_id
+from app.federation.actions import send_message
 from app.firms.access import Role
 from app.notary.models import LedgerEntry
 from app.offers.models import Offer
@@ -197,6 +199,37 @@ def test_declining_twice_says_it_once(database: Database) -> None:
     with database.read() as session:
         entries = sa.select(sa.func.count()).select_from(LedgerEntry).where(LedgerEntry.type == "agreement.lapsed")
         assert session.scalar(entries) == 2
+
+
+@pytest.mark.parametrize("kind", ["agreement.lapsed", "request.withdrawn"])
+@pytest.mark.parametrize("has_signed", [True, False])
+def test_a_requester_cannot_take_the_hours_out_of_an_agreement_that_stands(
+    database: Database, kind: str, has_signed: bool
+) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    for agreement_id in drafted(database, deal):
+        sign(database, deal, "keller", agreement_id)
+        if has_signed and provider_of(database, deal, agreement_id) == "yilmaz":
+            sign(database, deal, "yilmaz", agreement_id)
+    body = {
+        "agreement.lapsed": {
+            "agreement_id": new_id(),
+            "offer_id": deal.offers["yilmaz"],
+            "digest": "0x" + "0" * 64,
+            "reason": "expired",
+            "note": "",
+        },
+        "request.withdrawn": {"request_id": deal.request_id},
+    }[kind]
+    with database.write() as session:
+        send_message(session, deal.firms["keller"].id, deal.firms["yilmaz"].id, kind, body)
+    run_until_quiet(database)
+    with clock.frozen(MONDAY + dt.timedelta(days=2)):
+        end_what_is_due(database)
+    assert minutes_of(database, deal, "yilmaz") == (2400, 0)
+    with clock.frozen(AFTER_EXPIRY + dt.timedelta(hours=2)):
+        end_what_is_due(database)
+    assert minutes_of(database, deal, "yilmaz") == (0, 0)
 
 
 def request_state(database: Database, deal: Deal) -> str:

@@ -107,6 +107,13 @@ def test_a_consistent_forgery_with_true_signatures_is_refused_too(sqlite_databas
     assert is_refused(sqlite_database, deal, body)
 
 
+@pytest.mark.parametrize("seconds", [-(2**62), 2**40, 2**62])
+def test_a_time_that_no_calendar_holds_is_refused_like_any_other(sqlite_database: Database, seconds: int) -> None:
+    deal, body = sent_draft(sqlite_database)
+    assert is_refused(sqlite_database, deal, body | {"facts": body["facts"] | {"expires_at": seconds}})
+    assert is_refused(sqlite_database, deal, body | {"message": body["message"] | {"issuedAt": seconds}})
+
+
 def test_a_seal_alone_or_a_stranger_binds_nobody(sqlite_database: Database) -> None:
     deal, body = sent_draft(sqlite_database)
     seals = [one for one in body["signatures"] if one["kind"] == "seal"]
