@@ -19,6 +19,7 @@ from app.passkeys.ceremony import Assertion, NewPasskey
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
 from app.passkeys.queries import Invited, managers, passkey_for, usable_passkeys
 from app.passkeys.rules import (
+    CODE_LIFE,
     INVITATION_LIFE,
     check_invitation,
     code_of,
@@ -78,12 +79,38 @@ def require_vouching(actor: Actor, roles: Collection[Role]) -> None:
 
 def invitation_token(session: Session, row: JoinInvitation) -> str:
     """The token of an invitation, made again from its id: only its hash is stored."""
-    return token_of(_secret_of(session, row))
+    return token_of(derived_secret(session, row.firm_id, f"invitation {row.id}"))
 
 
 def invitation_code(session: Session, row: JoinInvitation) -> str:
-    """The six characters for a freshly installed app."""
-    return code_of(_secret_of(session, row))
+    """The six characters for a freshly installed app; '' while none are shown."""
+    if row.code_until is None or row.code_until <= clock.now():
+        return ""
+    return code_of(derived_secret(session, row.firm_id, f"code {row.id} {row.code_until.timestamp():.0f}"))
+
+
+def show_code(session: Session, invited: Invited) -> None:
+    """Open the invitation for six characters: once, and for a quarter of an hour. Its bearer has the token already."""
+    row = session.get_one(JoinInvitation, (invited.firm_id, invited.id))
+    row.code_until = clock.now() + CODE_LIFE
+    # two open codes that are the same would let the wrong person in
+    while session.scalar(sa.select(JoinInvitation.id).where(JoinInvitation.code_hash == _code_hash(session, row))):
+        row.code_until += dt.timedelta(seconds=1)
+    row.code_hash = _code_hash(session, row)
+
+
+def use_code(session: Session, code: str) -> str:
+    """Exchange the six characters, once, for the token of their invitation; raises NotFound."""
+    now = clock.now()
+    row = session.scalar(
+        sa.select(JoinInvitation)
+        .where(JoinInvitation.code_hash == hash_of(code), JoinInvitation.code_until > now)
+        .with_for_update()
+    )
+    if row is None:
+        raise NotFound
+    row.code_hash, row.code_until, row.code_used_at = "", None, now
+    return invitation_token(session, row)
 
 
 def join_with_passkey(
@@ -250,10 +277,7 @@ def _new_invitation(session: Session, actor: Actor, kind: str, name: str, roles:
         firm_id=actor.firm_id, id=new_id(), created_at=now, kind=kind, name=name, roles=sorted(roles),
         invited_by=actor.person_id, expires_at=now + INVITATION_LIFE,
     )  # fmt: skip
-    # two open invitations with the same code would let the wrong person in
-    while session.scalar(sa.select(JoinInvitation.id).where(JoinInvitation.code_hash == _code_hash(session, row))):
-        row.id = new_id()
-    row.token_hash, row.code_hash = hash_of(invitation_token(session, row)), _code_hash(session, row)
+    row.token_hash = hash_of(invitation_token(session, row))
     session.add(row)
     session.flush()
     return row
@@ -261,10 +285,6 @@ def _new_invitation(session: Session, actor: Actor, kind: str, name: str, roles:
 
 def _code_hash(session: Session, row: JoinInvitation) -> str:
     return hash_of(invitation_code(session, row))
-
-
-def _secret_of(session: Session, row: JoinInvitation) -> bytes:
-    return derived_secret(session, row.firm_id, f"invitation {row.id}")
 
 
 def _add_invited(session: Session, invited: Invited, language: str) -> str:

@@ -80,7 +80,10 @@ class JoinInvitation(FirmOwned, Base):
     """person (a new employee) or device (another phone of `person_id`)"""
     token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
     code_hash: Mapped[str] = mapped_column(sa.String(64), default="", index=True)
-    """Of the six characters that a freshly installed iPhone app asks for."""
+    """Of the six characters that a freshly installed iPhone app asks for; empty while none are shown."""
+    code_until: Mapped[dt.datetime | None]
+    code_used_at: Mapped[dt.datetime | None]
+    """When the installed app exchanged the code for the token."""
     name: Mapped[str] = mapped_column(sa.String(80), default="")
     roles: Mapped[list[str]]
     person_id: Mapped[str | None] = mapped_column(sa.String(36))

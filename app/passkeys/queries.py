@@ -14,7 +14,7 @@ from app.firms.models import Firm, Membership, Person
 from app.firms.queries import roles_of
 from app.firms.rules import roles_to_invite
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
-from app.passkeys.rules import CODE_LENGTH, cleaned_code, hash_of, is_worker_only, vouching_permission
+from app.passkeys.rules import hash_of, is_worker_only, vouching_permission
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class Invited:
     person_id: str | None
     language: str
     waits_for_second: bool
+    has_app: bool
+    """Somebody typed its code inside the installed app."""
 
 
 def devices(session: Session, actor: Actor) -> list[Device]:
@@ -147,19 +149,13 @@ def key_by_credential(session: Session, credential_id: str) -> KnownKey | None:
 
 
 def invitation_by(session: Session, token: str) -> Invited:
-    """The open invitation of a token or of a typed code; the same NotFound for unknown, used and expired ones."""
-    code = cleaned_code(token)
-    wanted = (
-        JoinInvitation.code_hash == hash_of(code)
-        if len(code) <= CODE_LENGTH
-        else JoinInvitation.token_hash == hash_of(token)
-    )
+    """The open invitation of a token; the same NotFound for unknown, used and expired ones."""
+    is_open = (JoinInvitation.used_at.is_(None), JoinInvitation.expires_at > clock.now())
     row = session.execute(
         sa.select(JoinInvitation, Firm.name, Person.name, Person.language)
         .join(Firm, Firm.id == JoinInvitation.firm_id)
         .outerjoin(Person, (Person.firm_id == JoinInvitation.firm_id) & (Person.id == JoinInvitation.person_id))
-        .where(wanted, JoinInvitation.used_at.is_(None), JoinInvitation.expires_at > clock.now())
-        .limit(1)
+        .where(JoinInvitation.token_hash == hash_of(token), *is_open)
     ).one_or_none()
     invited = None if row is None else _granted(session, row[0], row[1], row[2] or "", row[3] or "")
     if invited is None:
@@ -222,7 +218,10 @@ def _granted(session: Session, row: JoinInvitation, firm: str, person: str, lang
 def _invited(row: JoinInvitation, firm: str, person: str, language: str) -> Invited:
     waits = row.needs_second and row.second_approver is None
     name = person or row.name
-    return Invited(row.id, row.firm_id, firm, row.kind, name, tuple(row.roles), row.person_id, language, waits)
+    return Invited(
+        row.id, row.firm_id, firm, row.kind, name, tuple(row.roles), row.person_id, language, waits,
+        row.code_used_at is not None,
+    )  # fmt: skip
 
 
 def _state(row: Passkey, is_manager: bool) -> str:

@@ -9,7 +9,7 @@ from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Actor, Role
 from app.firms.protocol import add_sentences
 from app.passkeys import approvals, routes_devices, routes_firm, routes_join, routes_recovery  # noqa: F401
-from app.passkeys.actions import end_access, sign_in, sign_out
+from app.passkeys.actions import end_access, sign_in, sign_out, use_code
 from app.passkeys.ceremony import WRONG, credential_id_in, request_options, verify_answer
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
 from app.passkeys.door import (
@@ -23,11 +23,11 @@ from app.passkeys.door import (
     url_after,
     url_home,
 )  # fmt: skip
-from app.passkeys.queries import invitation_by, key_by_credential
+from app.passkeys.queries import key_by_credential
 from app.passkeys.rules import cleaned_code
 from app.passkeys.sessions import change_view, clear_cookie, end_own_sign_in, set_cookie
 from app.web.forms import Form
-from app.web.limits import CODE, SIGN_IN, limiter
+from app.web.limits import CODE, CODE_FAILURES, SIGN_IN, limiter
 from app.web.render import render
 from app.web.transaction import PUBLIC, ceremony, deed, page
 from app.web.world import config
@@ -36,7 +36,7 @@ from app.web.world import config
 @room.get("/anmelden", endpoint="sign_in")
 @page(PUBLIC)
 def sign_in_page(_session: Session, actor: Actor | None) -> Response:
-    """S07: the passkey, or a code from the Meister."""
+    """S07: the passkey, or the code for a freshly installed app."""
     if actor is not None:
         return redirect(url_after(request.args.get("weiter")))  # type: ignore[return-value]
     return render(
@@ -82,16 +82,18 @@ def enter_code(_session: Session, _actor: Actor | None) -> Response:
 
 @room.post("/anmelden/code")
 @limiter.limit(CODE)
+@limiter.limit(CODE_FAILURES, key_func=lambda: "node", deduct_when=lambda response: response.status_code >= 400)
 @deed(PUBLIC)
 def check_code(session: Session, _actor: Actor | None) -> Response:
+    """Exchange the code for the invitation itself: the six characters open nothing but this."""
     form = Form(request.form)
     code = cleaned_code(form.text("code", "Gib den Code ein. Er hat 6 Zeichen."))
     if form.is_good:
         try:
-            invitation_by(session, code)
-            return redirect(url_for("passkeys.welcome", token=code), 303)  # type: ignore[return-value]
+            token = use_code(session, code)
+            return redirect(url_for("passkeys.welcome", token=token), 303)  # type: ignore[return-value]
         except NotFound:
-            form.add_error(RuleBroken("Dieser Code gilt nicht. Bitte um einen neuen.", "code"))
+            form.add_error(RuleBroken("Dieser Code gilt nicht. Hol im Browser einen neuen.", "code"))
     return render("passkeys/code.html", 422, form=form)
 
 

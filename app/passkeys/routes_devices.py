@@ -14,7 +14,6 @@ from app.firms.rules import roles_to_invite
 from app.passkeys.actions import (
     add_passkey,
     approve_device,
-    invitation_code,
     invitation_token,
     invite_device,
     invite_person,
@@ -198,7 +197,6 @@ def show_invitation(session: Session, actor: Actor, invitation_id: str) -> Respo
         "passkeys/invitation.html",
         name=row.name,
         url=url,
-        code=invitation_code(session, row),
         matrix=segno.make(url, error="m", micro=False).matrix,
         expires_at=row.expires_at,
         waits_for_second=row.needs_second and row.second_approver is None,

@@ -6,13 +6,13 @@ from sqlalchemy.orm import Session
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Actor
-from app.passkeys.actions import invitation_code, join_with_passkey, join_without_passkey
+from app.passkeys.actions import invitation_code, join_with_passkey, join_without_passkey, show_code
 from app.passkeys.ceremony import creation_options, new_user_handle, verify_new_passkey
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
 from app.passkeys.door import next_answer, options_answer, posted_credential, room, this_browser, this_device, url_home
 from app.passkeys.models import JoinInvitation
 from app.passkeys.queries import Invited, invitation_by, usable_passkeys
-from app.passkeys.rules import CODE_LENGTH, is_iphone, is_worker_only
+from app.passkeys.rules import is_iphone, is_worker_only
 from app.passkeys.sessions import end_own_sign_in, set_cookie
 from app.web.limits import CODE, limiter
 from app.web.render import render, set_look
@@ -52,9 +52,14 @@ def choose_language(session: Session, _actor: Actor | None, token: str) -> Respo
 @deed(PUBLIC)
 def save_language(session: Session, _actor: Actor | None, token: str) -> Response:
     """Keep the language on this phone; an iPhone installs the app before it makes a passkey."""
-    if _invited(session, token) is None:
+    invited = _invited(session, token)
+    if invited is None:
         return _gone()
-    response = redirect(url_for(_step_after_language(token), token=token), 303)
+    needs_app = is_iphone(request.headers.get("User-Agent", "")) and not invited.has_app
+    if needs_app:
+        show_code(session, invited)
+    step = "passkeys.install_first" if needs_app else "passkeys.set_up"
+    response = redirect(url_for(step, token=token), 303)
     wanted = request.form.get("language", "")
     if wanted in LANGUAGES:
         set_look(response, "language", wanted)  # type: ignore[arg-type]
@@ -78,6 +83,18 @@ def install_first(session: Session, _actor: Actor | None, token: str) -> Respons
         return _gone()
     row = session.get_one(JoinInvitation, (invited.firm_id, invited.id))
     return render("passkeys/install.html", token=token, code=invitation_code(session, row))
+
+
+@room.post("/willkommen/<token>/code")
+@limiter.limit(CODE)
+@deed(PUBLIC)
+def renew_code(session: Session, _actor: Actor | None, token: str) -> Response:
+    """The code ran out before the app was there."""
+    invited = _invited(session, token)
+    if invited is None:
+        return _gone()
+    show_code(session, invited)
+    return redirect(url_for("passkeys.install_first", token=token), 303)  # type: ignore[return-value]
 
 
 @room.get("/willkommen/<token>/anmelden")
@@ -162,12 +179,6 @@ def _invited(session: Session, token: str) -> Invited | None:
 def _gone() -> Response:
     """One answer for unknown, used and expired invitations."""
     return render("passkeys/gone.html", 404)
-
-
-def _step_after_language(token: str) -> str:
-    # a code of six characters was typed inside the installed app: the install step is done
-    needs_app = is_iphone(request.headers.get("User-Agent", "")) and len(token) > CODE_LENGTH
-    return "passkeys.install_first" if needs_app else "passkeys.set_up"
 
 
 def _language() -> str:

@@ -14,6 +14,7 @@ from app.firms.rules import roles_to_invite
 
 CHALLENGE_LIFE = dt.timedelta(minutes=5)
 INVITATION_LIFE = dt.timedelta(hours=24)
+CODE_LIFE = dt.timedelta(minutes=15)
 DRAFT_LIFE = dt.timedelta(days=7)
 SIGN_IN_LIFE = dt.timedelta(days=365)
 SIGN_IN_REST = dt.timedelta(days=60)

@@ -15,6 +15,8 @@ from app.web.world import world
 _ROWS = sa.table("rate_limit", sa.column("key", sa.String), sa.column("count"), sa.column("expires_at", sa.Float))
 SIGN_IN = "40 per minute; 400 per hour"
 CODE = "10 per minute; 60 per hour"
+CODE_FAILURES = "100 per hour"
+"""Of the whole node: a code of 30 bits must not be searched for from many networks at once"""
 FOUND = "20 per hour"
 ANSWER = "120 per minute"
 """From lock screens: a whole shop may answer through one address"""

@@ -271,6 +271,8 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("code_hash", sa.String(length=64), nullable=False),
+        sa.Column("code_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("code_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("person_id", sa.String(length=36), nullable=True),

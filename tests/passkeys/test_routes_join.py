@@ -11,7 +11,7 @@ from app.core import clock
 from app.core.db import Database
 from app.firms.models import Membership, Person
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
-from tests.passkeys.world import ORIGIN, Browser, Node, start_node
+from tests.passkeys.world import ORIGIN, SCRIPT, Browser, Node, start_node
 
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X)"
 
@@ -112,18 +112,75 @@ def test_nobody_hands_out_more_than_they_may(petra: Browser, node: Node) -> None
     ayse.post("/betrieb/einladen", 403, name="Paul", roles=["worker"])
 
 
-def test_an_iphone_installs_first_and_the_installed_app_asks_for_the_code(petra: Browser, node: Node) -> None:
-    token = invite(petra, "Ayşe Demir", "worker")
-    safari, app = node.browser(IPHONE), node.browser(IPHONE)
+def code_on(page: str) -> str:
+    return re.search(r'data-testid="code">([2-9A-Z]{6})<', page)[1]  # type: ignore[index]
+
+
+def code_for(safari: Browser, token: str) -> str:
+    """The code that an iPhone shows beside the steps of the installation."""
     where = safari.post(f"/willkommen/{token}/sprache", language="de").headers["Location"]
     page = safari.get(where).get_data(as_text=True)
     assert "Zum Home-Bildschirm" in page
-    code = re.search(r'data-testid="code">([2-9A-Z]{6})<', page)[1]  # type: ignore[index]
+    return code_on(page)
+
+
+def test_an_iphone_installs_first_and_the_installed_app_asks_for_the_code(petra: Browser, node: Node) -> None:
+    token = invite(petra, "Ayşe Demir", "worker")
+    safari, app = node.browser(IPHONE), node.browser(IPHONE)
+    code = code_for(safari, token)
     where = app.post("/anmelden/code", code=f" {code[:3].lower()}-{code[3:].lower()} ").headers["Location"]
     assert "Bist du Ayşe Demir?" in app.get(where).get_data(as_text=True)
-    assert app.post(f"{where}/sprache", language="de").headers["Location"].endswith(f"{code}/anmelden")
-    app.join(code)
+    assert app.post(f"{where}/sprache", language="de").headers["Location"].endswith(f"{token}/anmelden")
+    app.join(token)
     assert app.is_signed_in
+
+
+def test_a_code_is_exchanged_once_and_opens_nothing_else(petra: Browser, node: Node) -> None:
+    token = invite(petra, "Ayşe Demir", "worker")
+    code, stranger = code_for(node.browser(IPHONE), token), node.browser()
+    for path in ("", "/sprache", "/app", "/anmelden"):
+        stranger.get(f"/willkommen/{code}{path}", 404)
+    stranger.send(f"/willkommen/{code}/optionen", status=404)
+    stranger.post(f"/willkommen/{code}/ohne", 404)
+    node.browser(IPHONE).post("/anmelden/code", code=code)
+    stranger.post("/anmelden/code", 422, code=code)
+
+
+def test_an_invitation_has_no_code_before_its_phone_shows_one_and_after_a_quarter_of_an_hour(
+    petra: Browser, node: Node
+) -> None:
+    shown = petra.post("/betrieb/einladen", name="Jonas", roles=["manager"]).headers["Location"]
+    page = petra.get(shown).get_data(as_text=True)
+    token = re.search(r"/willkommen/([\w-]+)", page)[1]  # type: ignore[index]
+    with node.database.read() as session:
+        assert session.scalars(sa.select(JoinInvitation.code_hash)).all() == [""]
+    safari = node.browser(IPHONE)
+    code = code_for(safari, token)
+    assert code not in petra.get(shown).get_data(as_text=True)
+    with clock.frozen(clock.now() + dt.timedelta(minutes=15)):
+        safari.post("/anmelden/code", 422, code=code)
+        assert 'data-testid="code"' not in safari.get(f"/willkommen/{token}/app").get_data(as_text=True)
+        safari.post(f"/willkommen/{token}/code")
+        renewed = code_on(safari.get(f"/willkommen/{token}/app").get_data(as_text=True))
+        assert renewed != code
+        safari.post("/anmelden/code", 422, code=code)
+        safari.post("/anmelden/code", code=renewed)
+
+
+def test_codes_cannot_be_searched_for_from_many_networks(petra: Browser, node: Node) -> None:
+    code = code_for(node.browser(IPHONE), invite(petra, "Ayşe Demir", "worker"))
+
+    def tries(number: int, typed: str) -> int:
+        from_there = {"REMOTE_ADDR": f"10.0.{number}.1"}
+        return petra.client.post(
+            "/anmelden/code", base_url=ORIGIN, data={"code": typed}, headers=SCRIPT, environ_base=from_there
+        ).status_code
+
+    with clock.frozen(clock.now()):
+        assert {tries(number, "ABCDEF") for number in range(100)} == {422}
+        assert tries(101, code) == 429
+    with clock.frozen(clock.now() + dt.timedelta(hours=1)):
+        assert tries(102, "ABCDEF") == 422
 
 
 def test_an_invitation_is_withdrawn_and_shown_to_its_maker_only(petra: Browser, node: Node) -> None:

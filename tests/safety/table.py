@@ -124,6 +124,7 @@ TABLE: dict[str, Row] = {
     "passkeys.set_up GET": _row(PUBLIC, _TOKEN),
     "passkeys.finish_joining POST": _row(PUBLIC, _TOKEN),
     "passkeys.install_first GET": _row(PUBLIC, _TOKEN),
+    "passkeys.renew_code POST": _row(PUBLIC, _TOKEN),
     "passkeys.not_me GET": _row(PUBLIC, _TOKEN),
     "passkeys.join_without POST": _row(PUBLIC, _TOKEN),
     "passkeys.begin_joining POST": _row(PUBLIC, _TOKEN),
