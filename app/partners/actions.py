@@ -28,6 +28,7 @@ from app.partners.models import BlockedFirm, PartnerInvitation, Partnership
 from app.partners.queries import (
     find_partnership,
     framework_with,
+    invitation_for,
     invitation_token,
     is_blocked,
     locked_partnership,
@@ -89,6 +90,16 @@ def invite_partner(session: Session, actor: Actor) -> str:
     note_event(session, actor.firm_id, actor.person_id, "partner_invited", "invitation", invitation_id)
     bump_version(session, actor.firm_id)
     return invitation_id
+
+
+def recall_invitation(session: Session, actor: Actor, invitation_id: str) -> None:
+    """Take an invitation back: its QR opens nothing from now on. It still counts among those of the day."""
+    row = invitation_for(session, actor.firm_id, invitation_id)
+    if row.used_at is not None:
+        raise Conflict("Ein Betrieb hat die Einladung schon angenommen.")
+    row.expires_at = clock.now()
+    note_event(session, actor.firm_id, actor.person_id, "partner_uninvited", "invitation", invitation_id)
+    bump_version(session, actor.firm_id)
 
 
 def inviter_by(session: Session, token: str) -> Inviter:

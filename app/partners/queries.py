@@ -9,10 +9,13 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import NotFound
+from app.firms.access import PERMISSIONS
 from app.firms.models import Firm
+from app.firms.queries import roles_of
 from app.notary.queries import derived_secret, fingerprint_words, genesis_digest
 from app.partners.models import BlockedFirm, Framework, PartnerInvitation, Partnership
 from app.partners.rules import LINKED, OPEN, WITHOUT_CONSENT, hash_of, lets_through
+from app.passkeys.queries import was_locked_since
 
 
 def find_partnership(session: Session, firm_id: str, partner_id: str) -> Partnership | None:
@@ -76,13 +79,7 @@ def partner_count(session: Session, firm_id: str) -> int:
 
 def waiting_count(session: Session, firm_id: str) -> int:
     """How many partnerships wait for a signature, and invitations that nobody has used yet."""
-    open_invitations = session.scalar(
-        sa.select(sa.func.count())
-        .select_from(PartnerInvitation)
-        .where(PartnerInvitation.firm_id == firm_id, PartnerInvitation.used_at.is_(None))
-        .where(PartnerInvitation.expires_at > clock.now())
-    )
-    return _count(session, firm_id, OPEN) + (open_invitations or 0)
+    return _count(session, firm_id, OPEN) + len(open_invitations(session, firm_id))
 
 
 def framework_for(session: Session, firm_id: str, framework_id: str) -> Framework:
@@ -101,9 +98,28 @@ def framework_with(session: Session, partnership: Partnership) -> Framework:
 def open_invitation(session: Session, token: str) -> PartnerInvitation:
     """The invitation that a token opens; unknown, used and expired ones are the same NotFound."""
     found = session.scalar(sa.select(PartnerInvitation).where(PartnerInvitation.token_hash == hash_of(token)))
-    if found is None or found.used_at is not None or found.expires_at <= clock.now():
+    if found is None or not is_open(session, found):
         raise NotFound("Diese Einladung gilt nicht mehr. Bitte um eine neue.")
     return found
+
+
+def is_open(session: Session, row: PartnerInvitation) -> bool:
+    """Say whether an invitation still counts: unused, in time, and of somebody who still may and was not locked since."""
+    if row.used_at is not None or row.expires_at <= clock.now():
+        return False
+    may_invite = PERMISSIONS["partners.edit"] & roles_of(session, row.firm_id, row.invited_by)
+    return bool(may_invite) and not was_locked_since(session, row.firm_id, row.invited_by, row.created_at)
+
+
+def open_invitations(session: Session, firm_id: str) -> list[PartnerInvitation]:
+    """Our own invitations that nobody has used yet, the newest first."""
+    found = session.scalars(
+        sa.select(PartnerInvitation)
+        .where(PartnerInvitation.firm_id == firm_id, PartnerInvitation.used_at.is_(None))
+        .where(PartnerInvitation.expires_at > clock.now())
+        .order_by(PartnerInvitation.created_at.desc(), PartnerInvitation.id)
+    )
+    return [row for row in found if is_open(session, row)]
 
 
 def invitation_for(session: Session, firm_id: str, invitation_id: str) -> PartnerInvitation:

@@ -5,7 +5,6 @@ from flask import Response, current_app, redirect, request, url_for
 from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
-from app.core import clock
 from app.core.errors import Conflict, NotFound, RuleBroken
 from app.firms.access import Actor, may
 from app.firms.queries import firm_version
@@ -17,13 +16,14 @@ from app.partners.actions import (
     inviter_by,
     pause_partnership,
     propose_partnership,
+    recall_invitation,
     resume_partnership,
     set_scope,
     unblock_firm,
 )
 from app.partners.door import room
 from app.partners.pages import circle, facts_text, partner_page, stuck_count
-from app.partners.queries import blocked_firms, invitation_for, invitation_token, own_words
+from app.partners.queries import blocked_firms, invitation_for, invitation_token, is_open, open_invitations, own_words
 from app.partners.sentences import SCOPE_CHIPS
 from app.partners.signing import prepare_end
 from app.web.forms import Form
@@ -43,6 +43,7 @@ def index(session: Session, actor: Actor) -> Response:
     return render(
         "partners/index.html",
         circle=circle(session, actor.firm_id, language),
+        invitations=open_invitations(session, actor.firm_id) if may(actor, "partners.edit") else (),
         blocked=blocked_firms(session, actor.firm_id) if may(actor, "partners.edit") else (),
         may_edit=may(actor, "partners.edit"),
     )
@@ -72,9 +73,17 @@ def invitation(session: Session, actor: Actor, invitation_id: str) -> Response:
     link = f"{config().origin}{path}#{'-'.join(words)}"
     matrix = segno.make(link, error="m", micro=False).matrix
     return render(
-        "partners/invitation.html", row=row, link=link, matrix=matrix, words=words, is_over=row.expires_at <= clock.now(),
+        "partners/invitation.html", row=row, link=link, matrix=matrix, words=words, is_over=not is_open(session, row),
         version=firm_version(session, actor.firm_id),
     )  # fmt: skip
+
+
+@room.post("/partner/einladung/<invitation_id>/zurueck")
+@deed("partners.edit")
+def recall(session: Session, actor: Actor, invitation_id: str) -> Response:
+    """The QR was shown to the wrong firm."""
+    recall_invitation(session, actor, invitation_id)
+    return go_to(url_for("partners.index"), receipt="Die Einladung gilt nicht mehr.")
 
 
 @room.get("/partner/einladung/<invitation_id>/stand")

@@ -32,6 +32,7 @@ TERM_FIELDS = (
 add_sentences(
     {
         "partner_invited": ("qr-code", lazy_gettext("Ein Partner ist eingeladen.")),
+        "partner_uninvited": ("undo-2", lazy_gettext("Eine Einladung ist zurückgezogen.")),
         "partner_proposed": ("handshake", lazy_gettext("Die Einladung von %(object)s ist angenommen.")),
         "partner_asked": ("handshake", lazy_gettext("%(object)s will euer Partner werden.")),
         "partner_began": ("handshake", lazy_gettext("%(object)s ist jetzt euer Partner.")),

@@ -68,7 +68,7 @@ def approve_device(session: Session, actor: Actor, invitation_id: str) -> None:
     require_vouching(actor, frozenset(Role(role) for role in row.roles))
     if actor.person_id in (row.invited_by, row.person_id):
         raise RuleBroken("Das muss eine zweite Person bestätigen.")
-    row.second_approver = row.second_approver or actor.person_id
+    row.second_approver = actor.person_id
     note_event(session, actor.firm_id, actor.person_id, "device_approved", "person", row.person_id or "")
 
 
@@ -251,13 +251,18 @@ def clear_expired(session: Session, now: dt.datetime) -> None:
 
 
 def _end_invitations(session: Session, firm_id: str, person_id: str) -> None:
-    """What a person has made, and what was made for a device of that person."""
+    """What a person has made, and what was made for a device of that person; the person's own yes counts no more."""
     session.execute(
         sa.delete(JoinInvitation).where(
             JoinInvitation.firm_id == firm_id,
             JoinInvitation.used_at.is_(None),
             sa.or_(JoinInvitation.invited_by == person_id, JoinInvitation.person_id == person_id),
         )
+    )
+    session.execute(
+        sa.update(JoinInvitation)
+        .where(JoinInvitation.firm_id == firm_id, JoinInvitation.second_approver == person_id)
+        .values(second_approver=None)
     )
 
 

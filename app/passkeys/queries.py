@@ -1,7 +1,7 @@
 """Devices, passkeys and invitations, for those who may see them."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -180,7 +180,6 @@ def waiting_for_second(session: Session, actor: Actor) -> list[Invited]:
         .where(
             JoinInvitation.firm_id == actor.firm_id,
             JoinInvitation.needs_second,
-            JoinInvitation.second_approver.is_(None),
             JoinInvitation.used_at.is_(None),
             JoinInvitation.expires_at > clock.now(),
             JoinInvitation.invited_by != actor.person_id,
@@ -188,9 +187,22 @@ def waiting_for_second(session: Session, actor: Actor) -> list[Invited]:
         )
         .order_by(JoinInvitation.created_at)
     )
-    found = [_invited(row[0], row[1], row[2], row[3]) for row in rows]
+    found = [_invited(*row) for row in rows if not has_second(session, row[0], row[0].roles)]
     needed = {one.id: "people.invite_manager" if Role.MANAGER in one.roles else "people.edit" for one in found}
     return [one for one in found if may(actor, needed[one.id])]
+
+
+def has_second(session: Session, row: JoinInvitation, roles: Collection[str]) -> bool:
+    """Say whether a second person vouched for a device of somebody with these roles, and still may."""
+    return bool(PERMISSIONS[vouching_permission(roles)] & roles_of(session, row.firm_id, row.second_approver or ""))
+
+
+def was_locked_since(session: Session, firm_id: str, person_id: str, moment: dt.datetime) -> bool:
+    """Say whether a passkey of the person was locked after that moment: what was handed out before may be in wrong hands."""
+    locked = sa.select(Passkey.id).where(
+        Passkey.firm_id == firm_id, Passkey.person_id == person_id, Passkey.revoked_at >= moment
+    )
+    return session.scalar(locked.limit(1)) is not None
 
 
 def managers(session: Session, firm_id: str) -> Sequence[Person]:
@@ -210,17 +222,15 @@ def _granted(session: Session, row: JoinInvitation, firm: str, person: str, lang
     roles, is_own = roles_of(session, row.firm_id, row.person_id or ""), row.invited_by == row.person_id
     if not roles or not (is_own or PERMISSIONS[vouching_permission(roles)] & own):
         return None
-    waits = not is_own and not is_worker_only(roles) and row.second_approver is None
+    waits = not is_own and not is_worker_only(roles) and not has_second(session, row, roles)
     found = _invited(row, firm, person, language)
     return replace(found, roles=tuple(sorted(roles)), waits_for_second=waits)
 
 
 def _invited(row: JoinInvitation, firm: str, person: str, language: str) -> Invited:
-    waits = row.needs_second and row.second_approver is None
-    name = person or row.name
     return Invited(
-        row.id, row.firm_id, firm, row.kind, name, tuple(row.roles), row.person_id, language, waits,
-        row.code_used_at is not None,
+        row.id, row.firm_id, firm, row.kind, person or row.name, tuple(row.roles), row.person_id, language,
+        row.needs_second, row.code_used_at is not None,
     )  # fmt: skip
 
 

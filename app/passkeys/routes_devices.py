@@ -29,6 +29,7 @@ from app.passkeys.key_records import register_record, revoke_record
 from app.passkeys.models import JoinInvitation
 from app.passkeys.queries import (
     devices,
+    has_second,
     invitation_by,
     invitation_of,
     passkey_for,
@@ -199,7 +200,7 @@ def show_invitation(session: Session, actor: Actor, invitation_id: str) -> Respo
         url=url,
         matrix=segno.make(url, error="m", micro=False).matrix,
         expires_at=row.expires_at,
-        waits_for_second=row.needs_second and row.second_approver is None,
+        waits_for_second=row.needs_second and not has_second(session, row, row.roles),
         is_own=row.person_id == actor.person_id,
     )
 

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database
-from app.core.errors import NotFound, RuleBroken
+from app.core.errors import Conflict, NotFound, RuleBroken
+from app.core.ids import new_id
 from app.core.outbox import OutboxRow
 from app.federation.models import Message
-from app.firms.models import AuditEvent, Firm
+from app.firms.models import AuditEvent, Firm, Membership
 from app.notary.models import LedgerEntry, LedgerEvidence
 from app.notary.queries import evidence_file, key_document
 from app.partners import record
@@ -25,15 +26,17 @@ from app.partners.actions import (
     inviter_by,
     lapse_invitations,
     propose_partnership,
+    recall_invitation,
     receive_accept,
     receive_invite,
 )
 from app.partners.direct import link_firms_directly
 from app.partners.framework import choose_template, edit_clause, set_terms
 from app.partners.models import Framework, PartnerInvitation, Partnership
-from app.partners.queries import invitation_token, partnership_with
+from app.partners.queries import invitation_token, open_invitations, partnership_with, waiting_count
 from app.partners.signing import approve_partnership, proposal_to_sign
 from app.partners.telling import joined_body, proposal_body
+from app.passkeys.models import Passkey
 from app.worker import run_until_quiet
 from tests.notary.test_actions import verified
 from tests.partners.houses import (
@@ -128,6 +131,43 @@ def test_a_qr_lasts_48_hours(database: Database) -> None:
         assert inviter_by(session, token).town == "Ilmenau"
     with clock.frozen(clock.now() + dt.timedelta(hours=48)), pytest.raises(NotFound), database.write() as session:
         propose_partnership(session, yilmaz.manager, token)
+
+
+def test_an_invitation_taken_back_opens_nothing_and_still_counts_for_the_day(database: Database) -> None:
+    keller, yilmaz, nowak = three_houses(database)
+    token = invitation_of(database, keller)
+    with database.write() as session:
+        (row,) = open_invitations(session, keller.id)
+        with pytest.raises(NotFound):
+            recall_invitation(session, nowak.manager, row.id)
+        recall_invitation(session, keller.manager, row.id)
+        assert open_invitations(session, keller.id) == []
+    with pytest.raises(NotFound):
+        use_invitation(database, yilmaz, token)
+    use_invitation(database, yilmaz, invitation_of(database, keller))
+    with pytest.raises(Conflict), database.write() as session:
+        used = session.scalars(sa.select(PartnerInvitation.id).where(PartnerInvitation.used_at.is_not(None))).one()
+        recall_invitation(session, keller.manager, used)
+
+
+@pytest.mark.parametrize("is_locked", [True, False], ids=["locked", "gone"])
+def test_the_invitation_of_somebody_who_was_locked_or_left_opens_nothing(database: Database, is_locked: bool) -> None:
+    keller, yilmaz, _ = three_houses(database)
+    token = invitation_of(database, keller)
+    with database.write() as session:
+        if is_locked:
+            session.add(
+                Passkey(
+                    firm_id=keller.id, id=new_id(), created_at=clock.now(), person_id=keller.manager.person_id,
+                    credential_id="lost", public_key=b"", user_handle="lost", name="Handy", revoked_at=clock.now(),
+                )
+            )  # fmt: skip
+        else:
+            session.execute(sa.update(Membership).values(ended_at=clock.now()))
+    with pytest.raises(NotFound):
+        use_invitation(database, yilmaz, token)
+    with database.read() as session:
+        assert waiting_count(session, keller.id) == 0
 
 
 def test_the_token_is_128_bit_and_only_its_hash_is_stored(database: Database) -> None:

@@ -142,6 +142,17 @@ def test_a_clause_is_edited_before_the_first_approval_and_never_after(node: Node
     assert "Kündigen geht per Fax." in keller.get(f"/partner/{other}/vertrag").get_data(as_text=True)
 
 
+def test_an_open_invitation_is_found_again_and_taken_back(node: Node) -> None:
+    keller, yilmaz = founded(node), founded(node, **YILMAZ)
+    path = new_link(node, keller)
+    where = re.search(r'action="(/partner/einladung/[^"]+/zurueck)"', keller.get("/partner").get_data(as_text=True))[1]  # type: ignore[index]
+    yilmaz.post(where, 404)
+    keller.post(where)
+    yilmaz.get(path, 404)
+    assert "gilt nicht mehr" in keller.get(where.removesuffix("/zurueck")).get_data(as_text=True)
+    assert "/zurueck" not in keller.get("/partner").get_data(as_text=True)
+
+
 def test_a_contract_edited_by_a_colleague_is_read_again_before_it_is_signed(node: Node) -> None:
     keller, yilmaz = founded(node), founded(node, **YILMAZ)
     yilmaz.post(new_link(node, keller))

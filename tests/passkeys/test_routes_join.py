@@ -242,6 +242,27 @@ def test_a_lost_phone_of_a_foreman_needs_two_colleagues(petra: Browser, node: No
     assert phone.is_signed_in
 
 
+def test_the_yes_of_a_second_person_counts_only_while_that_person_may_give_it(petra: Browser, node: Node) -> None:
+    jonas, otto = node.browser(), node.browser()
+    jonas.join(invite(petra, "Jonas", "foreman"))
+    otto.join(invite(petra, "Otto", "steward"))
+    where = petra.post("/geraete/neu", person_id=person_id_of(node, "Jonas")).headers["Location"]
+    token = re.search(r"/willkommen/([\w-]+)", petra.get(where).get_data(as_text=True))[1]  # type: ignore[index]
+    otto.post(where.replace("/betrieb/einladen/", "/geraete/einladung/") + "/zustimmen")
+    with node.database.write() as session:
+        otto_id = person_id_of(node, "Otto")
+        session.execute(sa.update(Membership).where(Membership.person_id == otto_id).values(role="worker"))
+    phone = node.browser()
+    assert "zweite Person" in phone.send(f"/willkommen/{token}/optionen", status=422)["error"]
+    petra.post(f"/betrieb/leute/{otto_id}/ende")
+    assert "zweite Person" in phone.send(f"/willkommen/{token}/optionen", status=422)["error"]
+
+
+def person_id_of(node: Node, name: str) -> str:
+    with node.database.read() as session:
+        return session.scalars(sa.select(Person.id).where(Person.name == name)).one()
+
+
 def test_a_worker_without_passkey_gets_a_new_code_from_one_foreman(petra: Browser, node: Node) -> None:
     jonas, ayse = node.browser(), node.browser()
     jonas.join(invite(petra, "Jonas", "foreman"))

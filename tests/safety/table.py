@@ -162,6 +162,7 @@ TABLE: dict[str, Row] = {
     "partners.invite GET": _row("partners.edit"),
     "partners.make_invitation POST": _row("partners.edit"),
     "partners.invitation GET": _row("partners.edit", _ids(invitation_id="partner_invitation")),
+    "partners.recall POST": _row("partners.edit", _ids(invitation_id="partner_invitation")),
     "partners.invitation_state GET": _row("partners.edit", _ids(invitation_id="partner_invitation")),
     # federation, push
     "federation.download GET": _row("files.open", _ids(file_id="file")),
