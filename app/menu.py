@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from flask import current_app, request, url_for
 from flask_babel import gettext
 
-from app.capacity.queries import window_count
 from app.core import clock
 from app.core.words import N_
 from app.firms.access import Actor, Role
@@ -53,7 +52,7 @@ TABS: dict[Role, tuple[Entry, ...]] = {
 }
 
 
-SETUP_COUNTS = Counts(machine_count, window_count, partner_count, partners_waiting)
+SETUP_COUNTS = Counts(machine_count, partner_count, partners_waiting)
 
 
 def tab_counts() -> dict[str, Count]:

@@ -29,6 +29,7 @@ from app.firms.actions import note_views
 from app.firms.protocol import add_sentences
 from app.firms.queries import firm_version
 from app.notary.queries import evidence_file
+from app.passkeys.queries import waiting_key_count
 from app.plans.actions import choose_plan
 from app.web.forms import Form
 from app.web.render import go_to, render
@@ -58,7 +59,8 @@ add_sentences(
 def start(session: Session, actor: Actor) -> Response:
     """S20: what waits for me, what runs, what is at risk."""
     found = overview(session, actor, clock.now(), week_of(clock.today()))
-    return render("agreements/start.html", overview=found, risks=risk_rows(found.risks))
+    waiting_keys = waiting_key_count(session, actor.firm_id)
+    return render("agreements/start.html", overview=found, risks=risk_rows(found.risks), waiting_keys=waiting_keys)
 
 
 @room.get("/vertraege")

@@ -219,9 +219,3 @@ def _cells(session: Session, firm_id: str, shown: Sequence[str]) -> dict[tuple[s
         ).where(CapacityWindow.firm_id == firm_id, CapacityWindow.week.in_(shown))
     )
     return {(row[0], row[1]): WeekCell(*row[1:]) for row in rows}
-
-
-def window_count(session: Session, firm_id: str) -> int:
-    """How many weeks of machines have free hours written down."""
-    query = sa.select(sa.func.count()).select_from(CapacityWindow)
-    return session.scalar(query.where(CapacityWindow.firm_id == firm_id, CapacityWindow.actual_min > 0)) or 0

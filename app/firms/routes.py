@@ -1,6 +1,7 @@
 """The first page, the firm itself, its people, its Protokoll, and the page Mehr."""
 
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 from flask_babel import gettext
@@ -29,7 +30,7 @@ ROLE_NAMES = {
     Role.STEWARD: N_("Betreuung"),
 }  # fmt: skip
 TASKS = {
-    "machines": ("Trage eure Maschinen ein", "Und wann sie freie Zeit haben.", "machines.index"),
+    "machines": ("Trage eure Maschinen ein", "Freie Stunden trägst du danach im Plan ein.", "machines.index"),
     "recovery": ("Drucke den Notfallschlüssel", "Ohne ihn könnt ihr nicht unterschreiben.", "passkeys.recovery_sheet"),
     "partners": ("Lade einen Partner ein", "Ihr stimmt beide zu. Erst dann seht ihr euch.", "partners.invite"),
     "people": ("Lade deine Leute ein", "Meister antworten auf Anfragen.", "passkeys.invite"),
@@ -183,14 +184,22 @@ def save_two_person_rule(session: Session, actor: Actor) -> Response:
 @room.get("/betrieb/aufgaben")
 @page("firm.see")
 def tasks(session: Session, actor: Actor) -> Response:
-    """S06: the only task list."""
+    """S06: the only task list, with what this person may do of it."""
     states = task_states(session, actor.firm_id, current_app.extensions["setup_counts"])
     listed = [
         Task(gettext(TASKS[key][0]), gettext(TASKS[key][1]), url_for(TASKS[key][2]), stand)
         for key, stand in states.items()
+        if may(actor, _permission_of(TASKS[key][2]))
     ]
     following = next((task for task in listed if task.stand != "fertig"), None)
-    return render("firms/tasks.html", tasks=listed, following=following)
+    hints = current_app.extensions["key_hints"](session, actor)
+    return render("firms/tasks.html", tasks=listed, following=following, hints=hints)
+
+
+def _permission_of(endpoint: str) -> str:
+    """What the page of a task asks for itself."""
+    view: Any = current_app.view_functions[endpoint]
+    return str(view.permission)
 
 
 @room.get("/betrieb/leute/<person_id>")

@@ -25,7 +25,6 @@ class Counts:
     """How much of each thing a firm has."""
 
     machines: Count
-    machines_with_hours: Count
     partners: Count
     partners_waiting: Count
 
@@ -36,10 +35,9 @@ def stand_of(done: bool, begun: bool) -> str:
 
 def task_states(session: Session, firm_id: str, counts: Counts) -> dict[str, str]:
     """State of machines, recovery, partners, people; the order is the order of the list."""
-    machines = counts.machines(session, firm_id)
     partners = counts.partners(session, firm_id)
     return {
-        "machines": stand_of(machines > 0 and counts.machines_with_hours(session, firm_id) > 0, machines > 0),
+        "machines": stand_of(counts.machines(session, firm_id) > 0, False),
         "recovery": stand_of(firm_of(session, firm_id).recovery_printed_at is not None, False),
         "partners": stand_of(partners > 0, counts.partners_waiting(session, firm_id) > 0),
         "people": stand_of(len(people(session, firm_id)) > 1, False),

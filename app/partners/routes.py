@@ -32,7 +32,7 @@ from app.web.render import go_to, render
 from app.web.transaction import PUBLIC, deed, page
 from app.web.world import config
 
-ASK = "requests.new"
+ASK, FIRST_MACHINES = "requests.new", "machines.quick"
 
 
 @room.get("/partner")
@@ -199,7 +199,7 @@ def accept(session: Session, actor: Actor, token: str) -> Response:
         partner_id = propose_partnership(session, actor, token)
     except (NotFound, Conflict):
         return render("partners/gone.html", 404)
-    return go_to(url_for("partners.show", partner_id=partner_id), receipt="Angenommen. Jetzt unterschreibt ihr beide.")
+    return go_to(_url_after_yes(session, actor, partner_id), receipt="Angenommen. Jetzt unterschreibt ihr beide.")
 
 
 def _show(session: Session, actor: Actor, partner_id: str, form: Form | None) -> Response:
@@ -220,6 +220,14 @@ def _show(session: Session, actor: Actor, partner_id: str, form: Form | None) ->
         may_edit=may(actor, "partners.edit"),
         ask_url=_ask_url(actor) if shown.state == "active" else "",
     )
+
+
+def _url_after_yes(session: Session, actor: Actor, partner_id: str) -> str:
+    """A firm that has just begun goes on with its machines and then with its tasks, all others to the partner."""
+    is_new = current_app.extensions["setup_counts"].machines(session, actor.firm_id) == 0
+    if is_new and FIRST_MACHINES in current_app.view_functions:
+        return url_for(FIRST_MACHINES)
+    return url_for("partners.show", partner_id=partner_id)
 
 
 def _ask_url(actor: Actor) -> str:

@@ -114,11 +114,15 @@ def passkeys(session: Session, actor: Actor) -> list[KeyRow]:
 
 
 def waiting_key_count(session: Session, firm_id: str) -> int:
-    """How many passkeys of managers wait for their record in the ledger."""
-    query = sa.select(sa.func.count()).where(
-        Passkey.firm_id == firm_id, Passkey.revoked_at.is_(None), Passkey.registered_seq.is_(None), _is_manager()
-    )
-    return session.scalar(query) or 0
+    """How many passkeys wait for a record in the ledger: those of managers to sign, locked ones to sign no more."""
+    is_new = Passkey.revoked_at.is_(None) & Passkey.registered_seq.is_(None) & _is_manager()
+    is_locked = Passkey.revoked_at.is_not(None) & Passkey.registered_seq.is_not(None) & Passkey.revoked_seq.is_(None)
+    return session.scalar(sa.select(sa.func.count()).where(Passkey.firm_id == firm_id, is_new | is_locked)) or 0
+
+
+def needs_second_key(session: Session, actor: Actor) -> bool:
+    """Say whether a lost phone would lock this manager out."""
+    return Role.MANAGER in actor.roles and len(usable_passkeys(session, actor.firm_id, actor.person_id)) == 1
 
 
 def usable_passkeys(session: Session, firm_id: str, person_id: str) -> Sequence[Passkey]:

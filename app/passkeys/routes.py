@@ -149,5 +149,5 @@ def _end_devices(session: Session, actor: Actor, person_id: str) -> None:
     end_access(session, actor.firm_id, person_id)
 
 
-# the room below lets people leave; what becomes of their devices is decided here
-room.record(lambda setup: setup.app.extensions.update(end_devices=_end_devices))
+# the room below lets people leave and lists what is to do; what becomes of devices and keys is decided here
+room.record(lambda setup: setup.app.extensions.update(end_devices=_end_devices, key_hints=routes_devices.key_hints))

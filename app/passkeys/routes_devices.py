@@ -2,7 +2,7 @@
 
 import segno
 from flask import Response, redirect, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from app.core.db import Database
@@ -32,11 +32,14 @@ from app.passkeys.queries import (
     has_second,
     invitation_by,
     invitation_of,
+    needs_second_key,
     passkey_for,
     passkeys,
     usable_passkeys,
     waiting_for_second,
+    waiting_key_count,
 )  # fmt: skip
+from app.passkeys.rules import vouching_permission
 from app.passkeys.sessions import clear_cookie
 from app.web.forms import Form
 from app.web.render import go_to, render
@@ -50,23 +53,32 @@ DEVICES = "passkeys.devices"
 @page("own.use")
 def show_devices(session: Session, actor: Actor) -> Response:
     """S46: every sign-in with its sign-out, every passkey with its lock, colleagues who wait for a second yes."""
-    keys = passkeys(session, actor)
-    own = [key for key in keys if key.person_id == actor.person_id and key.state != "revoked"]
     return render(
         "passkeys/devices.html",
         devices=devices(session, actor),
-        keys=keys,
+        keys=passkeys(session, actor),
         waiting=waiting_for_second(session, actor),
         may_see_all=may(actor, "devices.see"),
         may_approve=may(actor, "keys.edit"),
         may_lock=may(actor, "people.edit"),
-        needs_second_key=Role.MANAGER in actor.roles and len(own) == 1,
+        needs_second_key=needs_second_key(session, actor),
         colleagues=[
             (one.id, one.name)
             for one in people_with_roles(session, actor.firm_id)
-            if may(actor, "people.edit") and one.id != actor.person_id
+            if one.roles and one.id != actor.person_id and may(actor, vouching_permission(one.roles))
         ],
     )
+
+
+def key_hints(session: Session, actor: Actor) -> list[tuple[str, str]]:
+    """What managers should do about keys now: each a sentence, with the page where it is done."""
+    hints = []
+    waiting = waiting_key_count(session, actor.firm_id) if may(actor, "keys.edit") else 0
+    if waiting:
+        hints.append(ngettext("Ein Schlüssel wartet auf dich.", "%(num)d Schlüssel warten auf dich.", waiting))
+    if needs_second_key(session, actor) and not config().is_practice:
+        hints.append(gettext("Du hast nur einen Schlüssel. Richte einen zweiten ein."))
+    return [(hint, url_for(DEVICES)) for hint in hints]
 
 
 @room.post("/geraete/<device_id>/abmelden")

@@ -142,6 +142,20 @@ def test_a_clause_is_edited_before_the_first_approval_and_never_after(node: Node
     assert "Kündigen geht per Fax." in keller.get(f"/partner/{other}/vertrag").get_data(as_text=True)
 
 
+def test_a_new_firm_goes_on_to_its_machines_and_then_to_its_tasks(database: Database, tmp_path: Path) -> None:
+    config = load_config({"DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": database.url, "PRACTICE": "off"})
+    node = Node(factory.create_app(config, database), database, config)
+    keller, yilmaz = node.browser(), node.browser()
+    keller.found_firm()
+    yilmaz.found_firm(**YILMAZ)
+    machines = yilmaz.post(new_link(node, keller)).headers["Location"]
+    assert "Welche Maschinen habt ihr?" in yilmaz.get(machines).get_data(as_text=True)
+    tasks = yilmaz.post(machines, types=["cnc_lathe", "saw"]).headers["Location"]
+    assert "1 von 4 erledigt" in yilmaz.get(tasks).get_data(as_text=True)
+    yilmaz.post(f"/partner/{firm_id(node, 'Keller')}/nein")
+    assert "/partner/" in yilmaz.post(new_link(node, keller)).headers["Location"]
+
+
 def test_an_open_invitation_is_found_again_and_taken_back(node: Node) -> None:
     keller, yilmaz = founded(node), founded(node, **YILMAZ)
     path = new_link(node, keller)

@@ -276,6 +276,20 @@ def test_a_worker_without_passkey_gets_a_new_code_from_one_foreman(petra: Browse
         assert session.scalar(sa.select(sa.func.count()).select_from(Person)) == 3
 
 
+def test_a_foreman_finds_the_workers_that_he_may_give_a_new_code_and_nobody_else(petra: Browser, node: Node) -> None:
+    jonas, otto = node.browser(), node.browser()
+    jonas.join(invite(petra, "Jonas", "foreman"))
+    otto.join(invite(petra, "Otto", "steward"))
+    node.browser().join(invite(petra, "Ayşe", "worker"))
+    ayse, otto_id, petra_id = (f'value="{person_id_of(node, name)}"' for name in ("Ayşe", "Otto", "Petra Keller"))
+    page = jonas.get("/geraete").get_data(as_text=True)
+    assert ayse in page
+    assert otto_id not in page
+    page = otto.get("/geraete").get_data(as_text=True)
+    assert ayse in page
+    assert petra_id not in page
+
+
 def test_a_stranger_cannot_make_invitations(node: Node, petra: Browser) -> None:
     stranger = node.browser()
     assert stranger.client.get("/betrieb/einladen", base_url=ORIGIN).status_code == 303
