@@ -272,6 +272,7 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("code_hash", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("email", sa.String(length=120), nullable=False),
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("person_id", sa.String(length=36), nullable=True),
         sa.Column("invited_by", sa.String(length=36), nullable=False),
@@ -474,6 +475,17 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_person")),
+    )
+    op.create_table(
+        "rule_change",
+        sa.Column("above_cents", sa.BigInteger(), nullable=True),
+        sa.Column("asked_by", sa.String(length=36), nullable=False),
+        sa.Column("approved_by", sa.String(length=36), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_rule_change")),
     )
     op.create_table(
         "plan_task",
@@ -778,6 +790,7 @@ def upgrade() -> None:
         "membership",
         sa.Column("person_id", sa.String(length=36), nullable=False),
         sa.Column("role", sa.String(length=12), nullable=False),
+        sa.Column("given_by", sa.String(length=36), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
