@@ -4,11 +4,13 @@ import gzip
 import hashlib
 import hmac
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, g, redirect, request
 
 from app.core.errors import NotAllowed
+from app.core.ids import new_secret
 from app.web.world import config, world
 
+STRANGER_COOKIE = "browser"
 SAFE = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
@@ -26,13 +28,14 @@ def guard(app: Flask) -> None:
     app.before_request(_use_the_public_name)
     app.before_request(_refuse_foreign_forms)
     app.after_request(_set_headers)
+    app.after_request(_keep_stranger)
     app.after_request(_pack)
 
 
 def csrf_token() -> str:
-    """For browsers that do not say where a form came from; bound to the sign-in."""
+    """For browsers that do not say where a form came from; bound to the sign-in, or to the browser of a stranger."""
     actor = world().actor()
-    secret = actor.session_id if actor else request.cookies.get("browser", "")
+    secret = actor.session_id if actor else _stranger_secret()
     return hmac.new(config().secret_key, f"csrf:{secret}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -46,19 +49,37 @@ def _use_the_public_name() -> Response | None:
 
 
 def _refuse_foreign_forms() -> None:
+    """Today's browsers send Origin and Sec-Fetch-Site with every POST; where one is missing, the token must be there."""
     if request.method in SAFE:
         return
-    origin = request.headers.get("Origin")
-    if origin is not None and origin != config().origin:
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if origin not in (None, config().origin) or site not in (None, "same-origin", "none"):
         raise NotAllowed("Diese Seite wurde von woanders aufgerufen. Öffne die App neu.")
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        if site not in ("same-origin", "none"):
-            raise NotAllowed("Diese Seite wurde von woanders aufgerufen. Öffne die App neu.")
-        return
-    given = request.headers.get("X-CSRF-Token") or request.form.get("csrf", "")
-    if not hmac.compare_digest(given, csrf_token()):
+    if (origin is None or site is None) and not _has_token():
         raise NotAllowed("Deine Anmeldung ist zu alt. Lade die Seite neu.")
+
+
+def _has_token() -> bool:
+    given = request.headers.get("X-CSRF-Token") or request.form.get("csrf", "")
+    return hmac.compare_digest(given.encode(errors="replace"), csrf_token().encode())
+
+
+def _stranger_secret() -> str:
+    """What this browser was given with its first form, or a new secret that goes along with this answer."""
+    if "stranger" not in g:
+        g.stranger = request.cookies.get(STRANGER_COOKIE) or new_secret()
+    found: str = g.stranger
+    return found
+
+
+def _keep_stranger(response: Response) -> Response:
+    secret = g.get("stranger")
+    if secret and request.cookies.get(STRANGER_COOKIE) != secret:
+        path = request.script_root + "/"
+        response.set_cookie(
+            STRANGER_COOKIE, secret, path=path, secure=config().is_secure, httponly=True, samesite="Lax"
+        )
+    return response
 
 
 def _set_headers(response: Response) -> Response:

@@ -31,7 +31,8 @@ class House:
 
     def post(self, url: str, **fields: object) -> TestResponse:
         """Send a form as a browser of the same origin does."""
-        return self.client.post(url, data=fields, headers={"Sec-Fetch-Site": "same-origin"})
+        origin = self.app.extensions["world"].config.origin
+        return self.client.post(url, data=fields, headers={"Origin": origin, "Sec-Fetch-Site": "same-origin"})
 
 
 def open_house(database: Database, folder: Path, public_url: str = "http://localhost") -> House:

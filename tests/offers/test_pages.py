@@ -24,6 +24,8 @@ from tests.world import FIRST_WEEK, TestFirm
 
 World = dict[str, TestFirm]
 
+SCRIPT = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+
 
 @pytest.fixture
 def world(sqlite_database: Database) -> World:
@@ -67,9 +69,7 @@ def token_for(database: Database, firm: TestFirm, request_id: str) -> str:
 
 def from_lock_screen(house: House, token: str, answer: str, url: str = "/antwort") -> tuple[int, dict[str, str]]:
     house.acting[0] = None
-    answered = house.client.post(
-        url, json={"token": token, "answer": answer}, headers={"Sec-Fetch-Site": "same-origin"}
-    )
+    answered = house.client.post(url, json={"token": token, "answer": answer}, headers=SCRIPT)
     return answered.status_code, answered.get_json()
 
 
@@ -248,11 +248,9 @@ def test_the_lock_screen_answers_once_and_says_so_in_plain_words(
 @pytest.mark.parametrize("body", [None, [], {}, {"token": 5, "answer": "yes"}, {"token": "x", "answer": "maybe"}, "x"])
 def test_a_lock_screen_answer_that_is_none_is_refused(house: House, body: object) -> None:
     house.acting[0] = None
-    answered = house.client.post("/antwort", json=body, headers={"Sec-Fetch-Site": "same-origin"})
+    answered = house.client.post("/antwort", json=body, headers=SCRIPT)
     assert answered.status_code == 422
-    unknown = house.client.post(
-        "/antwort", json={"token": "unknown", "answer": "yes"}, headers={"Sec-Fetch-Site": "same-origin"}
-    )
+    unknown = house.client.post("/antwort", json={"token": "unknown", "answer": "yes"}, headers=SCRIPT)
     assert unknown.status_code == 404
 
 

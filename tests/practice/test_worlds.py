@@ -205,7 +205,8 @@ site = create_site(config)
 assert not [name for name in sys.modules if name.startswith("app.practice")], "practice code was loaded"
 client = site.test_client()
 assert client.get("/uebung/").status_code == 404
-assert client.post("/uebung/unterschrift/agreement/x", headers={"Sec-Fetch-Site": "same-origin"}).status_code == 404
+own = {"Origin": "http://localhost:8000", "Sec-Fetch-Site": "same-origin"}
+assert client.post("/uebung/unterschrift/agreement/x", headers=own).status_code == 404
 assert "practice" not in site.blueprints
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from app.practice.games import Game
 from app.practice.worlds import Practice
 
 BASE = "http://localhost:8000"
-OWN_FORM = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+OWN_FORM = {"Origin": "http://localhost:8000", "Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
 
 
 @dataclass

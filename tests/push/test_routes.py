@@ -24,8 +24,8 @@ from tests.conftest import MONDAY
 from tests.push.service import PushService
 from tests.push.world import PushWorld, make_push_world
 
-SAME = {"Sec-Fetch-Site": "same-origin", "Accept": "application/json"}
-FORM = {"Sec-Fetch-Site": "same-origin"}
+SAME = {"Origin": "http://localhost:8000", "Sec-Fetch-Site": "same-origin", "Accept": "application/json"}
+FORM = {"Origin": "http://localhost:8000", "Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture

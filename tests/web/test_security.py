@@ -27,9 +27,8 @@ def tiny(sqlite_database: Database, tmp_path: Path) -> Tiny:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Sec-Fetch-Site": "same-origin"},
-        {"Sec-Fetch-Site": "none"},
         {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "none", "Origin": "http://localhost"},
     ],
 )
 def test_a_form_of_our_own_page_is_taken(tiny: Tiny, headers: dict[str, str]) -> None:
@@ -39,9 +38,11 @@ def test_a_form_of_our_own_page_is_taken(tiny: Tiny, headers: dict[str, str]) ->
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Sec-Fetch-Site": ""},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"},
+        {"Sec-Fetch-Site": "", "Origin": "http://localhost"},
         {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
         {"Sec-Fetch-Site": "same-origin", "Origin": "null"},
         {"Origin": "http://localhost:81"},
@@ -50,6 +51,7 @@ def test_a_form_of_our_own_page_is_taken(tiny: Tiny, headers: dict[str, str]) ->
         {},
         {"X-CSRF-Token": ""},
         {"X-CSRF-Token": "0" * 32},
+        {"X-CSRF-Token": "ä" * 32},
     ],
 )
 def test_a_form_from_elsewhere_is_refused_and_does_nothing(tiny: Tiny, headers: dict[str, str]) -> None:
@@ -63,9 +65,24 @@ def test_an_old_browser_proves_itself_with_the_token_of_its_sign_in(tiny: Tiny) 
     assert re.fullmatch("[0-9a-f]{32}", token)
     assert tiny.post(wert="eins", headers={}, csrf=token).status_code == 303
     assert tiny.post(wert="zwei", headers={"X-CSRF-Token": token}).status_code == 303
+    assert tiny.post(wert="ohne", headers={"Sec-Fetch-Site": "same-origin"}, csrf=token).status_code == 303
+    assert tiny.post(wert="falsch", headers={}, csrf="ä").status_code == 403
     tiny.acting[0] = None
     assert tiny.client.get("/t/schein").text != token
     assert tiny.post(wert="drei", headers={}, csrf=token).status_code == 403
+
+
+def test_each_strangers_browser_has_a_token_of_its_own(tiny: Tiny) -> None:
+    tiny.acting[0] = None
+    mine, other = tiny.app.test_client(), tiny.app.test_client()
+    token = mine.get("/t/schein").text
+    assert mine.get("/t/schein").text == token
+    assert other.get("/t/schein").text != token
+    cookie = mine.get_cookie("browser")
+    assert cookie is not None
+    assert cookie.http_only
+    assert mine.post("/ansicht", data={"light": "sonne", "csrf": token}).status_code == 303
+    assert other.post("/ansicht", data={"light": "sonne", "csrf": token}).status_code == 403
 
 
 def test_a_token_does_not_help_a_page_that_says_it_is_foreign(tiny: Tiny) -> None:

@@ -25,7 +25,7 @@ from app.web.security import csrf_token
 from app.web.transaction import PUBLIC, ceremony, deed, page
 from app.web.world import join_world, world
 
-SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+SAME_ORIGIN = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
 SECRET = "Geheimkunde AG, 95,00 € je Stunde"
 ERRORS: dict[str, Callable[[], Exception]] = {
     "regel": lambda: RuleBroken("Gib die Stunden als Zahl ein, zum Beispiel 7,5.", "hours"),
