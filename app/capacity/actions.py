@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from app.capacity.calendar import is_plannable
 from app.capacity.models import CapacityWindow, Hold, HoursChange
-from app.capacity.planning import insert_into, plan_windows
+from app.capacity.planning import plan_windows
 from app.capacity.rules import STEP_MIN, check_window
 from app.core import clock
+from app.core.db import insert_into
 from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.events import CapacityFreed
 from app.core.ids import new_id

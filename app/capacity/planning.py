@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.capacity.calendar import calendar_of_machine, calendars
 from app.capacity.models import CapacityWindow
 from app.core import clock
-from app.core.db import Base
+from app.core.db import insert_into
 from app.core.ids import new_id
 from app.core.units import week_of
 from app.machines.models import Machine
@@ -93,12 +92,6 @@ def bound_weeks(session: Session, firm_id: str, site_id: str) -> list[BoundWeek]
         for row in rows
         if row.bound_min > possible[row.week]
     ]
-
-
-def insert_into(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows ON CONFLICT, in the words of the database at hand."""
-    is_postgres = session.connection().dialect.name == "postgresql"
-    return postgresql.insert(table) if is_postgres else sqlite.insert(table)
 
 
 def _possible_by_week(session: Session, firm_id: str, site_id: str) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 NAMES = {
@@ -212,6 +213,12 @@ def each_alone(
             log.exception("left out", act=getattr(act, "__name__", ""))
             if give_up is not None:
                 give_up(row)
+
+
+def insert_into(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that knows ON CONFLICT, in the words of the database at hand."""
+    is_postgres = session.connection().dialect.name == "postgresql"
+    return postgresql.insert(table) if is_postgres else sqlite.insert(table)
 
 
 def void(session: Session) -> None:

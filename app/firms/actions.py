@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.db import Database, after_end
+from app.core.db import Database, after_end, insert_into
 from app.core.errors import RuleBroken
 from app.core.ids import new_id
 from app.core.places import centroid
@@ -37,12 +37,10 @@ def note_event(
     once_key: str | None = None,
 ) -> None:
     """Write one line of the firm's Protokoll; with `once_key` the same line is written only once."""
-    if once_key is not None and session.scalar(
-        sa.select(AuditEvent.id).where(AuditEvent.firm_id == firm_id, AuditEvent.once_key == once_key)
-    ):
-        return
-    session.add(
-        AuditEvent(
+    # two first views at the same moment: the unique key decides, not a read before the write
+    session.execute(
+        insert_into(session, AuditEvent)
+        .values(
             firm_id=firm_id,
             id=new_id(),
             created_at=clock.now(),
@@ -54,6 +52,7 @@ def note_event(
             detail=detail or {},
             once_key=once_key,
         )
+        .on_conflict_do_nothing(index_elements=["firm_id", "once_key"])
     )
 
 

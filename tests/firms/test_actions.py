@@ -1,6 +1,7 @@
 """Firms begin, correct themselves, and always keep a manager."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -145,3 +146,16 @@ def test_the_same_note_with_a_key_is_written_once(database: Database) -> None:
             note_event(session, keller.id, None, "firm_changed", once_key="k")
             session.flush()
         assert session.scalar(sa.select(sa.func.count()).select_from(AuditEvent)) == 1
+
+
+def test_two_first_views_at_the_same_moment_are_noted_once_and_both_pages_show(database: Database) -> None:
+    with database.write() as session:
+        world = make_world(session, ("keller", "yilmaz"))
+    viewer, views = world["keller"].actor(), [(world["yilmaz"].id, "offer-1", 1)]
+    with ThreadPoolExecutor(2) as pool, database.read() as one, database.read() as other:
+        # both read before either writes
+        one.execute(sa.select(AuditEvent.id)).all()
+        other.execute(sa.select(AuditEvent.id)).all()
+        list(pool.map(lambda reading: note_views(database, reading, viewer, "offer", views), (one, other)))
+    with database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(AuditEvent)) == 2
