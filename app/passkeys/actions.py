@@ -17,7 +17,7 @@ from app.firms.queries import person_for, roles_of
 from app.notary.queries import derived_secret
 from app.passkeys.ceremony import Assertion, NewPasskey
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
-from app.passkeys.queries import Invited, managers, passkey_for, usable_passkeys
+from app.passkeys.queries import Invited, is_living, managers, passkey_for, usable_passkeys
 from app.passkeys.rules import (
     CODE_LIFE,
     INVITATION_LIFE,
@@ -246,8 +246,8 @@ def end_access(session: Session, firm_id: str, person_id: str) -> None:
 
 
 def clear_expired(session: Session, now: dt.datetime) -> None:
-    """Deadline: sign-ins that ran out go, with their push subscriptions."""
-    _delete(session, session.scalars(sa.select(SignIn).where(SignIn.expires_at <= now).limit(200)).all())
+    """Deadline: sign-ins that ran out or rested too long go, with their push subscriptions."""
+    _delete(session, session.scalars(sa.select(SignIn).where(~is_living(now)).limit(200)).all())
 
 
 def _end_invitations(session: Session, firm_id: str, person_id: str) -> None:

@@ -14,7 +14,7 @@ from app.firms.models import Firm, Membership, Person
 from app.firms.queries import roles_of
 from app.firms.rules import roles_to_invite
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
-from app.passkeys.rules import hash_of, is_worker_only, vouching_permission
+from app.passkeys.rules import SIGN_IN_REST, hash_of, is_worker_only, vouching_permission
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,17 @@ class Invited:
     """Somebody typed its code inside the installed app."""
 
 
+def is_living(now: dt.datetime) -> sa.ColumnElement[bool]:
+    """The condition on SignIn under which a device is still signed in: for pages and messages alike."""
+    return (SignIn.expires_at > now) & (SignIn.last_seen_at > now - SIGN_IN_REST)
+
+
 def devices(session: Session, actor: Actor) -> list[Device]:
     """The actor's devices; those of the whole firm for managers and stewards."""
     query = (
         sa.select(SignIn, Person.name)
         .join(Person, (Person.firm_id == SignIn.firm_id) & (Person.id == SignIn.person_id))
-        .where(SignIn.firm_id == actor.firm_id, SignIn.expires_at > clock.now())
+        .where(SignIn.firm_id == actor.firm_id, is_living(clock.now()))
         .order_by(Person.name, SignIn.last_seen_at.desc())
     )
     if not may(actor, "devices.see"):

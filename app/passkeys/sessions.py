@@ -20,7 +20,8 @@ from app.firms.models import Firm, Person
 from app.firms.queries import roles_of
 from app.notary.keys import use_node_key
 from app.passkeys.models import SignIn
-from app.passkeys.rules import SEEN_STEP, SIGN_IN_LIFE, SIGN_IN_REST, first_view, hash_of
+from app.passkeys.queries import is_living
+from app.passkeys.rules import SEEN_STEP, SIGN_IN_LIFE, first_view, hash_of
 from app.web.limits import limiter
 from app.web.world import config, world
 
@@ -167,8 +168,8 @@ def _actor_of(secret: str) -> Actor | None:
     now = clock.now()
     database = world().database()
     with database.read() as session:
-        row = session.get(SignIn, hash_of(secret))
-        if row is None or row.expires_at <= now or row.last_seen_at + SIGN_IN_REST <= now:
+        row = session.scalar(sa.select(SignIn).where(SignIn.id_hash == hash_of(secret), is_living(now)))
+        if row is None:
             return None
         actor, is_due = actor_for(session, row), row.last_seen_at + SEEN_STEP <= now
     if actor is not None and is_due:

@@ -16,6 +16,7 @@ from app.core.db import Database, each_alone
 from app.core.ids import new_id
 from app.firms.models import Person
 from app.passkeys.models import SignIn
+from app.passkeys.queries import is_living
 from app.push.mails import send_due_mails
 from app.push.messages import KINDS
 from app.push.models import Alert, PushDelivery, PushDevice
@@ -212,7 +213,7 @@ def _is_worth_sending(session: Session, alert: Alert, device: PushDevice, person
     if person.left_at is not None or device.gone_at is not None or device.person_id != alert.person_id:
         return False
     sign_in = sa.select(SignIn.public_id).where(
-        SignIn.public_id == device.sign_in_id, SignIn.person_id == device.person_id, SignIn.expires_at > now
+        SignIn.public_id == device.sign_in_id, SignIn.person_id == device.person_id, is_living(now)
     )
     return session.scalar(sign_in) is not None
 

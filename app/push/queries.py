@@ -14,6 +14,7 @@ from app.core.units import BERLIN
 from app.firms.access import Actor
 from app.firms.models import Person
 from app.passkeys.models import SignIn
+from app.passkeys.queries import is_living
 from app.push.messages import ESCALATING, Said, message
 from app.push.models import Alert, PushDevice
 from app.push.rules import Health, Probe, Quiet, endpoint_mark, health_of, pages_above, probe_state
@@ -81,7 +82,7 @@ def live_devices(session: Session, firm_id: str, person_id: str, now: dt.datetim
         sa.select(PushDevice)
         .join(SignIn, SignIn.public_id == PushDevice.sign_in_id)
         .where(PushDevice.firm_id == firm_id, PushDevice.person_id == person_id, PushDevice.gone_at.is_(None))
-        .where(SignIn.person_id == PushDevice.person_id, SignIn.firm_id == firm_id, SignIn.expires_at > now)
+        .where(SignIn.person_id == PushDevice.person_id, SignIn.firm_id == firm_id, is_living(now))
         .order_by(PushDevice.created_at, PushDevice.id)
     ).all()
 

@@ -16,6 +16,7 @@ from app.firms.access import PERMISSIONS
 from app.firms.models import Person
 from app.firms.queries import roles_of
 from app.passkeys.models import SignIn
+from app.passkeys.queries import is_living
 from app.push.models import Alert, AnswerToken, PushDevice
 
 ANSWERS = "requests.answer"
@@ -111,7 +112,7 @@ def _is_device_there(session: Session, row: AnswerToken, now: dt.datetime) -> bo
         .join(Person, (Person.firm_id == PushDevice.firm_id) & (Person.id == PushDevice.person_id))
         .where(PushDevice.firm_id == row.firm_id, PushDevice.id == row.device_id, PushDevice.gone_at.is_(None))
         .where(PushDevice.person_id == row.person_id, SignIn.person_id == row.person_id)
-        .where(SignIn.expires_at > now, SignIn.has_passkey, Person.left_at.is_(None))
+        .where(is_living(now), SignIn.has_passkey, Person.left_at.is_(None))
     )
     return found is not None and bool(PERMISSIONS[ANSWERS] & roles_of(session, row.firm_id, row.person_id))
 

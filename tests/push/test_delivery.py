@@ -15,6 +15,7 @@ from app.core.db import Base, Database
 from app.firms.access import Role
 from app.firms.models import Person
 from app.passkeys.models import SignIn
+from app.passkeys.rules import SIGN_IN_REST
 from app.push import sending
 from app.push.actions import alert_people, cancel_alerts, mark_alerts_seen, remove_devices_of_sign_in
 from app.push.delivery import send_due_alerts
@@ -334,6 +335,11 @@ def test_what_was_settled_seen_or_signed_out_meanwhile_does_not_leave(world: Pus
     alert(world)
     with world.database.write() as session:
         cancel_alerts(session, world.yilmaz.id, REQUEST_ID)
+    send(world)
+
+    alert(world)
+    with world.database.write() as session:
+        session.execute(sa.update(SignIn).values(last_seen_at=MONDAY - SIGN_IN_REST))
     send(world)
 
     alert(world)

@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Role
+from app.passkeys.actions import clear_expired
+from app.passkeys.models import SignIn
+from app.passkeys.rules import SIGN_IN_REST
 from app.push.actions import (
     Subscription,
     alert_people,
@@ -166,6 +169,19 @@ def test_a_device_without_a_sign_in_is_not_live(world: PushWorld) -> None:
         assert len(live_devices(session, actor.firm_id, actor.person_id, MONDAY)) == 1
         session.execute(sa.text("DELETE FROM sign_in"))
         assert len(live_devices(session, actor.firm_id, actor.person_id, MONDAY)) == 0
+
+
+def test_a_device_that_rested_sixty_days_gets_nothing_more_and_is_forgotten(world: PushWorld) -> None:
+    with world.database.write() as session:
+        actor = sign_in(session, world.yilmaz)
+        save_device(session, actor, subscription_of(phone()))
+        session.execute(sa.update(SignIn).values(last_seen_at=MONDAY - SIGN_IN_REST + dt.timedelta(seconds=1)))
+        assert len(live_devices(session, actor.firm_id, actor.person_id, MONDAY)) == 1
+        clear_expired(session, MONDAY)
+        session.execute(sa.update(SignIn).values(last_seen_at=MONDAY - SIGN_IN_REST))
+        assert len(live_devices(session, actor.firm_id, actor.person_id, MONDAY)) == 0
+        clear_expired(session, MONDAY)
+        assert session.scalars(sa.select(SignIn)).all() == []
 
 
 def test_a_test_message_rings_also_at_night_and_only_on_the_device_that_asks(world: PushWorld) -> None:

@@ -22,6 +22,7 @@ from app.passkeys.actions import (
 )
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
 from app.passkeys.queries import invitation_by
+from app.passkeys.rules import SIGN_IN_REST
 from app.push.models import Alert, PushDevice
 from app.push.tokens import make_answer_token, receipt_ticket
 from tests.agreements.world import make_deal
@@ -200,6 +201,16 @@ def test_a_device_without_passkey_has_worker_rights_and_answers_no_request(
 ) -> None:
     request_id = ask(sqlite_database, world)
     token = answer_token(sqlite_database, world["yilmaz"], request_id, has_passkey=False)
+    visitor = open_node(sqlite_database, tmp_path).visitor()
+    assert visitor.post("/antwort", json={"token": token, "answer": "yes"}).status_code == 404
+
+
+def test_a_phone_that_rested_too_long_answers_no_request(
+    sqlite_database: Database, tmp_path: Path, world: World
+) -> None:
+    token = answer_token(sqlite_database, world["yilmaz"], ask(sqlite_database, world))
+    with sqlite_database.write() as session:
+        session.execute(sa.update(SignIn).values(last_seen_at=clock.now() - SIGN_IN_REST))
     visitor = open_node(sqlite_database, tmp_path).visitor()
     assert visitor.post("/antwort", json={"token": token, "answer": "yes"}).status_code == 404
 
