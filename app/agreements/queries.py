@@ -10,9 +10,8 @@ from app.agreements.models import Agreement, AgreementLine, Amendment, Bundle
 from app.agreements.rules import OPEN, Signing, effective_limit
 from app.capacity.models import Hold
 from app.core.errors import NotFound
-from app.firms.access import Actor
-from app.firms.models import Person
-from app.firms.queries import firm_of, person_for
+from app.firms.access import Actor, Role
+from app.firms.queries import firm_of, people, person_for
 from app.partners.models import Partnership
 from app.partners.queries import find_partnership, partnership_with
 
@@ -99,15 +98,12 @@ def signing_case(session: Session, actor: Actor, agreement: Agreement) -> Signin
 
 
 def limit_of(session: Session, actor: Actor) -> int | None:
-    """The spending limit of a manager; who stands in for an absent one may sign up to that one's limit too."""
-    absent = session.scalars(
-        sa.select(Person.spending_limit_cents).where(
-            Person.firm_id == actor.firm_id,
-            Person.deputy_id == actor.person_id,
-            Person.is_absent,
-            Person.left_at.is_(None),
-        )
-    ).all()
+    """The spending limit of a manager; who stands in for an absent manager may sign up to that one's limit too."""
+    absent = [
+        manager.spending_limit_cents
+        for manager in people(session, actor.firm_id, Role.MANAGER)
+        if manager.is_absent and manager.deputy_id == actor.person_id
+    ]
     return effective_limit(person_for(session, actor.firm_id, actor.person_id).spending_limit_cents, absent)
 
 

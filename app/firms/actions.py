@@ -17,7 +17,7 @@ from app.core.places import centroid
 from app.firms.access import Actor, Role
 from app.firms.models import AuditEvent, Closure, Firm, Membership, Person, Site
 from app.firms.queries import firm_of, people, person_for, roles_of
-from app.firms.rules import MOST_SHORT, check_register_no, check_vat_id, handle_for, roles_to_invite
+from app.firms.rules import MOST_SHORT, check_reachable, check_register_no, check_vat_id, handle_for, roles_to_invite
 
 
 def bump_version(session: Session, firm_id: str) -> None:
@@ -161,14 +161,6 @@ def change_firm(session: Session, actor: Actor, facts: FirmFacts, name_in_push: 
     bump_version(session, actor.firm_id)
 
 
-def set_two_person_rule(session: Session, actor: Actor, above_cents: int | None) -> None:
-    """Agreements above this sum need two managers; None: never. Needs two managers to be there."""
-    if above_cents is not None and len(people(session, actor.firm_id, Role.MANAGER)) < 2:
-        raise RuleBroken("Dafür braucht ihr zwei Leitungen. Lade zuerst eine zweite ein.", "two_person_above")
-    firm_of(session, actor.firm_id).two_person_above_cents = above_cents
-    note_event(session, actor.firm_id, actor.person_id, "two_person_rule_set", "firm", actor.firm_id)
-
-
 def add_person(
     session: Session,
     firm_id: str,
@@ -177,22 +169,23 @@ def add_person(
     language: str = "de",
     email: str = "",
     phone: str = "",
+    given_by: str | None = None,
 ) -> Person:
-    """Add a person with roles; the invitation that allowed it was checked by the caller."""
+    """Add a person with roles, handed out by `given_by`; the invitation that allowed it was checked by the caller."""
     person = Person(
         firm_id=firm_id, id=new_id(), created_at=clock.now(), name=name, language=language, email=email, phone=phone
     )
     session.add(person)
     session.flush()
     for role in sorted(roles):
-        _add_role(session, firm_id, person.id, role)
+        _add_role(session, person, role, given_by)
     note_event(session, firm_id, person.id, "person_joined", "person", person.id)
     return person
 
 
-def set_roles(session: Session, actor: Actor, person_id: str, roles: Collection[Role]) -> None:
-    """Give a person exactly these roles. A firm keeps at least one manager; nobody hands out more than they may."""
-    person_for(session, actor.firm_id, person_id)
+def set_roles(session: Session, actor: Actor, person_id: str, roles: Collection[Role], email: str = "") -> None:
+    """Give a person exactly these roles. A firm keeps the managers it needs; nobody hands out more than they may."""
+    person = person_for(session, actor.firm_id, person_id)
     now_held = roles_of(session, actor.firm_id, person_id)
     wanted = frozenset(roles)
     if not wanted:
@@ -200,11 +193,13 @@ def set_roles(session: Session, actor: Actor, person_id: str, roles: Collection[
     if (wanted ^ now_held) - roles_to_invite(actor.roles):
         raise RuleBroken("Diese Rolle darf nur eine Leitung vergeben.", "roles")
     if Role.MANAGER in now_held - wanted:
-        _keep_one_manager(session, actor.firm_id, person_id)
+        _keep_managers(session, actor.firm_id, person_id)
+    person.email = person.email or email
+    check_reachable(wanted, person.email)
     for role in now_held - wanted:
         _end_role(session, actor.firm_id, person_id, role)
     for role in wanted - now_held:
-        _add_role(session, actor.firm_id, person_id, role)
+        _add_role(session, person, role, actor.person_id)
     note_event(
         session, actor.firm_id, actor.person_id, "roles_set", "person", person_id, detail={"roles": sorted(wanted)}
     )
@@ -217,7 +212,7 @@ def end_membership(session: Session, actor: Actor, person_id: str) -> None:
     if held - roles_to_invite(actor.roles):
         raise RuleBroken("Das darf nur eine Leitung.")
     if Role.MANAGER in held:
-        _keep_one_manager(session, actor.firm_id, person_id)
+        _keep_managers(session, actor.firm_id, person_id)
     for role in held:
         _end_role(session, actor.firm_id, person_id, role)
     person.left_at = clock.now()
@@ -273,8 +268,15 @@ def _free_address(session: Session, short_name: str, node_name: str) -> str:
     return address
 
 
-def _add_role(session: Session, firm_id: str, person_id: str, role: Role) -> None:
-    session.add(Membership(firm_id=firm_id, id=new_id(), created_at=clock.now(), person_id=person_id, role=role))
+def _add_role(session: Session, person: Person, role: Role, given_by: str | None) -> None:
+    session.add(
+        Membership(
+            firm_id=person.firm_id, id=new_id(), created_at=clock.now(), person_id=person.id, role=role, given_by=given_by
+        )
+    )  # fmt: skip
+    if role is Role.MANAGER and given_by is not None:
+        # who makes somebody a manager gives away no more than the own limit
+        person.spending_limit_cents = person_for(session, person.firm_id, given_by).spending_limit_cents
 
 
 def _end_role(session: Session, firm_id: str, person_id: str, role: Role) -> None:
@@ -286,8 +288,18 @@ def _end_role(session: Session, firm_id: str, person_id: str, role: Role) -> Non
     )
 
 
-def _keep_one_manager(session: Session, firm_id: str, person_id: str) -> None:
+def _keep_managers(session: Session, firm_id: str, person_id: str) -> None:
     """Two managers who remove each other at once: the firm's row is locked, so the second one sees the first."""
-    session.execute(sa.select(Firm.id).where(Firm.id == firm_id).with_for_update())
-    if all(manager.id == person_id for manager in people(session, firm_id, Role.MANAGER)):
+    firm = session.get_one(Firm, firm_id, with_for_update=True)
+    others = [manager for manager in people(session, firm_id, Role.MANAGER) if manager.id != person_id]
+    if not others:
         raise RuleBroken("Ein Betrieb braucht eine Leitung. Lade zuerst eine andere ein.")
+    if len(others) < 2 and firm.two_person_above_cents is not None:
+        raise RuleBroken("Eure Regel braucht zwei Leitungen. Ändert zuerst die Regel.")
+    keep_one_without_limit(others)
+
+
+def keep_one_without_limit(managers: Iterable[Person]) -> None:
+    """Raise RuleBroken when none of these managers could lift a limit any more."""
+    if all(manager.spending_limit_cents is not None for manager in managers):
+        raise RuleBroken("Eine Leitung muss ohne Grenze bleiben.", "limit")

@@ -94,7 +94,21 @@ class Membership(FirmOwned, Base):
 
     person_id: Mapped[str] = mapped_column(sa.String(36))
     role: Mapped[str] = mapped_column(sa.String(12))
+    given_by: Mapped[str | None] = mapped_column(sa.String(36))
+    """Who handed it out; None for the founder."""
     ended_at: Mapped[dt.datetime | None]
+
+
+class RuleChange(FirmOwned, Base):
+    """A two-person rule that one manager wants wider or gone, until another one approves it."""
+
+    __tablename__ = "rule_change"
+
+    above_cents: Mapped[int | None]
+    """As the firm's `two_person_above_cents`."""
+    asked_by: Mapped[str] = mapped_column(sa.String(36))
+    approved_by: Mapped[str | None] = mapped_column(sa.String(36))
+    approved_at: Mapped[dt.datetime | None]
 
 
 class AuditEvent(FirmOwned, Base):

@@ -59,6 +59,16 @@ def roles_of(session: Session, firm_id: str, person_id: str) -> frozenset[Role]:
     return frozenset(Role(role) for role in found)
 
 
+def manager_role_of(session: Session, firm_id: str, person_id: str) -> Membership | None:
+    """The newest row by which a person is, or was, a manager."""
+    return session.scalar(
+        sa.select(Membership)
+        .where(Membership.firm_id == firm_id, Membership.person_id == person_id, Membership.role == Role.MANAGER)
+        .order_by(Membership.created_at.desc(), Membership.id.desc())
+        .limit(1)
+    )
+
+
 def sites(session: Session, firm_id: str) -> Sequence[Site]:
     return session.scalars(sa.select(Site).where(Site.firm_id == firm_id).order_by(Site.created_at, Site.id)).all()
 

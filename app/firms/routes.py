@@ -11,15 +11,16 @@ from app.core.errors import NotFound, RuleBroken
 from app.core.urls import is_local_path
 from app.core.words import N_
 from app.firms.access import Actor, Role, may
-from app.firms.actions import FirmFacts, change_firm, end_membership, set_roles, set_two_person_rule
+from app.firms.actions import FirmFacts, change_firm, end_membership, set_roles
 from app.firms.people import Settings, change_settings, set_absence, set_limit, set_view
 from app.firms.protocol import protocol, seen_by
 from app.firms.queries import firm_of, people_with_roles, person_for, roles_of
 from app.firms.rules import LEGAL_FORMS, roles_to_invite
 from app.firms.setup import Task, task_states
+from app.firms.two_person import open_rule_change, set_two_person_rule
 from app.web.forms import Form
 from app.web.limits import LOOK, limiter
-from app.web.render import HANDS, LOOKS, go_to, render, set_look
+from app.web.render import HANDS, LOOKS, euro_said, go_to, render, set_look
 from app.web.transaction import PUBLIC, deed, page
 from app.web.world import config
 
@@ -120,6 +121,7 @@ def show(session: Session, actor: Actor) -> Response:
         role_names=ROLE_NAMES,
         may_edit=may(actor, "firm.edit"),
         may_edit_people=may(actor, "people.edit"),
+        rule_change=open_rule_change(session, actor.firm_id) if may(actor, "keys.edit") else None,
     )
 
 
@@ -170,8 +172,9 @@ def save_two_person_rule(session: Session, actor: Actor) -> Response:
     above_cents = form.euro("two_person_above", "")
     if form.is_good:
         try:
-            set_two_person_rule(session, actor, above_cents)
-            return go_to(url_for("firms.show"), receipt="Gemerkt.")
+            is_set = set_two_person_rule(session, actor, above_cents)
+            receipt = "Gemerkt." if is_set else "Eine andere Leitung muss noch zustimmen."
+            return go_to(url_for("firms.show"), receipt=receipt)
         except RuleBroken as error:
             form.add_error(error)
     firm = firm_of(session, actor.firm_id)
@@ -214,14 +217,17 @@ def save_person(session: Session, actor: Actor, person_id: str) -> Response:
     """Roles, deputy, absence and, for managers, the spending limit."""
     form = Form(request.form)
     roles = form.choices("roles", [str(role) for role in Role], "Wähle mindestens eine Rolle.")
-    limit = form.euro("limit", "")
+    limit, email = form.euro("limit", ""), form.mail("email")
     if form.is_good:
         try:
-            set_roles(session, actor, person_id, [Role(role) for role in roles])
+            before = roles_of(session, actor.firm_id, person_id)
+            set_roles(session, actor, person_id, [Role(role) for role in roles], email)
             set_absence(session, actor, person_id, form.value("deputy") or None, form.yes("is_absent"))
-            if may(actor, "keys.edit"):
+            if "limit" in form.fields and may(actor, "keys.edit"):
                 set_limit(session, actor, person_id, limit)
-            return go_to(url_for("firms.show"), receipt="Gemerkt.")
+            saved = go_to(url_for("firms.show"), receipt="Gemerkt.")
+            answer: Response = current_app.extensions["follow_roles"](session, actor, person_id, before, saved)
+            return answer
         except RuleBroken as error:
             form.add_error(error)
     return _render_person(session, actor, person_id, form)
@@ -241,7 +247,7 @@ def _render_person(session: Session, actor: Actor, person_id: str, form: Form | 
     others = [row for row in people_with_roles(session, actor.firm_id) if row.id != person_id]
     held = roles_of(session, actor.firm_id, person_id)
     if form is None:
-        limit = "" if shown.spending_limit_cents is None else f"{shown.spending_limit_cents // 100}"
+        limit = "" if shown.spending_limit_cents is None else euro_said(shown.spending_limit_cents)
         form = Form({"limit": limit, "deputy": shown.deputy_id or "", "is_absent": "on" if shown.is_absent else ""})
         form.fields.setlist("roles", sorted(held))
     roles = [(str(role), gettext(ROLE_NAMES[role])) for role in Role if role in roles_to_invite(actor.roles) | held]
@@ -249,6 +255,7 @@ def _render_person(session: Session, actor: Actor, person_id: str, form: Form | 
         "firms/person.html", 422 if form.errors else 200, person=shown, form=form, roles=roles, others=others,
         deputies=[("", gettext("niemand")), *((row.id, row.name) for row in others)],
         is_manager=Role.MANAGER in held, may_limit=may(actor, "keys.edit"),
+        needs_email=not shown.email and Role.MANAGER in roles_to_invite(actor.roles),
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Firms and people: what may be written down, who may invite whom."""
 
 import re
+from collections.abc import Collection
 
 from stdnum.de import handelsregisternummer, vat
 from stdnum.exceptions import ValidationError
@@ -31,6 +32,12 @@ INVITES: dict[Role, frozenset[Role]] = {
 def roles_to_invite(roles: frozenset[Role]) -> frozenset[Role]:
     """The roles that somebody with these roles may hand out."""
     return frozenset().union(*(INVITES.get(role, frozenset()) for role in roles))
+
+
+def check_reachable(roles: Collection[Role], email: str) -> None:
+    """Raise RuleBroken for a manager without e-mail: it is the second way to reach them."""
+    if Role.MANAGER in roles and not email:
+        raise RuleBroken("Eine Leitung braucht eine E-Mail-Adresse.", "email")
 
 
 def check_vat_id(text: str, field: str = "vat_id") -> str:
@@ -81,6 +88,11 @@ def handle_for(name: str) -> str:
 def needs_two_people(total_cents: int, above_cents: int | None) -> bool:
     """Say whether an agreement of this sum needs a second manager."""
     return above_cents is not None and total_cents > above_cents
+
+
+def covers(own_cents: int | None, other_cents: int | None) -> bool:
+    """Say whether one limit is at least as wide as another; None: no limit."""
+    return own_cents is None or (other_cents is not None and other_cents <= own_cents)
 
 
 def check_limit(total_cents: int, limit_cents: int | None) -> None:

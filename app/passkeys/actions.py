@@ -14,6 +14,7 @@ from app.firms.access import Actor, Role, require
 from app.firms.actions import add_person, bump_version, note_event
 from app.firms.models import Person
 from app.firms.queries import person_for, roles_of
+from app.firms.rules import check_reachable
 from app.notary.queries import derived_secret
 from app.passkeys.ceremony import Assertion, NewPasskey
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
@@ -31,10 +32,12 @@ from app.passkeys.rules import (
 from app.passkeys.sessions import NewSignIn, start_sign_in
 
 
-def invite_person(session: Session, actor: Actor, name: str, roles: Collection[Role]) -> str:
+def invite_person(session: Session, actor: Actor, name: str, roles: Collection[Role], email: str = "") -> str:
     """Make a QR for a new employee: 24 hours, once; returns its token. Nobody hands out more than they may."""
     check_invitation(actor.roles, roles)
+    check_reachable(roles, email)
     row = _new_invitation(session, actor, "person", name, roles)
+    row.email = email
     note_event(session, actor.firm_id, actor.person_id, "person_invited", "invitation", row.id)
     return invitation_token(session, row)
 
@@ -214,6 +217,12 @@ def sign_out_person(session: Session, firm_id: str, person_id: str, but: str = "
     return len(rows)
 
 
+def renew_sign_ins(session: Session, firm_id: str, person_id: str, but: str = "") -> None:
+    """After somebody got more rights: no old secret carries them. Phones without passkey stay, they gain nothing."""
+    rows = sa.select(SignIn).where(SignIn.firm_id == firm_id, SignIn.person_id == person_id, SignIn.has_passkey)
+    _delete(session, session.scalars(rows.where(SignIn.public_id != but)).all())
+
+
 def revoke_passkey(session: Session, actor: Actor, passkey_id: str) -> Passkey:
     """Lock a passkey: from now on it signs nothing and all devices of its person are signed out.
 
@@ -267,11 +276,11 @@ def _end_invitations(session: Session, firm_id: str, person_id: str) -> None:
 
 
 def _keep_one_signing_key(session: Session, passkey: Passkey) -> None:
-    if passkey.registered_seq is None:
+    if not passkey.is_registered:
         return
     for person in managers(session, passkey.firm_id):
         for other in usable_passkeys(session, passkey.firm_id, person.id):
-            if other.id != passkey.id and other.registered_seq is not None:
+            if other.id != passkey.id and other.is_registered:
                 return
     raise RuleBroken("Das ist der letzte Schlüssel der Leitung. Füge zuerst einen neuen hinzu.")
 
@@ -294,7 +303,10 @@ def _code_hash(session: Session, row: JoinInvitation) -> str:
 
 def _add_invited(session: Session, invited: Invited, language: str) -> str:
     roles = [Role(role) for role in invited.roles]
-    return add_person(session, invited.firm_id, invited.name, roles, language).id
+    person = add_person(
+        session, invited.firm_id, invited.name, roles, language, invited.email, given_by=invited.invited_by
+    )
+    return person.id
 
 
 def _delete(session: Session, rows: Collection[SignIn]) -> None:

@@ -13,7 +13,7 @@ from app.core.ids import new_id
 from app.firms.access import Actor, require
 from app.firms.queries import firm_of
 from app.notary.actions import check_signature, passkey_approval
-from app.passkeys import key_records  # noqa: F401 - registers its kinds of documents
+from app.passkeys import key_records, rule_changes  # noqa: F401 - they register their kinds of documents
 from app.passkeys.actions import note_use
 from app.passkeys.ceremony import WRONG, Assertion, credential_id_in, request_options, verify_answer
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
@@ -108,7 +108,7 @@ def finish_with(
 
 def signing_passkeys(session: Session, actor: Actor) -> Sequence[Passkey]:
     """The actor's passkeys that stand in the ledger; raises RuleBroken when there is none."""
-    keys = [key for key in usable_passkeys(session, actor.firm_id, actor.person_id) if key.registered_seq is not None]
+    keys = [key for key in usable_passkeys(session, actor.firm_id, actor.person_id) if key.is_registered]
     if not keys:
         raise RuleBroken("Dein Schlüssel ist noch nicht freigegeben. Bitte eine andere Leitung darum.")
     return keys

@@ -12,6 +12,7 @@ from app.core.units import BERLIN
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm, Person
+from app.firms.queries import manager_role_of
 from app.notary.actions import append_entry, recovery_approval, seal
 from app.notary.documents import Display, new_message, to_hex
 from app.notary.queries import derived_secret, digest, passkey_kid, passkey_point, web_address
@@ -39,26 +40,26 @@ class KeyRecord:
 def register_record(session: Session, passkey: Passkey) -> KeyRecord:
     """The record by which a manager's passkey may sign; the same each time while person and firm stay the same."""
     firm, person = _owners(session, passkey)
-    kid = to_hex(passkey_kid(passkey.public_key))
+    kid, since = to_hex(passkey_kid(passkey.public_key)), _signs_since(session, passkey)
     rp_id, origins = web_address(session, firm.id)
     text = (
         f"Ein weiterer Schlüssel der Leitung darf für {firm.name} unterschreiben.\n"
-        f"Gerät: {passkey.name}\nSchlüssel: {kid[2:18]}\nGültig ab: {_day(passkey.created_at)}\n"
+        f"Gerät: {passkey.name}\nSchlüssel: {kid[2:18]}\nGültig ab: {_day(since)}\n"
     )
     message = new_message(
         REGISTER,
         firm.address,
         firm.address,
         text,
-        issued_at=passkey.created_at,
-        record_id=_derived(session, passkey, "register id"),
-        salt=_derived(session, passkey, "register salt"),
+        issued_at=since,
+        record_id=_derived(session, passkey, "register id", passkey.revoked_seq),
+        salt=_derived(session, passkey, "register salt", passkey.revoked_seq),
         purpose="passkey",
         kid=kid,
         public_key=to_hex(passkey_point(passkey.public_key)),
         role="manager",
         limit_cents=person.spending_limit_cents or 0,
-        valid_from=int(passkey.created_at.timestamp()),
+        valid_from=int(since.timestamp()),
         rp_id=rp_id,
         origins=origins,
     )
@@ -66,28 +67,37 @@ def register_record(session: Session, passkey: Passkey) -> KeyRecord:
 
 
 def revoke_record(session: Session, passkey: Passkey) -> KeyRecord:
-    """The record by which a revoked passkey signs nothing any more, for partners too."""
+    """The record by which a revoked passkey, or one of a former manager, signs nothing any more, for partners too."""
     firm, _ = _owners(session, passkey)
-    if passkey.revoked_at is None:
+    until = passkey.revoked_at or _was_manager_until(session, passkey)
+    if until is None:
         raise NotFound
     kid = to_hex(passkey_kid(passkey.public_key))
     text = (
         f"Ein Schlüssel der Leitung von {firm.name} ist gesperrt.\n"
-        f"Gerät: {passkey.name}\nSchlüssel: {kid[2:18]}\nGesperrt seit: {_day(passkey.revoked_at)}\n"
+        f"Gerät: {passkey.name}\nSchlüssel: {kid[2:18]}\nGesperrt seit: {_day(until)}\n"
     )
     message = new_message(
         REVOKE,
         firm.address,
         firm.address,
         text,
-        issued_at=passkey.revoked_at,
-        record_id=_derived(session, passkey, "revoke id"),
-        salt=_derived(session, passkey, "revoke salt"),
+        issued_at=until,
+        record_id=_derived(session, passkey, "revoke id", passkey.registered_seq),
+        salt=_derived(session, passkey, "revoke salt", passkey.registered_seq),
         purpose="passkey",
         kid=kid,
         reason="revoked",
     )
     return KeyRecord(REVOKE, "KeyRevoke", message, Display("key.revoke.de.1", "de", text))
+
+
+def due_record(session: Session, passkey: Passkey) -> KeyRecord | None:
+    """The record by which the ledger follows person and passkey: the key of a manager signs, any other does not."""
+    may_sign = passkey.revoked_at is None and _was_manager_until(session, passkey) is None
+    if passkey.is_registered == may_sign:
+        return None
+    return register_record(session, passkey) if may_sign else revoke_record(session, passkey)
 
 
 def append_key_record(session: Session, passkey: Passkey, record: KeyRecord, approval: dict[str, Any]) -> int:
@@ -98,7 +108,7 @@ def append_key_record(session: Session, passkey: Passkey, record: KeyRecord, app
         subject_id=passkey.id,
     )  # fmt: skip
     if record.type == REGISTER:
-        passkey.registered_seq = seq
+        passkey.registered_seq, passkey.revoked_seq = seq, None
     else:
         passkey.revoked_seq = seq
     bump_version(session, passkey.firm_id)
@@ -112,16 +122,19 @@ def append_by_recovery_key(session: Session, passkey: Passkey, record: KeyRecord
 
 def _load_register(session: Session, actor: Actor, passkey_id: str) -> SignableDocument:
     passkey = passkey_for(session, actor.firm_id, passkey_id)
-    if passkey.revoked_at is not None or passkey.registered_seq is not None:
-        raise RuleBroken("Dieser Schlüssel wartet nicht mehr auf eine Freigabe.")
-    return _signable(register_record(session, passkey))
+    record = due_record(session, passkey)
+    if record is None or record.type != REGISTER:
+        raise RuleBroken("Dieser Schlüssel wartet nicht auf eine Freigabe.")
+    _check_second(session, actor, passkey)
+    return _signable(record)
 
 
 def _load_revoke(session: Session, actor: Actor, passkey_id: str) -> SignableDocument:
     passkey = passkey_for(session, actor.firm_id, passkey_id)
-    if passkey.revoked_seq is not None or passkey.registered_seq is None:
-        raise RuleBroken("Dieser Schlüssel ist schon gesperrt.")
-    return _signable(revoke_record(session, passkey))
+    record = due_record(session, passkey)
+    if record is None or record.type != REVOKE:
+        raise RuleBroken("Dieser Schlüssel wartet nicht auf eine Sperre.")
+    return _signable(record)
 
 
 def _signable(record: KeyRecord) -> SignableDocument:
@@ -148,12 +161,31 @@ def _finish_revoke(session: Session, actor: Actor, passkey_id: str, approval: di
     return url_for("passkeys.devices")
 
 
+def _check_second(session: Session, actor: Actor, passkey: Passkey) -> None:
+    """Where two must sign, nobody makes the second one alone."""
+    role = manager_role_of(session, actor.firm_id, passkey.person_id)
+    has_rule = session.get_one(Firm, actor.firm_id).two_person_above_cents is not None
+    if has_rule and role is not None and role.given_by == actor.person_id:
+        raise RuleBroken("Diesen Schlüssel muss eine andere Leitung freigeben.")
+
+
+def _signs_since(session: Session, passkey: Passkey) -> dt.datetime:
+    role = manager_role_of(session, passkey.firm_id, passkey.person_id)
+    return max(passkey.created_at, role.created_at) if role else passkey.created_at
+
+
+def _was_manager_until(session: Session, passkey: Passkey) -> dt.datetime | None:
+    """None for a manager of today; for somebody who never was one, since the passkey is there."""
+    role = manager_role_of(session, passkey.firm_id, passkey.person_id)
+    return role.ended_at if role else passkey.created_at
+
+
 def _owners(session: Session, passkey: Passkey) -> tuple[Firm, Person]:
     return session.get_one(Firm, passkey.firm_id), session.get_one(Person, (passkey.firm_id, passkey.person_id))
 
 
-def _derived(session: Session, passkey: Passkey, label: str) -> str:
-    return to_hex(derived_secret(session, passkey.firm_id, f"passkey {label} {passkey.id}"))
+def _derived(session: Session, passkey: Passkey, label: str, last_seq: int | None) -> str:
+    return to_hex(derived_secret(session, passkey.firm_id, f"passkey {label} {passkey.id} {last_seq}"))
 
 
 def _day(moment: dt.datetime) -> str:

@@ -32,6 +32,11 @@ class Passkey(FirmOwned, Base):
     suspicious_at: Mapped[dt.datetime | None]
     """When its counter did not grow: shown, never a lock-out."""
 
+    @property
+    def is_registered(self) -> bool:
+        """Whether the ledger lets it sign; `revoked_seq` falls back to None when it is registered anew."""
+        return self.registered_seq is not None and self.revoked_seq is None
+
 
 class SignIn(Base):
     """One device that is signed in. Deleting the row signs it out everywhere at once."""
@@ -85,6 +90,8 @@ class JoinInvitation(FirmOwned, Base):
     code_used_at: Mapped[dt.datetime | None]
     """When the installed app exchanged the code for the token."""
     name: Mapped[str] = mapped_column(sa.String(80), default="")
+    email: Mapped[str] = mapped_column(sa.String(120), default="")
+    """Of a new manager: the second way to reach them."""
     roles: Mapped[list[str]]
     person_id: Mapped[str | None] = mapped_column(sa.String(36))
     invited_by: Mapped[str] = mapped_column(sa.String(36))

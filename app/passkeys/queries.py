@@ -33,7 +33,7 @@ class Device:
 
 @dataclass(frozen=True)
 class KeyRow:
-    """One passkey in a list; `state` is ready, waiting (its record), revoked (record missing) or sign_in (signs nothing)."""
+    """One passkey in a list. `state`: ready, waiting (its record), revoked or demoted (their records missing), sign_in."""
 
     id: str
     person_id: str
@@ -71,6 +71,8 @@ class Invited:
     waits_for_second: bool
     has_app: bool
     """Somebody typed its code inside the installed app."""
+    email: str
+    invited_by: str
 
 
 def is_living(now: dt.datetime) -> sa.ColumnElement[bool]:
@@ -104,7 +106,7 @@ def passkeys(session: Session, actor: Actor) -> list[KeyRow]:
         sa.select(Passkey, Person.name, _is_manager().label("is_manager"))
         .join(Person, (Person.firm_id == Passkey.firm_id) & (Person.id == Passkey.person_id))
         .where(Passkey.firm_id == actor.firm_id)
-        .where(Passkey.revoked_at.is_(None) | (Passkey.registered_seq.is_not(None) & Passkey.revoked_seq.is_(None)))
+        .where(Passkey.revoked_at.is_(None) | _is_registered())
         .order_by(Person.name, Passkey.created_at)
     )
     if not may(actor, "devices.see"):
@@ -119,10 +121,10 @@ def passkeys(session: Session, actor: Actor) -> list[KeyRow]:
 
 
 def waiting_key_count(session: Session, firm_id: str) -> int:
-    """How many passkeys wait for a record in the ledger: those of managers to sign, locked ones to sign no more."""
-    is_new = Passkey.revoked_at.is_(None) & Passkey.registered_seq.is_(None) & _is_manager()
-    is_locked = Passkey.revoked_at.is_not(None) & Passkey.registered_seq.is_not(None) & Passkey.revoked_seq.is_(None)
-    return session.scalar(sa.select(sa.func.count()).where(Passkey.firm_id == firm_id, is_new | is_locked)) or 0
+    """How many passkeys wait for a record in the ledger: those of managers to sign, all others to sign no more."""
+    may_sign = Passkey.revoked_at.is_(None) & _is_manager()
+    query = sa.select(sa.func.count()).where(Passkey.firm_id == firm_id, may_sign != _is_registered())
+    return session.scalar(query) or 0
 
 
 def needs_second_key(session: Session, actor: Actor) -> bool:
@@ -239,16 +241,20 @@ def _granted(session: Session, row: JoinInvitation, firm: str, person: str, lang
 def _invited(row: JoinInvitation, firm: str, person: str, language: str) -> Invited:
     return Invited(
         row.id, row.firm_id, firm, row.kind, person or row.name, tuple(row.roles), row.person_id, language,
-        row.needs_second, row.code_used_at is not None,
+        row.needs_second, row.code_used_at is not None, row.email, row.invited_by,
     )  # fmt: skip
 
 
 def _state(row: Passkey, is_manager: bool) -> str:
     if row.revoked_at is not None:
         return "revoked"
-    if row.registered_seq is not None:
-        return "ready"
+    if row.is_registered:
+        return "ready" if is_manager else "demoted"
     return "waiting" if is_manager else "sign_in"
+
+
+def _is_registered() -> sa.ColumnElement[bool]:
+    return Passkey.registered_seq.is_not(None) & Passkey.revoked_seq.is_(None)
 
 
 def _is_manager() -> sa.ColumnElement[bool]:

@@ -8,8 +8,9 @@ from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Actor, Role
 from app.firms.protocol import add_sentences
+from app.firms.queries import roles_of
 from app.passkeys import approvals, routes_devices, routes_firm, routes_join, routes_recovery  # noqa: F401
-from app.passkeys.actions import end_access, sign_in, sign_out, use_code
+from app.passkeys.actions import end_access, renew_sign_ins, sign_in, sign_out, use_code
 from app.passkeys.ceremony import WRONG, credential_id_in, request_options, verify_answer
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
 from app.passkeys.door import (
@@ -23,12 +24,12 @@ from app.passkeys.door import (
     url_after,
     url_home,
 )  # fmt: skip
-from app.passkeys.queries import key_by_credential
+from app.passkeys.queries import key_by_credential, usable_passkeys
 from app.passkeys.rules import cleaned_code
 from app.passkeys.sessions import change_view, clear_cookie, end_own_sign_in, set_cookie
 from app.web.forms import Form
 from app.web.limits import CODE, CODE_FAILURES, SIGN_IN, limiter
-from app.web.render import render
+from app.web.render import go_to, render
 from app.web.transaction import PUBLIC, ceremony, deed, page
 from app.web.world import config
 
@@ -149,5 +150,27 @@ def _end_devices(session: Session, actor: Actor, person_id: str) -> None:
     end_access(session, actor.firm_id, person_id)
 
 
-# the room below lets people leave and lists what is to do; what becomes of devices and keys is decided here
-room.record(lambda setup: setup.app.extensions.update(end_devices=_end_devices, key_hints=routes_devices.key_hints))
+def _follow_roles(
+    session: Session, actor: Actor, person_id: str, before: frozenset[Role], response: Response
+) -> Response:
+    """After somebody's roles changed: sign-ins with more rights begin anew, and the ledger hears of a former manager."""
+    now = roles_of(session, actor.firm_id, person_id)
+    is_own = person_id == actor.person_id
+    if now - before:
+        renew_sign_ins(session, actor.firm_id, person_id, but=actor.session_id if is_own else "")
+    if not is_own and Role.MANAGER in before - now:
+        keys = [key for key in usable_passkeys(session, actor.firm_id, person_id) if key.is_registered]
+        if keys:
+            url = url_for("passkeys.approve_key", passkey_id=keys[0].id)
+            return go_to(url, receipt="Gemerkt. Bestätige noch die Sperre.")
+    return (
+        set_cookie(response, change_view(session, actor, actor.role).secret) if is_own and now != before else response
+    )
+
+
+# the room below lets people leave and change and lists what is to do; what becomes of devices and keys is decided here
+room.record(
+    lambda setup: setup.app.extensions.update(
+        end_devices=_end_devices, follow_roles=_follow_roles, key_hints=routes_devices.key_hints
+    )
+)

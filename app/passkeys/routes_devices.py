@@ -11,6 +11,7 @@ from app.firms.access import Actor, Role, may
 from app.firms.queries import people_with_roles, person_for
 from app.firms.routes import ROLE_NAMES
 from app.firms.rules import roles_to_invite
+from app.firms.two_person import rule_change_to_approve
 from app.passkeys.actions import (
     add_passkey,
     approve_device,
@@ -25,7 +26,7 @@ from app.passkeys.approvals import shown_digest
 from app.passkeys.ceremony import creation_options, new_user_handle, verify_new_passkey
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
 from app.passkeys.door import next_answer, options_answer, posted_credential, room, this_browser, this_device, url_home
-from app.passkeys.key_records import register_record, revoke_record
+from app.passkeys.key_records import due_record
 from app.passkeys.models import JoinInvitation
 from app.passkeys.queries import (
     devices,
@@ -39,6 +40,7 @@ from app.passkeys.queries import (
     waiting_for_second,
     waiting_key_count,
 )  # fmt: skip
+from app.passkeys.rule_changes import RULE_CHANGE, rule_change_text
 from app.passkeys.rules import vouching_permission
 from app.passkeys.sessions import clear_cookie
 from app.web.forms import Form
@@ -138,9 +140,9 @@ def finish_adding(database: Database, actor: Actor) -> Response:
 def approve_key(session: Session, actor: Actor, passkey_id: str) -> Response:
     """The text of a key record, to be approved with a passkey that may sign already."""
     passkey = passkey_for(session, actor.firm_id, passkey_id)
-    if passkey.revoked_at is None and passkey.registered_seq is not None:
+    record = due_record(session, passkey)
+    if record is None:
         raise NotFound
-    record = revoke_record(session, passkey) if passkey.revoked_at else register_record(session, passkey)
     person = person_for(session, actor.firm_id, passkey.person_id).name
     return render(
         "passkeys/approve_key.html",
@@ -152,11 +154,19 @@ def approve_key(session: Session, actor: Actor, passkey_id: str) -> Response:
     )
 
 
+@room.get("/betrieb/zwei-leitungen/<change_id>")
+@page("keys.edit")
+def approve_rule(session: Session, actor: Actor, change_id: str) -> Response:
+    """The wider two-person rule that another manager wants, to be approved with a passkey."""
+    text = rule_change_text(session, rule_change_to_approve(session, actor, change_id))
+    return render("passkeys/approve_rule.html", kind=RULE_CHANGE, change_id=change_id, text=text)
+
+
 @room.post("/geraete/schluessel/<passkey_id>/sperren")
 @deed("own.use")
 def lock_key(session: Session, actor: Actor, passkey_id: str) -> Response:
     passkey = revoke_passkey(session, actor, passkey_id)
-    if passkey.registered_seq is not None and may(actor, "keys.edit"):
+    if passkey.is_registered and may(actor, "keys.edit"):
         return go_to(url_for("passkeys.approve_key", passkey_id=passkey.id), receipt="Gesperrt. Bestätige es noch.")
     return go_to(url_for(DEVICES), receipt="Gesperrt. Alle Geräte dieser Person sind abgemeldet.")
 
@@ -189,9 +199,10 @@ def save_invitation(session: Session, actor: Actor) -> Response:
     form = Form(request.form)
     name = form.text("name", "Schreib den Namen.")
     roles = [Role(role) for role in form.choices("roles", list(Role), "Wähle mindestens eine Aufgabe aus.")]
+    email = form.mail("email")
     if form.is_good:
         try:
-            token = invite_person(session, actor, name, roles)
+            token = invite_person(session, actor, name, roles, email)
             return go_to(url_for("passkeys.show_invitation", invitation_id=invitation_by(session, token).id))
         except RuleBroken as error:
             form.add_error(error)
@@ -233,4 +244,4 @@ def withdraw_invitation(session: Session, actor: Actor, invitation_id: str) -> R
 def _invite_page(actor: Actor, form: Form, status: int) -> Response:
     allowed = roles_to_invite(actor.roles)
     options = [(role, gettext(ROLE_NAMES[role])) for role in Role if role in allowed]
-    return render("passkeys/invite.html", status, form=form, role_options=options)
+    return render("passkeys/invite.html", status, form=form, role_options=options, needs_email=Role.MANAGER in allowed)

@@ -123,7 +123,7 @@ def recover_person(
     """Lock all passkeys of a manager and give a new one, each step a record approved by the recovery key."""
     for old in usable_passkeys(session, firm_id, person_id):
         lock_passkey(session, old)
-        if old.registered_seq is not None:
+        if old.is_registered:
             append_by_recovery_key(session, old, revoke_record(session, old), seed)
     passkey = add_passkey(session, firm_id, person_id, new, device)
     append_by_recovery_key(session, passkey, register_record(session, passkey), seed)

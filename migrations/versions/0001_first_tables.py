@@ -274,6 +274,7 @@ def upgrade() -> None:
         sa.Column("code_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("code_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("email", sa.String(length=120), nullable=False),
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("person_id", sa.String(length=36), nullable=True),
         sa.Column("invited_by", sa.String(length=36), nullable=False),
@@ -476,6 +477,17 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_person")),
+    )
+    op.create_table(
+        "rule_change",
+        sa.Column("above_cents", sa.BigInteger(), nullable=True),
+        sa.Column("asked_by", sa.String(length=36), nullable=False),
+        sa.Column("approved_by", sa.String(length=36), nullable=True),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_rule_change")),
     )
     op.create_table(
         "plan_task",
@@ -780,6 +792,7 @@ def upgrade() -> None:
         "membership",
         sa.Column("person_id", sa.String(length=36), nullable=False),
         sa.Column("role", sa.String(length=12), nullable=False),
+        sa.Column("given_by", sa.String(length=36), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),

@@ -18,11 +18,9 @@ from app.firms.actions import (
     note_event,
     note_views,
     set_roles,
-    set_two_person_rule,
 )  # fmt: skip
 from app.firms.models import AuditEvent, Firm
-from app.firms.people import Settings, change_settings, set_absence, set_limit
-from app.firms.queries import people, people_with_roles, person_for, roles_of, sites
+from app.firms.queries import people, person_for, roles_of, sites
 from tests.world import make_world
 
 FACTS = FirmFacts(
@@ -83,39 +81,6 @@ def test_a_foreman_cannot_make_a_manager(database: Database) -> None:
         set_roles(session, keller.actor(Role.FOREMAN), keller.people[Role.WORKER], [Role.WORKER, Role.MANAGER])
 
 
-def test_two_managers_are_needed_before_two_must_sign(database: Database) -> None:
-    with database.write() as session:
-        keller = make_world(session, ("keller",))["keller"]
-    with pytest.raises(RuleBroken, match="zwei Leitungen"), database.write() as session:
-        set_two_person_rule(session, keller.actor(), 1_000_00)
-    with database.write() as session:
-        add_person(session, keller.id, "Petra", [Role.MANAGER])
-        set_two_person_rule(session, keller.actor(), 1_000_00)
-        assert session.get_one(Firm, keller.id).two_person_above_cents == 1_000_00
-
-
-def test_a_deputy_holds_the_same_role_and_nobody_lifts_the_own_limit(database: Database) -> None:
-    with database.write() as session:
-        keller = make_world(session, ("keller",))["keller"]
-        boss, second = keller.actor(), add_person(session, keller.id, "Petra", [Role.MANAGER])
-    with pytest.raises(RuleBroken, match="dieselbe Rolle"), database.write() as session:
-        set_absence(session, boss, boss.person_id, keller.people[Role.WORKER], True)
-    with database.write() as session:
-        set_absence(session, boss, boss.person_id, second.id, True)
-        set_limit(session, dataclasses.replace(boss, person_id=second.id), boss.person_id, 500_00)
-    with pytest.raises(RuleBroken, match="eigene Grenze"), database.write() as session:
-        set_limit(session, boss, boss.person_id, None)
-    with database.read() as session:
-        assert [row.name for row in people_with_roles(session, keller.id) if row.is_absent] == ["Keller Manager"]
-
-
-def test_a_manager_needs_an_email(database: Database) -> None:
-    with database.write() as session:
-        keller = make_world(session, ("keller",))["keller"]
-    with pytest.raises(RuleBroken, match="E-Mail"), database.write() as session:
-        change_settings(session, keller.actor(), Settings("", "", 18, 6, True))
-
-
 def test_a_correction_changes_the_firm_and_its_version(database: Database) -> None:
     with database.write() as session:
         keller = make_world(session, ("keller", "yilmaz"))["keller"]
@@ -159,3 +124,27 @@ def test_two_first_views_at_the_same_moment_are_noted_once_and_both_pages_show(d
         list(pool.map(lambda reading: note_views(database, reading, viewer, "offer", views), (one, other)))
     with database.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(AuditEvent)) == 2
+
+
+def test_who_makes_a_manager_gives_away_no_more_than_the_own_limit(database: Database) -> None:
+    with database.write() as session:
+        keller = make_world(session, ("keller",))["keller"]
+        limited = add_person(session, keller.id, "Petra", [Role.MANAGER], email="petra@keller.de")
+        limited.spending_limit_cents = 500_00
+    petra = dataclasses.replace(keller.actor(), person_id=limited.id)
+    with database.write() as session:
+        set_roles(session, petra, keller.people[Role.WORKER], [Role.MANAGER])
+        assert person_for(session, keller.id, keller.people[Role.WORKER]).spending_limit_cents == 500_00
+    with pytest.raises(RuleBroken, match="ohne Grenze"), database.write() as session:
+        end_membership(session, petra, keller.actor().person_id)
+
+
+def test_a_new_manager_needs_an_email(database: Database) -> None:
+    with database.write() as session:
+        keller = make_world(session, ("keller",))["keller"]
+        paul = add_person(session, keller.id, "Paul", [Role.FOREMAN])
+    with pytest.raises(RuleBroken, match="E-Mail"), database.write() as session:
+        set_roles(session, keller.actor(), paul.id, [Role.MANAGER])
+    with database.write() as session:
+        set_roles(session, keller.actor(), paul.id, [Role.MANAGER], "paul@keller.de")
+        assert person_for(session, keller.id, paul.id).email == "paul@keller.de"

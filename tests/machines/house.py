@@ -35,8 +35,8 @@ class House:
         return self.client.post(url, data=fields, headers={"Origin": origin, "Sec-Fetch-Site": "same-origin"})
 
 
-def open_house(database: Database, folder: Path, public_url: str = "http://localhost") -> House:
-    config = load_config({"DATA_DIR": str(folder), "PRACTICE": "off", "PUBLIC_URL": public_url})
+def open_house(database: Database, folder: Path, public_url: str = "http://localhost", **env: str) -> House:
+    config = load_config({"DATA_DIR": str(folder), "PRACTICE": "off", "PUBLIC_URL": public_url, **env})
     app = create_app(config, database)
     acting: list[Actor | None] = [None]
     with app.app_context():

@@ -1,5 +1,6 @@
 """Devices and keys: what was taken away is gone at once, and who may sign stands in the ledger."""
 
+import datetime as dt
 import json
 import re
 import subprocess
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from app.core import clock
 from app.core.db import Database
 from app.core.errors import RuleBroken
 from app.firms.access import Actor
-from app.firms.models import Firm, Person
+from app.firms.models import Firm, Person, RuleChange
 from app.notary.models import LedgerHead
 from app.notary.queries import entries_about, evidence_file, export_log
 from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
@@ -41,6 +43,11 @@ def key_ids(node: Node, name: str) -> list[str]:
     with node.database.read() as session:
         keys = sa.select(Passkey.id).join(Person, Person.id == Passkey.person_id).where(Person.name == name)
         return list(session.scalars(keys.order_by(Passkey.created_at, Passkey.id)))
+
+
+def person_id_of(node: Node, name: str) -> str:
+    with node.database.read() as session:
+        return session.scalars(sa.select(Person.id).where(Person.name == name)).one()
 
 
 def second_key(petra: Browser, node: Node) -> str:
@@ -187,6 +194,85 @@ def test_the_last_signing_key_of_a_firm_cannot_be_locked(petra: Browser, node: N
     second_key(petra, node)
     petra.post(f"/geraete/schluessel/{key}/sperren")
     assert petra.is_signed_in
+
+
+def test_a_workers_key_never_enters_the_ledger_as_a_managers(petra: Browser, node: Node) -> None:
+    ayse = node.browser()
+    ayse.join(invite(petra, "Ayşe", "worker"))
+    (key,) = key_ids(node, "Ayşe")
+    petra.get(f"/geraete/schluessel/{key}", 404)
+    petra.approve_refused("key.register", key)
+
+
+def test_a_former_manager_signs_in_but_the_ledger_hears_that_the_key_signs_nothing(
+    petra: Browser, node: Node, tmp_path: Path
+) -> None:
+    jonas = node.browser()
+    jonas.join(invite(petra, "Jonas", "manager"))
+    (key,) = key_ids(node, "Jonas")
+    petra.approve("key.register", key)
+    person = person_id_of(node, "Jonas")
+    where = petra.post(f"/betrieb/leute/{person}", roles=["worker"]).headers["Location"]
+    assert "unterschreibt nicht mehr" in petra.get("/geraete").get_data(as_text=True)
+    assert "Gesperrt seit" in petra.get(where).get_data(as_text=True)
+    petra.approve("key.revoke", key)
+    jonas.sign_in()
+    with clock.frozen(clock.now() + dt.timedelta(minutes=1)):
+        petra.post(f"/betrieb/leute/{person}", roles=["worker", "manager"])
+        petra.approve("key.register", key)
+    with node.database.read() as session:
+        passkey = session.scalars(sa.select(Passkey).where(Passkey.id == key)).one()
+        assert [kind for _, kind in entries_about(session, passkey.firm_id, key)] == [
+            "key.register", "key.revoke", "key.register",
+        ]  # fmt: skip
+        (tmp_path / "log.jsonl").write_bytes(b"".join(export_log(session, passkey.firm_id)))
+    command = [sys.executable, "-m", "ledger", "fsck", str(tmp_path / "log.jsonl")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    petra.post("/notfall/schluessel/gedruckt")
+    jonas.sign_in()
+    with signable(node):
+        jonas.approve("test", "doc-1")
+
+
+def test_no_old_sign_in_carries_new_rights(petra: Browser, node: Node) -> None:
+    ayse, phone = node.browser(), node.browser()
+    ayse.join(invite(petra, "Ayşe", "worker"))
+    phone.post(f"/willkommen/{invite(petra, 'Paul', 'worker')}/ohne")
+    for name in ("Ayşe", "Paul"):
+        petra.post(f"/betrieb/leute/{person_id_of(node, name)}", roles=["worker", "foreman"])
+    assert not ayse.is_signed_in
+    assert phone.is_signed_in, "a phone without passkey gains nothing and stays"
+    before = petra.client.get_cookie("werkring").value  # type: ignore[union-attr]
+    petra.post(f"/betrieb/leute/{person_id_of(node, 'Petra Keller')}", roles=["manager", "steward", "foreman"])
+    assert petra.client.get_cookie("werkring").value != before  # type: ignore[union-attr]
+    assert petra.is_signed_in
+
+
+def test_under_the_two_person_rule_nobody_makes_the_second_manager_alone(petra: Browser, node: Node) -> None:
+    jonas, twin = node.browser(), node.browser()
+    jonas.join(invite(petra, "Jonas", "manager"))
+    petra.approve("key.register", key_ids(node, "Jonas")[0])
+    petra.post("/betrieb/zwei-leitungen", two_person_above="1.000")
+    twin.join(invite(petra, "Zwilling", "manager"))
+    (key,) = key_ids(node, "Zwilling")
+    assert "andere Leitung" in petra.approve_refused("key.register", key)
+    jonas.approve("key.register", key)
+
+
+def test_a_wider_two_person_rule_needs_the_other_managers_passkey(petra: Browser, node: Node) -> None:
+    jonas = node.browser()
+    jonas.join(invite(petra, "Jonas", "manager"))
+    petra.approve("key.register", key_ids(node, "Jonas")[0])
+    petra.post("/betrieb/zwei-leitungen", two_person_above="1.000")
+    petra.post("/betrieb/zwei-leitungen", two_person_above="")
+    with node.database.read() as session:
+        change = session.scalars(sa.select(RuleChange.id)).one()
+    assert "bisher: über 1.000,00 €" in jonas.get(f"/betrieb/zwei-leitungen/{change}").get_data(as_text=True)
+    assert "andere Leitung" in petra.approve_refused("rule.change", change)
+    jonas.approve("rule.change", change)
+    with node.database.read() as session:
+        rules = session.scalars(sa.select(Firm.two_person_above_cents).where(Firm.name.startswith("Keller")))
+        assert rules.one() is None
 
 
 def test_one_device_is_signed_out_from_another(petra: Browser, node: Node) -> None:

@@ -30,7 +30,8 @@ def petra(node: Node) -> Browser:
 
 def invite(inviter: Browser, name: str, *roles: str) -> str:
     """The token of a new invitation."""
-    answer = inviter.post("/betrieb/einladen", name=name, roles=list(roles))
+    email = "leitung@keller.de" if "manager" in roles else ""
+    answer = inviter.post("/betrieb/einladen", name=name, roles=list(roles), email=email)
     page = inviter.get(answer.headers["Location"]).get_data(as_text=True)
     return re.search(r"/willkommen/([\w-]+)", page)[1]  # type: ignore[index]
 
@@ -294,3 +295,15 @@ def test_a_stranger_cannot_make_invitations(node: Node, petra: Browser) -> None:
     stranger = node.browser()
     assert stranger.client.get("/betrieb/einladen", base_url=ORIGIN).status_code == 303
     stranger.post("/betrieb/einladen", 403, name="X", roles=["worker"])
+
+
+def test_a_manager_is_invited_with_an_email_and_with_the_limit_of_the_inviter(petra: Browser, node: Node) -> None:
+    page = petra.post("/betrieb/einladen", 422, name="Jonas", roles=["manager"]).get_data(as_text=True)
+    assert "Eine Leitung braucht eine E-Mail-Adresse." in page
+    token = invite(petra, "Jonas", "manager")
+    with node.database.write() as session:
+        session.execute(sa.update(Person).values(spending_limit_cents=500_00))
+    node.browser().join(token)
+    with node.database.read() as session:
+        jonas = session.scalars(sa.select(Person).where(Person.name == "Jonas")).one()
+        assert (jonas.email, jonas.spending_limit_cents) == ("leitung@keller.de", 500_00)

@@ -84,6 +84,10 @@ class Browser:
                     shown = ""
         return f"/unterschrift/{kind}/{document_id}/optionen?shown={shown}"
 
+    def approve_refused(self, kind: str, document_id: str) -> str:
+        """What a person reads who may not approve this."""
+        return str(self.send(f"/unterschrift/{kind}/{document_id}/optionen", status=422)["error"])
+
     @property
     def is_signed_in(self) -> bool:
         return self.client.get("/geraete", base_url=ORIGIN).status_code == 200

@@ -3,8 +3,9 @@
 _WRITTEN = """
 agreement.contact_phone agreement.note agreement_line.machine_name audit_event.detail blocked_firm.name
 booking.machine_name booking.title certificate.issuer certificate.number closure.name firm.name firm.short_name
-firm.street firm.town import_run.file_name join_invitation.name machine.name machine.number machine.serial_no
-offer.note offer_line.machine_name partnership.name partnership.short_name partnership.town passkey.name
+firm.street firm.town import_run.file_name join_invitation.email join_invitation.name
+machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
+partnership.short_name partnership.town passkey.name
 person.email person.name person.phone push_device.name question.text request_file.name sign_in.device site.name
 site.street site.town stored_file.name work_request.contact_name work_request.contact_phone work_request.customer
 work_request.note work_request.title
@@ -40,7 +41,7 @@ ledger_entry.digest ledger_entry.evidence_sha256 ledger_entry.leaf_hash ledger_e
 ledger_evidence.sha256 ledger_head.frontier ledger_head.key_seqs ledger_head.last_hash ledger_head.origin
 ledger_head.root machine.parameters machine.photo_id machine.site_id machine.state machine.type_key mail.subject
 mail.text mail.to match_proposal.machine_id match_proposal.request_id match_proposal.week match_verdict.answer
-match_verdict.machine_id match_verdict.reasons match_verdict.request_id membership.person_id membership.role
+match_verdict.machine_id match_verdict.reasons match_verdict.request_id membership.given_by membership.person_id membership.role
 message.body message.direction message.error message.kind message.peer_id message.state message.subject_id
 node_setting.key node_setting.value offer.answer offer.answered_by offer.partner_id offer.request_id offer.side
 offer.state offer_line.machine_id offer_line.machine_type_key offer_line.offer_id offer_line.week outbox.body
@@ -54,7 +55,8 @@ plan_task.request_id push_delivery.alert_id push_delivery.device_id push_deliver
 push_device.endpoint push_device.p256dh push_device.person_id push_device.sign_in_id question.partner_id
 question.request_id rate_card.machine_id rate_limit.key receipt.answer receipt.answered_by receipt.read_by
 receipt.request_id request_file.confidentiality request_file.file_id request_file.index request_file.media_type
-request_file.question_id request_file.request_id request_file.sha256 sign_in.id_hash sign_in.person_id
+request_file.question_id request_file.request_id request_file.sha256 rule_change.approved_by
+rule_change.asked_by sign_in.id_hash sign_in.person_id
 sign_in.public_id sign_in.role site.postcode site.shift_minutes stored_file.from_firm_id stored_file.media_type
 stored_file.origin_id stored_file.sha256 work_request.certificates work_request.created_by work_request.delivery_week
 work_request.first_week work_request.general_tolerance work_request.kind work_request.last_week

@@ -19,7 +19,7 @@ from app.core.ids import new_id
 from app.federation.models import StoredFile
 from app.firms.access import Actor, Role
 from app.firms.actions import add_closure
-from app.firms.models import Closure, Membership, Person
+from app.firms.models import Closure, Membership, Person, RuleChange
 from app.machines.models import Capability, Certificate
 from app.machines.runs import keep_upload
 from app.notary.keys import use_node_key
@@ -217,6 +217,8 @@ def _furnish(session: Session, house: FirmIds) -> None:
     ids["partner_invitation"] = invite_partner(session, manager)
     ids["process"] = session.scalar(sa.select(Capability.process_key).where(Capability.firm_id == firm.id)) or ""
     _add_devices(session, house)
+    ids["rule_change"] = new_id()
+    session.add(RuleChange(firm_id=firm.id, id=ids["rule_change"], created_at=now, asked_by=firm.people[Role.FOREMAN]))
     if firm.key == "keller":
         return
     session.add(

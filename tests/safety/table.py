@@ -98,6 +98,7 @@ TABLE: dict[str, Row] = {
     "passkeys.begin_adding POST": _row("own.use"),
     "passkeys.finish_adding POST": _row("own.use"),
     "passkeys.approve_key GET": _row("keys.edit", _ids(passkey_id="passkey")),
+    "passkeys.approve_rule GET": _row("keys.edit", _ids(change_id="rule_change")),
     "passkeys.lock_key POST": _row("own.use", Case({"passkey_id": "passkey"}, also=frozenset({403, 404}))),
     "passkeys.emergency GET": _row(PUBLIC),
     "passkeys.enter_words POST": _row(PUBLIC),

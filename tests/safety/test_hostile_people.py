@@ -47,7 +47,7 @@ def node(sqlite_database: Database, tmp_path: Path, firm: TestFirm) -> HostileNo
 
 def token_of_invitation(database: Database, actor: Actor, name: str, roles: Iterable[Role]) -> str:
     with database.write() as session:
-        return invite_person(session, actor, name, list(roles))
+        return invite_person(session, actor, name, list(roles), "neu@keller.example")
 
 
 def is_open(database: Database, token: str) -> bool:
