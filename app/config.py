@@ -1,13 +1,17 @@
 """Everything that can be set, read once from the environment into one frozen object."""
 
+import datetime as dt
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+POSTGRES = ("postgresql://", "postgres://")
+MOST_NODE_NAME = 80
 
 
 class ConfigError(Exception):
@@ -69,21 +73,23 @@ def load_config(env: Mapping[str, str] = os.environ) -> Config:
         public_url=public_url,
         secret_key=_key(env, "SECRET_KEY_FILE", data_dir / "secret.key"),
         node_key=_key(env, "NODE_KEY_FILE", data_dir / "node.key"),
-        node_name=env.get("NODE_NAME", urlsplit(public_url).hostname or "localhost"),
+        node_name=_node_name(env.get("NODE_NAME") or _host(public_url)),
         firms_may_join=_switch(env, "FIRMS_MAY_JOIN", True),
         smtp_url=_smtp_url(env.get("SMTP_URL", "")),
         mail_from=_mail(env.get("MAIL_FROM", "werkring@localhost.invalid"), "MAIL_FROM"),
         push_contact=_mail(env.get("PUSH_CONTACT", "betrieb@localhost.invalid"), "PUSH_CONTACT"),
         push_test_hosts=tuple(host for host in env.get("PUSH_TEST_HOSTS", "").split(",") if host),
         proxies=_number(env.get("PROXIES", "0"), "PROXIES", 0, 3),
-        queue_url=env.get("QUEUE_URL", ""),
-        clock_start=env.get("CLOCK_START", ""),
+        queue_url=_queue_url(env.get("QUEUE_URL", "")),
+        clock_start=_clock_start(env.get("CLOCK_START", "")),
         practice=_switch(env, "PRACTICE", True),
         legal_dir=_legal_dir(env.get("LEGAL_DIR", "")),
     )
 
 
 def _folder(text: str) -> Path:
+    if not text:
+        raise ConfigError("DATA_DIR must name a folder.")
     folder = Path(text).absolute()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -105,23 +111,66 @@ def _number(text: str, name: str, least: int, most: int) -> int:
 
 
 def _public_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+    parts = _parts(text)
+    is_bare = parts is not None and parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or not is_bare:
         raise ConfigError(f"PUBLIC_URL must look like https://werkring.example, not {text!r}.")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise ConfigError("PUBLIC_URL must begin with https:// unless it is localhost: passkeys need it.")
     return text.rstrip("/")
 
 
+def _parts(url: str) -> SplitResult | None:
+    """The parts of an address; None for one with broken brackets or a port that is no number."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _host(public_url: str) -> str:
+    host = urlsplit(public_url).hostname or ""
+    return "localhost" if host in LOOPBACK else host
+
+
+def _node_name(text: str) -> str:
+    if len(text) > MOST_NODE_NAME or not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", text):
+        raise ConfigError(f"NODE_NAME must look like werkring.example, not {text!r}.")
+    return text
+
+
 def _database_url(text: str, data_dir: Path) -> str:
     if not text:
         return f"sqlite:///{data_dir / 'werkring.sqlite'}"
     if text.startswith("sqlite:///"):
+        folder = Path(text.removeprefix("sqlite:///")).absolute().parent
+        if not folder.is_dir():
+            raise ConfigError(f"DATABASE_URL: the folder {folder} does not exist.")
         return text
-    for prefix in ("postgresql+psycopg://", "postgresql://", "postgres://"):
-        if text.startswith(prefix):
+    for prefix in ("postgresql+psycopg://", *POSTGRES):
+        if text.startswith(prefix) and _parts(text) is not None:
             return "postgresql+psycopg://" + text.removeprefix(prefix)
-    raise ConfigError("DATABASE_URL must begin with sqlite:/// or postgresql://.")
+    raise ConfigError("DATABASE_URL must look like sqlite:////folder/file or postgresql://user:password@host/database.")
+
+
+def _queue_url(text: str) -> str:
+    if text and (not text.startswith((*POSTGRES, "redis://", "rediss://")) or _parts(text) is None):
+        raise ConfigError("QUEUE_URL must look like redis://host:6379/0 or postgresql://user:password@host/database.")
+    return text
+
+
+def _clock_start(text: str) -> str:
+    """An ISO time with zone; after an @ the second since 1970 at which it began."""
+    time, _, began = text.partition("@")
+    try:
+        is_good = not text or (dt.datetime.fromisoformat(time).tzinfo is not None and float(began or 0) >= 0)
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ConfigError(f"CLOCK_START must look like 2026-11-16T07:00:00+01:00, not {text!r}.")
+    return text
 
 
 def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
@@ -160,7 +209,8 @@ def _make_key(path: Path) -> None:
 
 
 def _smtp_url(text: str) -> str:
-    if text and urlsplit(text).scheme not in ("smtp", "smtps"):
+    parts = _parts(text)
+    if text and (parts is None or parts.scheme not in ("smtp", "smtps") or not parts.hostname):
         raise ConfigError("SMTP_URL must look like smtps://user:password@mail.example:465.")
     return text
 

@@ -184,7 +184,7 @@ def _engine_for(config: Config) -> Any:
     url = config.queue_url or ("" if config.is_embedded else config.database_url)
     if url.startswith("redis"):
         return RedisHuey("werkring", url=url, results=False)
-    if url.startswith("postgresql"):
+    if url.startswith("postgres"):
         return PostgresHuey("werkring", dsn=url.replace("postgresql+psycopg", "postgresql"), results=False)
     # a file of its own with a rollback journal: the standard library's older SQLite corrupts write-ahead logs
     return SqliteHuey("werkring", filename=str(config.data_dir / "tasks.sqlite"), journal_mode="delete", results=False)

@@ -22,13 +22,30 @@ def test_nothing_set_is_a_good_start(tmp_path: Path) -> None:
     [
         ("PORT", "0"), ("PORT", "x"), ("PUBLIC_URL", "http://werkring.example"), ("PUBLIC_URL", "werkring.example"),
         ("DATABASE_URL", "mysql://x"), ("FIRMS_MAY_JOIN", "yes"), ("SMTP_URL", "mail.example"), ("PUSH_CONTACT", "nobody"),
-        ("PROXIES", "9"), ("LEGAL_DIR", "/no/such/folder"), ("NODE_KEY_FILE", "/no/such/file"),
+        ("PROXIES", "9"), ("LEGAL_DIR", "/no/such/folder"), ("NODE_KEY_FILE", "/no/such/file"), ("DATA_DIR", ""),
+        ("PUBLIC_URL", "http://["), ("PUBLIC_URL", "https://werkring.example:abc"), ("PUBLIC_URL", "https://a@b.example"),
+        ("PUBLIC_URL", "https://werkring.example/#x"), ("DATABASE_URL", "sqlite:////no/such/folder/file.sqlite"),
+        ("DATABASE_URL", "postgresql://host:abc/name"), ("QUEUE_URL", "foo"), ("QUEUE_URL", "redis://host:abc"),
+        ("SMTP_URL", "smtp://"), ("SMTP_URL", "smtp://mail.example:abc"), ("NODE_NAME", "a b"), ("NODE_NAME", "x@y"),
+        ("NODE_NAME", "Werkring"), ("NODE_NAME", "x" * 81), ("CLOCK_START", "garbage"), ("CLOCK_START", "2026-11-16T07:00"),
+        ("CLOCK_START", "2026-11-16T07:00:00+01:00@soon"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name) as wrong:
-        load_config({"DATA_DIR": str(tmp_path), name: value})
+        load_config({"DATA_DIR": str(tmp_path)} | {name: value})
     assert "\n" not in str(wrong.value)
+
+
+def test_what_is_right_is_taken_as_it_is(tmp_path: Path) -> None:
+    settings = {
+        "PUBLIC_URL": "https://werkring.example:8443/", "NODE_NAME": "node-1.werkring.example", "QUEUE_URL": "redis://h:6379/0",
+        "SMTP_URL": "smtps://user:password@mail.example:465", "CLOCK_START": "2026-11-16T07:00:00+01:00@1795000000.5",
+    }  # fmt: skip
+    config = load_config(settings | {"DATA_DIR": str(tmp_path)})
+    assert (config.public_url, config.origin) == ("https://werkring.example:8443",) * 2
+    assert (config.node_name, config.queue_url) == ("node-1.werkring.example", "redis://h:6379/0")
+    assert load_config({"DATA_DIR": str(tmp_path), "PUBLIC_URL": "http://[::1]:8000"}).node_name == "localhost"
 
 
 def test_a_key_file_of_the_wrong_length_is_refused(tmp_path: Path) -> None:
