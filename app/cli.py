@@ -9,10 +9,12 @@ import urllib.request
 from pathlib import Path
 
 import click
+from flask import Flask
 
 from app.config import Config, ConfigError, load_config
-from app.core.backup import BackupError, make_backup, restore_backup
+from app.core.backup import DUMP, BackupError, make_backup, restore_backup
 
+KEYS = ("secret.key", "node.key")
 ROOT = Path(__file__).parents[1]
 START_S = 60
 
@@ -32,7 +34,18 @@ def _config() -> Config:
 @main.command()
 def migrate() -> None:
     """Bring the database to this version."""
-    migrate_database(_config().database_url)
+    _migrate(_config())
+
+
+def _migrate(config: Config) -> None:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        migrate_database(config.database_url)
+    except DBAPIError as error:
+        raise click.ClickException(
+            f"DATABASE_URL: the database cannot be used ({str(error.orig).splitlines()[0]})."
+        ) from None
 
 
 def migrate_database(url: str) -> None:
@@ -51,23 +64,56 @@ def migrate_database(url: str) -> None:
 def backup(target: Path) -> None:
     """Write database and keys into one archive, and restore it once to be sure."""
     config = _config()
+    keys = {"secret.key": config.secret_key, "node.key": config.node_key}
     try:
-        counts = make_backup(config.database_url, config.data_dir, target.absolute())
+        made = make_backup(
+            config.database_url,
+            config.data_dir,
+            target.absolute(),
+            keys,
+            lambda url: _check_node_key(url, config.node_key),
+        )
     except BackupError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{target}: {target.stat().st_size} bytes, {sum(counts.values())} rows, restored once and found whole.")
+    click.echo(
+        f"{target}: {target.stat().st_size} bytes, {sum(made.rows.values())} rows, restored once and found whole."
+    )
+    for name in KEYS:
+        click.echo(f"{name}: inside." if name in made.files else f"{name}: NOT inside; keep a copy of it elsewhere.")
+
+
+def _check_node_key(database_url: str, node_key: bytes) -> None:
+    """A backup that its own node cannot open any more is none."""
+    from app.core.db import Database
+    from app.notary.keys import is_opened_by
+
+    database = Database(database_url)
+    try:
+        with database.read() as session:
+            if not is_opened_by(session, node_key):
+                raise BackupError("The node key in use does not open the firms' keys; look for the right node.key.")
+    finally:
+        database.close()
 
 
 @main.command()
 @click.argument("archive", type=click.Path(path_type=Path, exists=True))
 def restore(archive: Path) -> None:
-    """Fill the empty DATA_DIR from an archive."""
-    data_dir = Path(os.environ.get("DATA_DIR", "var")).absolute()
+    """Fill the empty DATA_DIR (and the empty PostgreSQL database at DATABASE_URL) from an archive."""
+    data_dir = Path(os.environ.get("DATA_DIR") or "var").absolute()
     try:
-        counts = restore_backup(archive, data_dir, os.environ.get("DATABASE_URL", ""))
+        found = restore_backup(
+            archive, data_dir, os.environ.get("DATABASE_URL", "").replace("postgres://", "postgresql://")
+        )
     except BackupError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{data_dir} is restored: {sum(counts.values())} rows. `make run` starts it.")
+    click.echo(f"{data_dir} is restored: {sum(found.rows.values())} rows.")
+    for name in KEYS:
+        if name not in found.files:
+            click.echo(f"{name} was not inside: put it into {data_dir} before the start, or name its file.")
+    if not found.database_url:
+        click.echo(f"{DUMP} waits there: set DATABASE_URL to an empty database and bring it in with pg_restore.")
+    click.echo("`make run` starts it.")
 
 
 @main.command()
@@ -76,7 +122,7 @@ def restore(archive: Path) -> None:
 def serve(host: str, processes: int) -> None:
     """Migrate, then run web and worker until Ctrl-C."""
     config = _config()
-    migrate_database(config.database_url)
+    _migrate(config)
     if config.clock_start and "@" not in config.clock_start:
         os.environ["CLOCK_START"] = f"{config.clock_start}@{time.time()}"
     children = [_start_worker(), _start_web(host, config.port, processes)]
@@ -93,6 +139,14 @@ def serve(host: str, processes: int) -> None:
         click.echo("\nWerkring has stopped.")
     finally:
         _stop(children)
+
+
+def create_commands() -> Flask:
+    """What `flask backup` and `flask restore` find: an application without a world, so that they need no running node."""
+    app = Flask("app", static_folder=None)
+    for command in (backup, restore, migrate):
+        app.cli.add_command(command)
+    return app
 
 
 def _start_worker() -> "subprocess.Popen[bytes]":

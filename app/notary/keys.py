@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from functools import lru_cache
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.notary.models import FirmKey, LedgerHead
@@ -18,6 +19,18 @@ def use_node_key(node_key: bytes) -> None:
     """Let this process open keys that were wrapped under `node_key` (32 bytes); each world has its own."""
     if node_key not in _node_keys:
         _node_keys.append(node_key)
+
+
+def is_opened_by(session: Session, node_key: bytes) -> bool:
+    """Say whether a node key opens the firms' keys of this database; True where there is no firm yet."""
+    row = session.scalar(sa.select(FirmKey).where(FirmKey.wrapped.is_not(None)).limit(1))
+    if row is None or row.wrapped is None:
+        return True
+    try:
+        unwrap_key(row.wrapped, node_key, row.purpose, _origin(session, row.firm_id))
+    except VerificationError:
+        return False
+    return True
 
 
 def log_signer(session: Session, firm_id: str) -> Signer:
