@@ -23,6 +23,7 @@ from app.factory import create_app
 from app.firms.access import PERMISSIONS, WITHOUT_PASSKEY, Actor, Role
 from app.machines.models import Machine
 from app.passkeys.sessions import cookie_name
+from app.web.security import STRANGER_COOKIE
 from app.web.transaction import page
 from tests.long.race_world import MONDAY
 from tests.safety.scene import ROLES, FirmIds, Scene, make_scene
@@ -211,6 +212,7 @@ def ask(
 ) -> TestResponse:
     """One request by one person of the house, as a browser of the same origin sends it."""
     client = matrix.app.test_client()
+    client.set_cookie(STRANGER_COOKIE, "one and the same browser", domain="localhost")
     if person in house.cookies:
         client.set_cookie(cookie_name(matrix.app.extensions["world"].config), house.cookies[person], domain="localhost")
     with matrix.app.test_request_context(base_url=ORIGIN):
