@@ -121,10 +121,10 @@ def passkeys(session: Session, actor: Actor) -> list[KeyRow]:
 
 
 def waiting_key_count(session: Session, firm_id: str) -> int:
-    """How many passkeys wait for a record in the ledger: those of managers to sign, locked ones to sign no more."""
-    is_new = Passkey.revoked_at.is_(None) & ~_is_registered() & _is_manager()
-    is_locked = Passkey.revoked_at.is_not(None) & _is_registered() & Passkey.revoked_seq.is_(None)
-    return session.scalar(sa.select(sa.func.count()).where(Passkey.firm_id == firm_id, is_new | is_locked)) or 0
+    """How many passkeys wait for a record in the ledger: those of managers to sign, all others to sign no more."""
+    may_sign = Passkey.revoked_at.is_(None) & _is_manager()
+    query = sa.select(sa.func.count()).where(Passkey.firm_id == firm_id, may_sign != _is_registered())
+    return session.scalar(query) or 0
 
 
 def needs_second_key(session: Session, actor: Actor) -> bool:

@@ -1,18 +1,29 @@
 """The pages of the firm as people meet them: first page, tasks, firm, people, look and language, legal texts."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+from app.core import clock
 from app.core.db import Database
-from app.firms.access import Role
+from app.core.ids import new_id
+from app.firms.access import Actor, Role
 from app.firms.actions import add_person
 from app.firms.models import Firm, Person, RuleChange
+from app.passkeys.models import Passkey
 from tests.machines.house import House, open_house
 from tests.world import TestFirm, make_world
+
+TASKS = {
+    "/maschinen": {Role.MANAGER, Role.FOREMAN, Role.STEWARD},
+    "/notfall/schluessel": {Role.MANAGER},
+    "/partner/einladen": {Role.MANAGER},
+    "/betrieb/einladen": {Role.MANAGER, Role.FOREMAN, Role.STEWARD},
+}
 
 
 @pytest.fixture
@@ -151,7 +162,7 @@ def test_one_manager_alone_does_not_switch_the_two_person_rule_off(
     assert "Eine andere Leitung muss noch zustimmen." in house.get("/betrieb").text
     assert f"/betrieb/zwei-leitungen/{change}" not in house.get("/betrieb").text
     boss = keller.actor()
-    house.enter(type(boss)(**(vars(boss) | {"person_id": petra})))
+    house.enter(replace(boss, person_id=petra))
     assert f'href="/betrieb/zwei-leitungen/{change}"' in house.get("/betrieb").text
     page = house.get(f"/betrieb/zwei-leitungen/{change}").text
     assert "bisher: über 1.000,00 €" in page
@@ -164,3 +175,43 @@ def test_the_protocol_tells_what_was_changed_by_whom(house: House, keller: TestF
     assert "Keller Worker hat neue Aufgaben." in page
     assert "Keller Manager" in page
     assert house.enter(keller.actor(Role.FOREMAN)).get("/protokoll").status_code == 403
+
+
+def actor_as(firm: TestFirm, role: Role) -> Actor:
+    return replace(firm.actor(), role=role, roles=frozenset({role}))
+
+
+def add_key(database: Database, firm: TestFirm, **facts: object) -> None:
+    with database.write() as session:
+        name = new_id()
+        session.add(
+            Passkey(
+                firm_id=firm.id, id=name, created_at=clock.now(), person_id=firm.people[Role.MANAGER], credential_id=name,
+                public_key=b"", user_handle="handle", name="Handy", **facts,
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("role", [Role.MANAGER, Role.FOREMAN, Role.STEWARD])
+def test_the_task_list_holds_only_what_this_person_may_do(house: House, keller: TestFirm, role: Role) -> None:
+    page = house.enter(actor_as(keller, role)).get("/betrieb/aufgaben").text
+    for path, roles in TASKS.items():
+        assert (f'href="{path}"' in page) == (role in roles), path
+
+
+def test_managers_are_urged_to_a_second_key_and_see_keys_that_wait(
+    house: House, sqlite_database: Database, keller: TestFirm
+) -> None:
+    add_key(sqlite_database, keller, registered_seq=0)
+    page = house.get("/betrieb/aufgaben").text
+    assert "Du hast nur einen Schlüssel. Richte einen zweiten ein." in page
+    assert "braucht deine Bestätigung" not in page
+    assert "karte-schluessel" not in house.get("/start").text
+    add_key(sqlite_database, keller)
+    page = house.get("/betrieb/aufgaben").text
+    assert "nur einen Schlüssel" not in page
+    assert "Ein Schlüssel braucht deine Bestätigung." in page
+    add_key(sqlite_database, keller, registered_seq=1, revoked_at=clock.now())
+    assert "2 Schlüssel brauchen deine Bestätigung." in house.get("/betrieb/aufgaben").text
+    assert "2 Schlüssel brauchen deine Bestätigung." in house.get("/start").text
+    assert "Schlüssel" not in house.enter(actor_as(keller, Role.FOREMAN)).get("/betrieb/aufgaben").text
