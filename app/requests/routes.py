@@ -275,7 +275,7 @@ def questions(session: Session, actor: Actor, request_id: str, partner_id: str) 
     request = _thread_request(session, actor, request_id, partner_id)
     response = thread_page(session, actor, request, partner_id, Form())
     with world().database().write() as writing:
-        mark_thread_seen(writing, actor.firm_id, request_id, partner_id)
+        mark_thread_seen(writing, actor, request_id, partner_id)
     return response
 
 

@@ -646,7 +646,7 @@ def upgrade() -> None:
         "alert",
         sa.Column("person_id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=30), nullable=False),
-        sa.Column("subject_id", sa.String(length=36), nullable=False),
+        sa.Column("subject_id", sa.String(length=80), nullable=False),
         sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("url", sa.String(length=200), nullable=False),
         sa.Column("once_key", sa.String(length=160), nullable=False),
