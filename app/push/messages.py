@@ -183,6 +183,16 @@ KINDS: dict[str, Kind] = {
         is_urgent=False,
         has_mail=False,
     ),
+    "request_changed": Kind(
+        ("Anfrage hat sich geändert",),
+        ("%(name)s hat etwas geändert. Sieh nach.", "Ein Partner hat etwas geändert. Sieh nach."),
+        is_urgent=False,
+        has_mail=False,
+    ),
+    "answer_dropped": Kind(
+        ("Dein Ja gilt nicht mehr",),
+        ("%(name)s hat die Anfrage geändert.", "Ein Partner hat die Anfrage geändert."),
+    ),
     "chosen": Kind(
         ("Euer Angebot passt",),
         ("%(name)s möchte es nehmen.", "Ein Partner möchte es nehmen."),
