@@ -269,12 +269,15 @@ def test_a_sheet_lies_flat_on_a_laser() -> None:
     assert judge(replace(sheet, needs={"thickness_copper_mm": 2}), laser).answer == "check"
 
 
-def test_a_press_brake_has_no_space_to_compare() -> None:
+def test_where_a_machine_has_no_space_to_compare_a_person_looks_at_the_size() -> None:
     brake = replace(F5, type_key="press_brake", capabilities=(CapabilityFacts("press_braking"),))
     need = Requirement(
-        METAL, "hours", "2026-W49", "2026-W52", "press_braking", part_mm=(900, 9, 9), part_g=9, need_min=600
+        METAL, "hours", "2026-W49", "2026-W52", "press_braking", part_mm=(9000, 9, 9), part_g=9, need_min=600
     )
-    assert [reason.code for reason in judge(need, brake).reasons] == ["process", "hours"]
+    verdict = judge(need, brake)
+    assert verdict.answer == "check"
+    assert [reason.code for reason in verdict.reasons] == ["process", "size", "hours"]
+    assert judge(replace(need, part_mm=None), brake).answer == "yes"
 
 
 def test_a_5_axis_centre_does_3_axis_work_as_the_second_choice() -> None:
