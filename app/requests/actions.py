@@ -26,6 +26,7 @@ from app.requests.drafting import (
     discard_draft,
     drop_file,
     erase_old_drafts,
+    move_delivery,
     save_details,
     save_requirement,
     start_draft,
@@ -136,6 +137,7 @@ def change_request(session: Session, actor: Actor, request_id: str, change: Chan
     if request.part_count != change.part_count:
         request.job_version = request.version + 1
     request.version += 1
+    move_delivery(request, change.last_week)
     for name in Change.__dataclass_fields__:
         setattr(request, name, getattr(change, name))
     emit(session, RequestChanged(actor.firm_id, request_id))

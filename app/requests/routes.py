@@ -233,7 +233,7 @@ def ask_for_shortage(session: Session, actor: Actor) -> Response:
     )
     draft = open_draft(session, actor.firm_id, actor.person_id, RequestKind.HOURS, clock.now())
     request_id = draft.id if draft else start_draft(session, actor, RequestKind.HOURS, missing)
-    save_requirement(session, actor, request_id, missing)
+    save_requirement(session, actor, request_id, missing, form.value("delivery_week"))
     return go_to(url_for("requests.details", request_id=request_id))
 
 
