@@ -57,7 +57,7 @@ def size_reason(need: Requirement, machine: MachineFacts) -> Reason | None:
     if kind is None or not space:
         return Reason("size", None, "Der Arbeitsraum ist unbekannt. Prüfe, ob das Teil passt.")
     sides: dict[str, str | int] = {"size": " × ".join(map(str, need.part_mm))}
-    if _fits_space(need, kind, machine.allowance or kind.allowance_mm, space):
+    if _fits_space(need, kind, kind.allowance_mm, space):
         return Reason("size", True, "Das Teil passt auf die Maschine: %(size)s mm.", sides)
     return Reason("size", False, "Das Teil ist zu groß für die Maschine: %(size)s mm.", sides)
 

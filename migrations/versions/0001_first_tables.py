@@ -1138,7 +1138,6 @@ def upgrade() -> None:
         "rate_card",
         sa.Column("machine_id", sa.String(length=36), nullable=False),
         sa.Column("rate_cents_per_hour", sa.BigInteger(), nullable=False),
-        sa.Column("set_up_rate_cents", sa.BigInteger(), nullable=True),
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),

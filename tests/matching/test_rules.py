@@ -222,10 +222,9 @@ def test_a_part_that_may_turn_is_tried_in_all_positions() -> None:
     assert judge(replace(long_part, may_turn=False)).answer == "no"
 
 
-def test_the_allowance_may_differ_per_machine() -> None:
-    tight = replace(NEED, part_mm=(640, 100, 100), need_min=600)
-    assert judge(tight, replace(F5, allowance=(10, 10, 40))).answer == "yes"
-    assert judge(tight).answer == "no"
+def test_nothing_is_proposed_before_the_machines_lead_time_is_over() -> None:
+    assert judge(NEED, replace(F5, ready_week="2026-W51")).lines[0][0] == "2026-W51"
+    assert judge(NEED, replace(F5, ready_week="2027-W20")).answer == "no"
 
 
 @pytest.mark.parametrize(
