@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Response
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -127,12 +127,18 @@ def card(row: InboxRow) -> dict[str, Any]:
         "title": _title(row),
         "minutes": number or (row.need_min if is_hours else 0),
         "pieces": "" if is_hours else pieces_text(row.part_count),
-        "part": row.title,
+        "facts": _card_facts(row),
         "weeks": weeks_text(row.first_week, row.last_week),
         "reply_by": when_text(row.reply_by),
         "mark": _mark(row),
-        "unread": row.unread_count,
     }
+
+
+def _card_facts(row: InboxRow) -> list[tuple[str, str]]:
+    """The part, and whether the partner wrote something that nobody here has read."""
+    unread = ngettext("%(num)s neue Antwort", "%(num)s neue Antworten", row.unread_count) if row.unread_count else ""
+    facts = ((gettext("Teil"), row.title), (gettext("Rückfragen"), unread))
+    return [(name, text) for name, text in facts if text]
 
 
 def _mark(row: InboxRow) -> str:
