@@ -41,6 +41,7 @@ from app.offers.queries import asked_of, lines_of, live_offers, offer_for
 from app.offers.rules import Asked, check_step, still_answers
 from app.partners.queries import may_send
 from app.push.actions import alert_people, cancel_alerts
+from app.requests.actions import open_files
 from app.requests.queries import ANSWERABLE, partner_request, receipt_of
 
 
@@ -93,6 +94,8 @@ def close_answers(session: Session, event: RequestGone) -> None:
             end_offer(session, offer, "released")
     if request.state in ANSWERABLE:
         emit(session, RequestReceived(event.firm_id, request.id))
+    elif not any(offer.state == "accepted" for offer in live_offers(session, event.firm_id, request.id, "ours")):
+        open_files(session, event.firm_id, request.id, is_open=False)
 
 
 def drop_partner_offers(session: Session, event: PartnershipEnded | PartnershipBroken) -> None:
@@ -161,11 +164,16 @@ def decline_offer(session: Session, firm_id: str, offer_id: str) -> None:
 
 
 def accept_offer(session: Session, firm_id: str, offer_id: str) -> None:
-    """Its agreement is in force: selected → accepted, on either side. The same again does nothing."""
+    """Its agreement is in force: selected → accepted, on either side; the provider may open all drawings now.
+
+    The same again does nothing.
+    """
     offer = session.get_one(Offer, (firm_id, offer_id))
     if offer.state != "accepted":
         check_step(offer.state, "accepted")
         offer.state = "accepted"
+    if offer.side == "ours":
+        open_files(session, firm_id, offer.request_id, is_open=True)
 
 
 def release_selection(session: Session, firm_id: str, offer_id: str) -> None:

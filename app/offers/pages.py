@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import Conflict
+from app.federation.queries import shut_files
 from app.firms.access import Actor, may
 from app.matching.queries import Judgement, judge_request
 from app.offers.parsing import free_slots
@@ -35,6 +36,7 @@ def answer_page(session: Session, actor: Actor, request: WorkRequest, form: Form
     judgement = judge_request(session, actor.firm_id, request)
     offer = own_offer(session, actor.firm_id, request.id)
     receipt = receipt_of(session, actor.firm_id, request.id)
+    files = files_of(session, actor.firm_id, request.id)
     return render(
         "offers/show.html",
         status,
@@ -50,7 +52,8 @@ def answer_page(session: Session, actor: Actor, request: WorkRequest, form: Form
         span=weeks_text(judgement.lines[0].week, judgement.lines[-1].week) if judgement.lines else "",
         lines=_by_week(judgement),
         facts=_facts(request, judgement),
-        files=files_of(session, actor.firm_id, request.id),
+        files=files,
+        shut=shut_files(session, actor.firm_id, [file.file_id for file in files]),
         offer=offer if offer and offer.offer.state not in ("withdrawn", "expired", "superseded") else None,
         own=receipt,
         can_undo=_can_undo(receipt, actor),

@@ -47,6 +47,7 @@ from app.requests.questions import (
 )
 from app.requests.receiving import (
     close_partner_requests,
+    open_files,
     receive_change,
     receive_closed,
     receive_request,
@@ -72,6 +73,7 @@ __all__ = [
     "drop_file",
     "expire_requests",
     "mark_thread_seen",
+    "open_files",
     "publish_request",
     "receive_answer",
     "receive_change",

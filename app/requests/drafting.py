@@ -48,6 +48,9 @@ class Upload:
 
     name: str
     body: bytes
+    confidentiality: str = "partner"
+    index: str = ""
+    """Of a drawing: which of its versions it is"""
 
 
 def start_draft(session: Session, actor: Actor, kind: RequestKind, need: RequirementDraft) -> str:
@@ -136,6 +139,8 @@ def keep_upload(
             sha256=stored.sha256,
             media_type=media_type,
             size=stored.size,
+            confidentiality=upload.confidentiality,
+            index=upload.index,
         )
     )
     session.flush()

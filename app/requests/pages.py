@@ -13,6 +13,7 @@ from app.core import clock
 from app.core.errors import RuleBroken
 from app.core.holidays import holidays_near
 from app.core.units import week_of, weeks, weeks_from
+from app.federation.queries import shut_files
 from app.firms.access import Actor
 from app.packs.queries import load_pack
 from app.packs.rules import Process
@@ -172,6 +173,7 @@ def thread_page(
 ) -> Response:
     partner = partnership_with(session, actor.firm_id, partner_id)
     is_ours = request.side == "ours"
+    lines = thread(session, actor.firm_id, request.id, partner_id)
     return render(
         "requests/questions.html",
         status,
@@ -181,7 +183,8 @@ def thread_page(
         partner_id=partner_id,
         about=f"{process_text(request.process_key, request.pack)} · "
         + asked_text(request.kind, request.need_min, request.part_count),
-        lines=thread(session, actor.firm_id, request.id, partner_id),
+        lines=lines,
+        shut=shut_files(session, actor.firm_id, [file.file_id for line in lines for file in line.files]),
         is_ours=is_ours,
         is_over=request.state in ("cancelled", "expired"),
         back=own_url(request.id) if is_ours else url_for("offers.show", request_id=request.id),

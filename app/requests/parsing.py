@@ -23,6 +23,8 @@ from app.web.forms import Form
 UNKNOWN = "unknown"
 """The chip "weiß ich nicht"."""
 MOST_UPLOADS = 5
+STAGES = ("partner", "after_agreement")
+"""When a partner may open a drawing: at once, or once both have signed."""
 
 
 def read_need(form: Form, pack: Pack, today: dt.date) -> RequirementDraft | None:
@@ -99,11 +101,12 @@ def read_moment(form: Form, name: str) -> dt.datetime | None:
         return None
 
 
-def uploads(name: str = "drawing") -> list[Upload]:
-    """The files of a form that were really chosen."""
-    return [
-        Upload(file.filename or "", _bytes(file)) for file in http.files.getlist(name)[:MOST_UPLOADS] if file.filename
-    ]
+def uploads(form: Form, name: str = "drawing") -> list[Upload]:
+    """The files of a form that were really chosen, with what the form says of them."""
+    stage = form.choice("confidentiality", STAGES, missing="") or "partner"
+    index = form.text("index", most=20)
+    chosen = [file for file in http.files.getlist(name)[:MOST_UPLOADS] if file.filename]
+    return [Upload(file.filename or "", _bytes(file), stage, index) for file in chosen]
 
 
 def _bytes(file: FileStorage) -> bytes:

@@ -169,19 +169,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("firm_id", "file_id", "to_firm_id", name=op.f("pk_file_grant")),
     )
     op.create_table(
-        "file_opening",
-        sa.Column("file_id", sa.String(length=36), nullable=False),
-        sa.Column("by_firm_id", sa.String(length=36), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("firm_id", sa.String(length=36), nullable=False),
-        sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_file_opening")),
-        sa.UniqueConstraint(
-            "firm_id", "file_id", "by_firm_id", "day", name=op.f("uq_file_opening_firm_id_file_id_by_firm_id_day")
-        ),
-    )
-    op.create_table(
         "firm",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("address", sa.String(length=120), nullable=False),
@@ -533,6 +520,7 @@ def upgrade() -> None:
         sa.Column("from_firm_id", sa.String(length=36), nullable=True),
         sa.Column("origin_id", sa.String(length=36), nullable=False),
         sa.Column("is_clean", sa.Boolean(), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

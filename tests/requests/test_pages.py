@@ -280,3 +280,19 @@ def test_a_property_that_the_machine_must_have_travels_with_the_request(
     changed = request_row(sqlite_database, world["keller"], request_id)
     assert changed is not None
     assert changed.needs == {}
+
+
+def test_a_drawing_is_kept_back_until_the_signature_where_the_form_says_so(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = begin(house)
+    drawing = (io.BytesIO(b"%PDF-1.7 x"), "teil.pdf")
+    told = second(house, request_id, drawing=drawing, confidentiality="after_agreement", index="B")
+    assert house.post(f"/suchen/{request_id}/schritt/2", **told).status_code == 303
+    assert "teil.pdf · B · nach der Unterschrift" in house.get(f"/suchen/{request_id}/schritt/2").text
+    house.post(f"/suchen/{request_id}/senden")
+    run_until_quiet(sqlite_database)
+    house.enter(world["yilmaz"].actor(Role.FOREMAN))
+    page = house.get(f"/anfragen/{request_id}").text
+    assert "Zeichnung teil.pdf: nach der Unterschrift." in page
+    assert "/dateien/" not in page

@@ -27,7 +27,7 @@ capability.material_groups capability.process_key capacity_window.confirmed_by c
 capacity_window.week certificate.file_id certificate.process_keys certificate.type_key certificate.verified_by
 challenge.browser_hash challenge.challenge challenge.detail challenge.document_id challenge.document_kind
 challenge.person_id challenge.purpose closure.site_id file_grant.file_id file_grant.to_firm_id
-file_opening.by_firm_id file_opening.file_id firm.address firm.legal_form firm.postcode firm.register_court
+firm.address firm.legal_form firm.postcode firm.register_court
 firm.register_no firm.vat_id firm_key.public_key firm_key.purpose founding_draft.browser_hash founding_draft.facts
 founding_draft.ledger founding_draft.next_url founding_draft.passkey framework.clauses framework.digest
 framework.partner_id framework.record framework.template_key framework.terms framework.text framework.text_sha256
