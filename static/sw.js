@@ -10,6 +10,7 @@
 //               "thanks": {"title", "body"}, "failed": {"title"}},
 //      "actions": [{"action": "yes", "title": "…"}, {"action": "no", "title": "…"}]},
 //    "app_badge": 2}
+// The answer to arrived_url may be {"title"}: the matter is done meanwhile, and that is shown in place of the message.
 // Every key of data may be missing. The actions "open" and "seen" go to the task and to seen_url; "undo" goes to undo_url;
 // any other action is an answer. All POSTs carry {"token", "id", "answer"?} as JSON and no cookies: the token is the only right.
 // The server's answer may be {"title", "body", "undo_url", "token"} and then speaks instead of thanks; the "error" of a
@@ -109,8 +110,14 @@ async function withTime(copy) {
 self.onPush = async (data) => {
   const { notification, app_badge: badge } = read(data);
   await show(notification.title, notification);
-  await Promise.allSettled([setBadge(badge), post(notification.data?.arrived_url, notification.data)]);
+  const [, told] = await Promise.allSettled([setBadge(badge), post(notification.data?.arrived_url, notification.data)]);
+  if (told.value?.body.title) await show(told.value.body.title, settled(notification));
 };
+
+/** What is done meanwhile, say while the phone was off, keeps its place and its page, but asks nothing any more. */
+function settled({ tag, lang, navigate, data }) {
+  return { tag, lang, navigate, data: { ...data, token: "", answer_url: "" } };
+}
 
 /** What a tap does: "" or "open" opens the task, "seen" says so, "undo" takes back, anything else answers. */
 self.onAlert = async (action, data) => {

@@ -16,6 +16,7 @@ from app.federation.files import MOST_FILE_BYTES as MOST_FILE_BYTES
 from app.federation.files import fetch_file as fetch_file
 from app.federation.files import grant_files
 from app.federation.files import note_opening as note_opening
+from app.federation.files import set_files_open as set_files_open
 from app.federation.files import store_file as store_file
 from app.federation.lanes import first_waiting
 from app.federation.lanes import waiting_messages as waiting_messages

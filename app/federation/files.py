@@ -1,6 +1,7 @@
 """Files beside messages: kept per firm, fetched only where a message named them, every opening told to the owner."""
 
 import hashlib
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,9 +10,10 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.errors import Conflict, RuleBroken
 from app.core.ids import new_id
-from app.federation.models import FileGrant, FileOpening, StoredFile
+from app.federation.models import FileGrant, StoredFile
 from app.federation.rules import MOST_FILE_BYTES as MOST_FILE_BYTES
 from app.federation.rules import is_photo, named_files
+from app.firms.actions import note_event
 
 MISSING = "Die Datei des Partners ist nicht da."
 
@@ -87,16 +89,16 @@ def fetch_file(session: Session, firm_id: str, from_firm_id: str, file_id: str, 
     return store_file(session, firm_id, theirs.name, theirs.media_type, theirs.body, from_firm_id, file_id)
 
 
-def note_opening(session: Session, owner_id: str, file_id: str, by_firm_id: str) -> None:
-    """Write down for the owner that a firm opened its file: once per firm and day. The person stays in its own house."""
-    today = clock.today()
-    known = sa.select(FileOpening.id).where(
-        FileOpening.firm_id == owner_id, FileOpening.file_id == file_id, FileOpening.by_firm_id == by_firm_id
+def set_files_open(session: Session, firm_id: str, file_ids: Collection[str], is_open: bool) -> None:
+    """Let the firm's people open a partner's files, or no longer."""
+    session.execute(
+        sa.update(StoredFile)
+        .where(StoredFile.firm_id == firm_id, StoredFile.id.in_(file_ids), StoredFile.from_firm_id.is_not(None))
+        .values(is_open=is_open)
     )
-    if session.scalar(known.where(FileOpening.day == today)) is None:
-        session.add(
-            FileOpening(
-                firm_id=owner_id, id=new_id(), created_at=clock.now(), file_id=file_id, by_firm_id=by_firm_id, day=today
-            )
-        )  # fmt: skip
-        session.flush()
+
+
+def note_opening(session: Session, owner_id: str, file_id: str, name: str, by_firm_id: str) -> None:
+    """Write down for the owner that a firm opened its file: once per firm and day. The person stays in its own house."""
+    once = f"opened:{file_id}:{clock.today()}:{by_firm_id}"
+    note_event(session, owner_id, None, "seen_by", "file", file_id, by_firm_id, {"object": name}, once)

@@ -60,6 +60,8 @@ class StoredFile(FirmOwned, Base):
     """The file's id in the house that it came from."""
     is_clean: Mapped[bool] = mapped_column(default=True)
     """A photo waits here until the worker has stripped and re-encoded it."""
+    is_open: Mapped[bool] = mapped_column(default=True)
+    """False: a partner's drawing that waits for the signatures, or whose request ended without an agreement."""
 
 
 class FileGrant(Base):
@@ -71,14 +73,3 @@ class FileGrant(Base):
     file_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     to_firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     created_at: Mapped[dt.datetime]
-
-
-class FileOpening(FirmOwned, Base):
-    """Which firm opened a file of ours: the owner sees it. One row per file, firm and day; the person stays there."""
-
-    __tablename__ = "file_opening"
-    __table_args__ = (sa.UniqueConstraint("firm_id", "file_id", "by_firm_id", "day"),)
-
-    file_id: Mapped[str] = mapped_column(sa.String(36))
-    by_firm_id: Mapped[str] = mapped_column(sa.String(36))
-    day: Mapped[dt.date]

@@ -1,7 +1,7 @@
 """Messages and files of the acting firm."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from statistics import median
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from app.core.errors import NotFound
-from app.federation.models import FileOpening, Message, StoredFile
+from app.federation.models import Message, StoredFile
 
 FEWEST_FACTS = 3
 """Below this many requests nothing is said about a partner's answers: one case is no habit."""
@@ -36,9 +36,9 @@ class StuckMessage:
 
 
 def file_for(session: Session, firm_id: str, file_id: str) -> StoredFile:
-    """A file that the firm owns or received; raises NotFound. A photo that is not cleaned yet is not there yet."""
+    """A file that the firm owns or received; raises NotFound. One that is not cleaned, or not open, is not there."""
     file = session.get(StoredFile, (firm_id, file_id))
-    if file is None or not file.is_clean:
+    if file is None or not file.is_clean or not file.is_open:
         raise NotFound
     return file
 
@@ -88,14 +88,10 @@ def answer_facts(session: Session, firm_id: str, partner_id: str, now: dt.dateti
     return AnswerFacts(len(asked), len(spans), minutes)
 
 
-def openings(session: Session, firm_id: str, file_ids: Sequence[str]) -> list[tuple[str, str, dt.date]]:
-    """Who opened the firm's files: (file_id, by_firm_id, day), newest first."""
-    found = session.execute(
-        sa.select(FileOpening.file_id, FileOpening.by_firm_id, FileOpening.day)
-        .where(FileOpening.firm_id == firm_id, FileOpening.file_id.in_(file_ids))
-        .order_by(FileOpening.day.desc(), FileOpening.id)
-    )
-    return [(row.file_id, row.by_firm_id, row.day) for row in found]
+def shut_files(session: Session, firm_id: str, file_ids: Collection[str]) -> set[str]:
+    """Those of a firm's files that its people may not open now."""
+    query = sa.select(StoredFile.id).where(StoredFile.firm_id == firm_id, StoredFile.id.in_(file_ids))
+    return set(session.scalars(query.where(~StoredFile.is_open)))
 
 
 def _asked(session: Session, firm_id: str, partner_id: str, since: dt.datetime) -> dict[str, dt.datetime]:

@@ -36,14 +36,14 @@ def download(database: Database, actor: Actor, file_id: str) -> Response:
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["X-Content-Type-Options"] = "nosniff"
     if owner_id is not None:
-        _tell_owner(database, actor, owner_id, origin_id, file_id)
+        _tell_owner(database, actor, owner_id, origin_id, file_id, name)
     return response
 
 
-def _tell_owner(database: Database, actor: Actor, owner_id: str, origin_id: str, file_id: str) -> None:
+def _tell_owner(database: Database, actor: Actor, owner_id: str, origin_id: str, file_id: str, name: str) -> None:
     """Once per person and day in our Protokoll, once per firm and day in the owner's."""
     once = f"opened:{file_id}:{clock.today()}:{actor.person_id}"
     with database.write() as session:
         note_event(session, actor.firm_id, actor.person_id, "file_opened", "file", file_id, owner_id, {}, once)
         if origin_id and session.get(Firm, owner_id) is not None:
-            note_opening(session, owner_id, origin_id, actor.firm_id)
+            note_opening(session, owner_id, origin_id, name, actor.firm_id)

@@ -51,19 +51,22 @@ def protocol(session: Session, actor: Actor) -> list[Line]:
 
 
 def seen_by(session: Session, actor: Actor) -> list[Line]:
-    """Which firm saw a price or hours of ours, newest first; the firm, never a person of it."""
+    """Which firm saw a price or hours of ours or opened a file, newest first; the firm, never a person of it."""
     other = aliased(Firm)
     rows = session.execute(
-        sa.select(AuditEvent.created_at, other.name)
+        sa.select(AuditEvent.created_at, AuditEvent.object_kind, AuditEvent.detail, other.name)
         .join(other, other.id == AuditEvent.about_firm_id)
         .where(AuditEvent.firm_id == actor.firm_id, AuditEvent.verb == "seen_by")
         .order_by(AuditEvent.created_at.desc(), AuditEvent.id)
         .limit(MOST_LINES)
     )
-    return [
-        Line(gettext("%(firm)s hat euer Angebot angesehen.", firm=row.name), when_text(row.created_at), "", "eye")
-        for row in rows
-    ]
+    return [Line(_seen_text(row), when_text(row.created_at), "", "eye") for row in rows]
+
+
+def _seen_text(row: Any) -> str:
+    if row.object_kind == "file":
+        return str(gettext("%(firm)s hat eure Datei %(file)s geöffnet.", firm=row.name, file=row.detail["object"]))
+    return str(gettext("%(firm)s hat euer Angebot angesehen.", firm=row.name))
 
 
 def _rows(firm_id: str) -> sa.Select[*tuple[Any, ...]]:

@@ -160,13 +160,12 @@ def set_rate(
     actor: Actor,
     machine_id: str,
     rate_cents_per_hour: int,
-    set_up_rate_cents: int | None = None,
     valid_from: dt.date | None = None,
 ) -> None:
     """Write the private rate card of a machine from a day on (today); raises NotAllowed for anybody but managers."""
     require(actor, "rates.edit")
     machine = machine_for(session, actor.firm_id, machine_id)
-    write_rate(session, actor.firm_id, machine_id, rate_cents_per_hour, set_up_rate_cents, valid_from or clock.today())
+    write_rate(session, actor.firm_id, machine_id, rate_cents_per_hour, valid_from or clock.today())
     # The Protokoll says that the rate changed, never to what: foremen may read along over a shoulder.
     note_event(
         session, actor.firm_id, actor.person_id, "rate_changed", "machine", machine_id, detail={"name": machine.name}
@@ -179,13 +178,10 @@ def write_rate(
     firm_id: str,
     machine_id: str,
     rate_cents_per_hour: int,
-    set_up_rate_cents: int | None,
     day: dt.date,
 ) -> None:
     """Write the rate card that begins on the day; older days keep theirs."""
     check_rate(rate_cents_per_hour)
-    if set_up_rate_cents is not None:
-        check_rate(set_up_rate_cents)
     found = session.scalars(
         sa.select(RateCard).where(
             RateCard.firm_id == firm_id, RateCard.machine_id == machine_id, RateCard.valid_from == day
@@ -195,7 +191,6 @@ def write_rate(
         firm_id=firm_id, id=new_id(), created_at=clock.now(), machine_id=machine_id, valid_from=day
     )
     card.rate_cents_per_hour = rate_cents_per_hour
-    card.set_up_rate_cents = set_up_rate_cents
     session.add(card)
     session.flush()
 

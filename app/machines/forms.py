@@ -100,8 +100,7 @@ def read_ability(form: Form, process_key: str) -> CapabilityFacts:
 def rate_fields(card: RateCard | None) -> dict[str, object]:
     if card is None:
         return {}
-    set_up = euro_text(card.set_up_rate_cents) if card.set_up_rate_cents is not None else ""
-    return {"rate": euro_text(card.rate_cents_per_hour), "set_up_rate": set_up}
+    return {"rate": euro_text(card.rate_cents_per_hour)}
 
 
 def certificate_fields(one: Certificate) -> dict[str, object]:

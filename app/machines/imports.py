@@ -125,7 +125,7 @@ def apply_machines(session: Session, firm_id: str, preview: Preview, person_id: 
         if row.rate_cents is not None and rates_on(session, firm_id, [machine.id], clock.today()) != {
             machine.id: row.rate_cents
         }:
-            write_rate(session, firm_id, machine.id, row.rate_cents, None, clock.today())
+            write_rate(session, firm_id, machine.id, row.rate_cents, clock.today())
         emit(session, CapacityFreed(firm_id, machine.id))
     detail = {"count": len(changed)}
     note_event(session, firm_id, person_id, "machines_imported", "import", "", detail=detail)

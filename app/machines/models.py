@@ -55,7 +55,6 @@ class RateCard(FirmOwned, Base):
 
     machine_id: Mapped[str] = mapped_column(sa.String(36))
     rate_cents_per_hour: Mapped[int]
-    set_up_rate_cents: Mapped[int | None]
     valid_from: Mapped[dt.date]
 
 

@@ -212,10 +212,10 @@ def rate(session: Session, actor: Actor, machine_id: str) -> Response:
 @deed("rates.edit")
 def save_rate(session: Session, actor: Actor, machine_id: str) -> Response:
     form = Form(request.form)
-    cents, set_up_cents = form.euro("rate"), form.euro("set_up_rate", "")
+    cents = form.euro("rate")
     if form.is_good and cents is not None:
         try:
-            set_rate(session, actor, machine_id, cents, set_up_cents)
+            set_rate(session, actor, machine_id, cents)
             return go_to(
                 url_for("machines.show", machine_id=machine_id), receipt="Gemerkt. Nur die Leitung sieht den Satz."
             )

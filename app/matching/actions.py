@@ -52,9 +52,13 @@ def rematch_requests(session: Session, event: CapacityFreed) -> None:
 
 
 def announce_match(session: Session, event: RequestMatched) -> None:
-    """Tell our foremen; without a rate card our managers, for only they can set the price. No fit, no noise."""
+    """Tell our foremen; without a rate card our managers, for only they can set the price. No fit, no noise.
+
+    Where somebody of us has answered already, nobody is asked again.
+    """
     request = _answerable(session, event.firm_id, event.request_id)
-    if request is None:
+    receipt = receipt_of(session, event.firm_id, event.request_id)
+    if request is None or (receipt is not None and receipt.answer):
         return
     lines = stored_lines(session, event.firm_id, request.id)
     needs_manager = any(line.rate_cents_per_hour is None for line in lines)
@@ -68,7 +72,6 @@ def announce_match(session: Session, event: RequestMatched) -> None:
         _values(session, request, lines),
         f"request:{request.id}:{request.version}",
     )
-    receipt = receipt_of(session, event.firm_id, request.id)
     if receipt is not None and receipt.announced_at is None:
         receipt.announced_at = clock.now()
 

@@ -47,7 +47,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """One own machine. `windows`: its free minutes by ISO week. `allowance`: mm around a part, None = as its type."""
+    """One own machine. `windows`: its free minutes by ISO week. `ready_week`: with its lead time it begins no earlier."""
 
     id: str
     name: str
@@ -56,7 +56,7 @@ class MachineFacts:
     capabilities: tuple[CapabilityFacts, ...] = ()
     distance_km: float | None = None
     min_block_min: int = 0
-    allowance: tuple[int, int, int] | None = None
+    ready_week: str = ""
     windows: tuple[tuple[str, int], ...] = ()
     rate_cents_per_hour: int | None = None
 

@@ -51,13 +51,13 @@ def type_reason(need: Requirement, machine: MachineFacts) -> Reason | None:
 def size_reason(need: Requirement, machine: MachineFacts) -> Reason | None:
     """The part with its allowance fits the working space; a turned part is never tried in other positions."""
     kind = need.pack.machine_types.get(machine.type_key)
-    if need.part_mm is None or (kind and not kind.envelope and not kind.turned):
+    if need.part_mm is None:
         return None
     space = _numbers(machine, kind.turned or kind.envelope) if kind else None
-    if kind is None or space is None:
+    if kind is None or not space:
         return Reason("size", None, "Der Arbeitsraum ist unbekannt. Prüfe, ob das Teil passt.")
     sides: dict[str, str | int] = {"size": " × ".join(map(str, need.part_mm))}
-    if _fits_space(need, kind, machine.allowance or kind.allowance_mm, space):
+    if _fits_space(need, kind, kind.allowance_mm, space):
         return Reason("size", True, "Das Teil passt auf die Maschine: %(size)s mm.", sides)
     return Reason("size", False, "Das Teil ist zu groß für die Maschine: %(size)s mm.", sides)
 

@@ -1,5 +1,6 @@
 """Our own machines, free hours, rates and certificates as matching wants them. Nothing of this leaves the house."""
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -164,6 +165,7 @@ def _machines(session: Session, firm_id: str, request: WorkRequest, need: Requir
             capabilities=abilities[row.id],
             distance_km=_distance(request, (row.lat, row.lon)),
             min_block_min=row.min_block_min,
+            ready_week=week_of(clock.today() + dt.timedelta(days=row.lead_time_days)),
             windows=tuple(free.get(row.id, ())),
             rate_cents_per_hour=rates.get(row.id),
         )
@@ -192,7 +194,8 @@ def _free_windows(
 def _able_statement(has_process: bool) -> sa.Select[Any]:
     query = (
         sa.select(
-            Machine.id, Machine.name, Machine.type_key, Machine.parameters, Machine.min_block_min, Site.lat, Site.lon,
+            Machine.id, Machine.name, Machine.type_key, Machine.parameters, Machine.min_block_min, Machine.lead_time_days,
+            Site.lat, Site.lon,
             Capability.process_key, Capability.material_groups, Capability.best_it, Capability.best_ra_nm,
         )
         .join(Machine, (Machine.firm_id == Capability.firm_id) & (Machine.id == Capability.machine_id))

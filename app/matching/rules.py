@@ -99,12 +99,12 @@ def _told(*reasons: Reason | None) -> Iterator[Reason]:
 
 
 def _supply(requirement: Requirement, machine: MachineFacts, proof: Proof) -> Supply:
-    """The machine's free weeks inside the request's weeks that end while every needed certificate is valid."""
-    until, last = proof[1], requirement.last_week
+    """The machine's free weeks inside the request's weeks, from its lead time on, while every needed certificate is valid."""
+    until, first, last = proof[1], max(requirement.first_week, machine.ready_week), requirement.last_week
     if until < sunday(last):
         # The last week whose Sunday is still covered holds the day six days before.
         last = week_of(until - dt.timedelta(days=6))
-    weeks = ((week, free) for week, free in machine.windows if requirement.first_week <= week <= last)
+    weeks = ((week, free) for week, free in machine.windows if first <= week <= last)
     return supply_of(weeks, machine.min_block_min)
 
 

@@ -38,9 +38,10 @@ from app.offers.messages import (
 )
 from app.offers.models import Offer, OfferLine
 from app.offers.queries import asked_of, lines_of, live_offers, offer_for
-from app.offers.rules import check_step, still_answers
+from app.offers.rules import Asked, check_step, still_answers
 from app.partners.queries import may_send
 from app.push.actions import alert_people, cancel_alerts
+from app.requests.actions import open_files
 from app.requests.queries import ANSWERABLE, partner_request, receipt_of
 
 
@@ -75,21 +76,16 @@ def close_answers(session: Session, event: RequestGone) -> None:
     """A request ended, or its old version did: free what we held for answers that answer nothing any more.
 
     What a partner's signed draft stands on ends with that agreement alone: the word that a request is over comes from
-    the firm that signed. A new version is matched after that, against the hours that just came free.
+    the firm that signed. A new version is matched after that, against the hours that just came free;
+    what was said of the old one is settled.
     """
     bump_version(session, event.firm_id)
     request = partner_request(session, event.firm_id, event.request_id)
     asked = asked_of(session, request)
-    if request.state not in ANSWERABLE:
-        cancel_alerts(session, event.firm_id, request.id)
+    cancel_alerts(session, event.firm_id, request.id)
     for offer in live_offers(session, event.firm_id, request.id, "ours"):
         if request.state in ANSWERABLE:
-            lines = lines_of(session, event.firm_id, offer.id)
-            total_min = sum(line.offered_min for line in lines)
-            if offer.state == "submitted" and not still_answers(
-                asked, offer.request_version, [line.week for line in lines], total_min
-            ):
-                _drop_for_change(session, offer)
+            _look_again(session, offer, asked)
         elif offer.state == "submitted":
             end_offer(session, offer, "expired" if request.state == "expired" else "declined")
             if request.state == "cancelled":
@@ -98,6 +94,8 @@ def close_answers(session: Session, event: RequestGone) -> None:
             end_offer(session, offer, "released")
     if request.state in ANSWERABLE:
         emit(session, RequestReceived(event.firm_id, request.id))
+    elif not any(offer.state == "accepted" for offer in live_offers(session, event.firm_id, request.id, "ours")):
+        open_files(session, event.firm_id, request.id, is_open=False)
 
 
 def drop_partner_offers(session: Session, event: PartnershipEnded | PartnershipBroken) -> None:
@@ -166,11 +164,16 @@ def decline_offer(session: Session, firm_id: str, offer_id: str) -> None:
 
 
 def accept_offer(session: Session, firm_id: str, offer_id: str) -> None:
-    """Its agreement is in force: selected → accepted, on either side. The same again does nothing."""
+    """Its agreement is in force: selected → accepted, on either side; the provider may open all drawings now.
+
+    The same again does nothing.
+    """
     offer = session.get_one(Offer, (firm_id, offer_id))
     if offer.state != "accepted":
         check_step(offer.state, "accepted")
         offer.state = "accepted"
+    if offer.side == "ours":
+        open_files(session, firm_id, offer.request_id, is_open=True)
 
 
 def release_selection(session: Session, firm_id: str, offer_id: str) -> None:
@@ -211,6 +214,17 @@ def _sent_line(line: OfferLine) -> SentLine:
     )
 
 
+def _look_again(session: Session, offer: Offer, asked: Asked) -> None:
+    """The request is another one now: the answer stays or goes, and whoever gave it learns which."""
+    lines = lines_of(session, offer.firm_id, offer.id)
+    weeks, total_min = [line.week for line in lines], sum(line.offered_min for line in lines)
+    if offer.state == "submitted" and not still_answers(asked, offer.request_version, weeks, total_min):
+        _drop_for_change(session, offer)
+        tell_answerer(session, offer, "answer_dropped", asked.partner_name)
+    else:
+        tell_answerer(session, offer, "request_changed", asked.partner_name, f":{asked.version}")
+
+
 def _drop_for_change(session: Session, offer: Offer) -> None:
     end_offer(session, offer, "withdrawn")
     emit(session, OfferWithdrawn(offer.firm_id, offer.id))
@@ -228,12 +242,12 @@ def end_offer(session: Session, offer: Offer, state: str) -> None:
     bump_version(session, offer.firm_id)
 
 
-def tell_answerer(session: Session, offer: Offer, kind: str, partner_name: str) -> None:
-    """Tell the person who answered what became of it."""
+def tell_answerer(session: Session, offer: Offer, kind: str, partner_name: str, once: str = "") -> None:
+    """Tell the person who answered what became of it; `once` sets apart what may happen more than once."""
     if offer.answered_by is None:
         return
     name = partner_name if session.get_one(Firm, offer.firm_id).name_in_push else ""
-    url, key = f"/anfragen/{offer.request_id}", f"{kind}:{offer.id}"
+    url, key = f"/anfragen/{offer.request_id}", f"{kind}:{offer.id}{once}"
     alert_people(session, offer.firm_id, [offer.answered_by], kind, offer.request_id, url, {"name": name}, key)
 
 

@@ -3,11 +3,12 @@
 from typing import Any
 
 from flask import Response
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import Conflict
+from app.federation.queries import shut_files
 from app.firms.access import Actor, may
 from app.matching.queries import Judgement, judge_request
 from app.offers.parsing import free_slots
@@ -35,6 +36,7 @@ def answer_page(session: Session, actor: Actor, request: WorkRequest, form: Form
     judgement = judge_request(session, actor.firm_id, request)
     offer = own_offer(session, actor.firm_id, request.id)
     receipt = receipt_of(session, actor.firm_id, request.id)
+    files = files_of(session, actor.firm_id, request.id)
     return render(
         "offers/show.html",
         status,
@@ -50,7 +52,8 @@ def answer_page(session: Session, actor: Actor, request: WorkRequest, form: Form
         span=weeks_text(judgement.lines[0].week, judgement.lines[-1].week) if judgement.lines else "",
         lines=_by_week(judgement),
         facts=_facts(request, judgement),
-        files=files_of(session, actor.firm_id, request.id),
+        files=files,
+        shut=shut_files(session, actor.firm_id, [file.file_id for file in files]),
         offer=offer if offer and offer.offer.state not in ("withdrawn", "expired", "superseded") else None,
         own=receipt,
         can_undo=_can_undo(receipt, actor),
@@ -127,12 +130,18 @@ def card(row: InboxRow) -> dict[str, Any]:
         "title": _title(row),
         "minutes": number or (row.need_min if is_hours else 0),
         "pieces": "" if is_hours else pieces_text(row.part_count),
-        "part": row.title,
+        "facts": _card_facts(row),
         "weeks": weeks_text(row.first_week, row.last_week),
         "reply_by": when_text(row.reply_by),
         "mark": _mark(row),
-        "unread": row.unread_count,
     }
+
+
+def _card_facts(row: InboxRow) -> list[tuple[str, str]]:
+    """The part, and whether the partner wrote something that nobody here has read."""
+    unread = ngettext("%(num)s neue Antwort", "%(num)s neue Antworten", row.unread_count) if row.unread_count else ""
+    facts = ((gettext("Teil"), row.title), (gettext("Rückfragen"), unread))
+    return [(name, text) for name, text in facts if text]
 
 
 def _mark(row: InboxRow) -> str:

@@ -91,7 +91,7 @@ class MachineType:
     processes: tuple[str, ...]
     parameters: Mapping[str, ParameterDefinition]
     envelope: tuple[str, ...]
-    """Parameter keys of the working space, x y z, or the two sides of a sheet; empty: size is no question here"""
+    """Parameter keys of the working space, x y z, or the two sides of a sheet; empty: a person must look at the size"""
     turned: tuple[str, ...]
     """Parameter keys of largest diameter and longest part of a lathe, else empty"""
     load: str | None

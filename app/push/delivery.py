@@ -21,8 +21,8 @@ from app.push.mails import send_due_mails
 from app.push.messages import KINDS
 from app.push.models import Alert, PushDelivery, PushDevice
 from app.push.payload import build_payload
-from app.push.queries import live_devices
-from app.push.rules import LEASE, LONGEST_TRY
+from app.push.queries import live_devices, quiet_of
+from app.push.rules import LEASE, LONGEST_TRY, end_of_quiet
 from app.push.sending import Letter, Outcome, Result, postman
 from app.push.vapid import VapidHeaders, vapid_key
 
@@ -191,6 +191,9 @@ def _claim_one(
     if not _is_worth_sending(session, alert, device, person, now):
         _end(delivery, "dropped", now)
         return None
+    if (rings_at := _rings_at(alert, person, now)) > now:
+        delivery.next_try_at = rings_at
+        return None
     claimed = session.execute(
         sa.update(PushDelivery)
         .where(PushDelivery.firm_id == delivery.firm_id, PushDelivery.id == delivery.id)
@@ -216,6 +219,11 @@ def _is_worth_sending(session: Session, alert: Alert, device: PushDevice, person
         SignIn.public_id == device.sign_in_id, SignIn.person_id == device.person_id, is_living(now)
     )
     return session.scalar(sign_in) is not None
+
+
+def _rings_at(alert: Alert, person: Person, now: dt.datetime) -> dt.datetime:
+    """A message that comes late must not ring at night; a test message is wanted at once."""
+    return now if alert.device_id else end_of_quiet(now, quiet_of(person, now))
 
 
 def _note(session: Session, delivery: PushDelivery, result: Result, now: dt.datetime) -> None:

@@ -81,26 +81,6 @@ KINDS: dict[str, Kind] = {
         ),
         YES_NO,
     ),
-    "gap": Kind(
-        ("%(hours)s h frei in %(week)s", "%(hours)s h frei", "Freie Zeit im Plan"),
-        ("%(machine)s. Willst du sie anbieten?", "Willst du sie anbieten?"),
-        (("open", "Anbieten"), ("seen", "Nicht jetzt")),
-        is_urgent=False,
-        has_mail=False,
-    ),
-    "job": Kind(
-        ("Neuer Auftrag für %(day)s", "Neuer Auftrag"),
-        (
-            "%(part)s für %(name)s. %(machine)s. Ab %(time)s Uhr.",
-            "%(part)s für %(name)s. %(machine)s.",
-            "%(part)s für %(name)s.",
-            "Ein Auftrag für %(name)s.",
-            "Tippe hier. Dann siehst du ihn.",
-        ),
-        SEEN,
-        is_urgent=False,
-        has_mail=False,
-    ),
     "hours": Kind(
         ("Stunden fehlen noch",),
         (
@@ -183,6 +163,16 @@ KINDS: dict[str, Kind] = {
         is_urgent=False,
         has_mail=False,
     ),
+    "request_changed": Kind(
+        ("Anfrage hat sich geändert",),
+        ("%(name)s hat etwas geändert. Sieh nach.", "Ein Partner hat etwas geändert. Sieh nach."),
+        is_urgent=False,
+        has_mail=False,
+    ),
+    "answer_dropped": Kind(
+        ("Dein Ja gilt nicht mehr",),
+        ("%(name)s hat die Anfrage geändert.", "Ein Partner hat die Anfrage geändert."),
+    ),
     "chosen": Kind(
         ("Euer Angebot passt",),
         ("%(name)s möchte es nehmen.", "Ein Partner möchte es nehmen."),
@@ -221,6 +211,7 @@ REPLIES: dict[str, tuple[tuple[str, ...], str]] = {
     "no": (("Alles klar. Danke.",), "Ein Nein hat keine Nachteile."),
     "undo": (("Zurückgenommen.",), "Du kannst neu antworten."),
 }
+DONE = "Schon erledigt."
 THANKS = ("Danke. Antwort ist gesendet.",)
 FAILED = "Noch nicht gesendet – tippe hier"
 UNDO = "Rückgängig"
@@ -232,7 +223,7 @@ def message(kind: str, values: Mapping[str, Any], language: str, is_practice: bo
     """The text of one alert; raises KeyError for an unknown kind.
 
     `values`: name, minutes, free_min, need_min, process (a word, or one per language), first_week, last_week, count,
-    part, machine, reply_by (ISO), day, time, has_photo; each may be missing.
+    part, reply_by (ISO), day, time, has_photo; each may be missing.
     """
     spec = KINDS[kind]
     gaps = _gaps(values, language)
@@ -297,7 +288,6 @@ def _gaps(values: Mapping[str, Any], language: str) -> dict[str, str]:
         "count": str(values.get("count") or ""),
         "many": str(values["count"]) if (values.get("count") or 0) > 1 else "",
         "part": str(values.get("part") or ""),
-        "machine": str(values.get("machine") or ""),
         "day": _word(values.get("day"), language),
         "time": str(values.get("time") or ""),
         "photo": translate(language, "Foto") if values.get("has_photo") else "",

@@ -56,7 +56,8 @@ class Alert(FirmOwned, Base):
 
     person_id: Mapped[str] = mapped_column(sa.String(36))
     kind: Mapped[str] = mapped_column(sa.String(30))
-    subject_id: Mapped[str] = mapped_column(sa.String(36))
+    subject_id: Mapped[str] = mapped_column(sa.String(80))
+    """A newer message about the same subject takes the older one's place: an id, or two where two name the subject."""
     values: Mapped[dict[str, Any]]
     """Fill the text of the kind in the receiver's language; never a price, person or drawing."""
     url: Mapped[str] = mapped_column(sa.String(200))

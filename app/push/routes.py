@@ -107,8 +107,8 @@ def remove(session: Session, actor: Actor) -> Response:
 @deed(PUBLIC)
 def arrived(session: Session, _actor: Actor | None) -> Response:
     """The service worker has shown the message; its signed ticket is the only right it has."""
-    note_receipt(session, config(), request.args.get("zettel", ""), is_seen=False)
-    return jsonify({"ok": True})
+    title = note_receipt(session, config(), request.args.get("zettel", ""), is_seen=False)
+    return jsonify({"ok": True, "title": title})
 
 
 @room.post("/push/gesehen")

@@ -17,6 +17,7 @@ from app.firms.models import Person
 from app.firms.queries import roles_of
 from app.passkeys.models import SignIn
 from app.passkeys.queries import is_living
+from app.push.messages import DONE, translate
 from app.push.models import Alert, AnswerToken, PushDevice
 
 ANSWERS = "requests.answer"
@@ -81,8 +82,11 @@ def receipt_ticket(config: Config, firm_id: str, alert_id: str, device_id: str) 
     return str(_signer(config).dumps([firm_id, alert_id, device_id]))
 
 
-def note_receipt(session: Session, config: Config, ticket: str, is_seen: bool) -> None:
-    """The device reports that the message arrived, or was seen; again and again is no fault. Raises NotFound."""
+def note_receipt(session: Session, config: Config, ticket: str, is_seen: bool) -> str:
+    """The device reports that the message arrived, or was seen; again and again is no fault. Raises NotFound.
+
+    Returns what the device shows instead, in the person's language: '' unless the matter is done meanwhile.
+    """
     firm_id, alert_id, device_id = _read_ticket(config, ticket)
     alert = session.get(Alert, (firm_id, alert_id))
     if alert is None or session.get(PushDevice, (firm_id, device_id)) is None:
@@ -92,6 +96,18 @@ def note_receipt(session: Session, config: Config, ticket: str, is_seen: bool) -
     else:
         alert.arrived_at = alert.arrived_at or clock.now()
         _note_device(session, firm_id, device_id)
+    if not _is_done(session, alert):
+        return ""
+    return translate(session.get_one(Person, (firm_id, alert.person_id)).language, DONE)
+
+
+def _is_done(session: Session, alert: Alert) -> bool:
+    """Settled, and no newer message took its place: that one stands under the same tag."""
+    if alert.cancelled_at is None:
+        return False
+    newer = sa.select(Alert.id).where(Alert.firm_id == alert.firm_id, Alert.person_id == alert.person_id)
+    newer = newer.where(Alert.subject_id == alert.subject_id, Alert.cancelled_at.is_(None))
+    return session.scalar(newer.limit(1)) is None
 
 
 def _living_token(session: Session, token: str, sign_in_id: str) -> AnswerToken:

@@ -26,6 +26,7 @@ from app.requests.drafting import (
     discard_draft,
     drop_file,
     erase_old_drafts,
+    move_delivery,
     save_details,
     save_requirement,
     start_draft,
@@ -46,6 +47,7 @@ from app.requests.questions import (
 )
 from app.requests.receiving import (
     close_partner_requests,
+    open_files,
     receive_change,
     receive_closed,
     receive_request,
@@ -71,6 +73,7 @@ __all__ = [
     "drop_file",
     "expire_requests",
     "mark_thread_seen",
+    "open_files",
     "publish_request",
     "receive_answer",
     "receive_change",
@@ -136,6 +139,7 @@ def change_request(session: Session, actor: Actor, request_id: str, change: Chan
     if request.part_count != change.part_count:
         request.job_version = request.version + 1
     request.version += 1
+    move_delivery(request, change.last_week)
     for name in Change.__dataclass_fields__:
         setattr(request, name, getattr(change, name))
     emit(session, RequestChanged(actor.firm_id, request_id))

@@ -48,6 +48,9 @@ class Upload:
 
     name: str
     body: bytes
+    confidentiality: str = "partner"
+    index: str = ""
+    """Of a drawing: which of its versions it is"""
 
 
 def start_draft(session: Session, actor: Actor, kind: RequestKind, need: RequirementDraft) -> str:
@@ -77,9 +80,15 @@ def start_draft(session: Session, actor: Actor, kind: RequestKind, need: Require
     return request.id
 
 
-def save_requirement(session: Session, actor: Actor, request_id: str, need: RequirementDraft) -> None:
-    """Keep what the first step tells: process, hours, weeks. The rest of the requirement stays as it was."""
+def save_requirement(
+    session: Session, actor: Actor, request_id: str, need: RequirementDraft, delivery_week: str | None = None
+) -> None:
+    """Keep what the first step tells: process, hours, weeks. The rest stays as far as it still belongs to that."""
     request = draft_for(session, actor.firm_id, request_id)
+    if request.process_key != need.process_key:
+        request.needs = {}
+    move_delivery(request, need.last_week)
+    request.delivery_week = delivery_week or request.delivery_week
     request.process_key, request.need_min = need.process_key, need.need_min
     request.first_week, request.last_week = need.first_week, need.last_week
 
@@ -95,6 +104,12 @@ def save_details(session: Session, actor: Actor, request_id: str, need: Requirem
     request.contact_phone = told.contact_phone
     request.draft_step = 3
     _choose(session, request, told.partner_ids)
+
+
+def move_delivery(request: WorkRequest, last_week: str) -> None:
+    """The work will end in another week: a delivery week that was the old one moves along, and none lies before."""
+    if request.delivery_week and (request.delivery_week == request.last_week or request.delivery_week < last_week):
+        request.delivery_week = last_week
 
 
 def attach_file(session: Session, actor: Actor, request_id: str, upload: Upload) -> None:
@@ -124,6 +139,8 @@ def keep_upload(
             sha256=stored.sha256,
             media_type=media_type,
             size=stored.size,
+            confidentiality=upload.confidentiality,
+            index=upload.index,
         )
     )
     session.flush()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from app.core.errors import RuleBroken
 from app.core.units import BERLIN, monday
 from app.machines.rules import read_value
-from app.packs.rules import MachineType, Pack, Value
+from app.packs.rules import MachineType, Pack, ParameterDefinition, Value
 from app.requests.rules import RequestKind, ShortageReason
 
 MOST_NEED_MIN = 10_000 * 60
@@ -80,6 +80,15 @@ def read_needs(pack: Pack, raw: Mapping[str, object]) -> dict[str, Value]:
         if key not in pack.parameters:
             raise RuleBroken("Dieses Merkmal kennen wir nicht. Wähle eins aus der Liste.", "needs")
     return {key: read_value(pack.parameters[key], value) for key, value in raw.items() if value not in (None, "", [])}
+
+
+def asked_parameters(process_key: str | None, pack: Pack) -> tuple[ParameterDefinition, ...]:
+    """The hard properties of the machines that usually do the process, without those that size and weight tell already."""
+    found: dict[str, ParameterDefinition] = {}
+    for kind in pack.types_for(process_key) if process_key else ():
+        told = {*kind.envelope, *kind.turned, kind.load}
+        found |= {key: one for key, one in kind.parameters.items() if one.is_hard and key not in told}
+    return tuple(found.values())
 
 
 def needed_types(draft: RequirementDraft, pack: Pack) -> tuple[MachineType, ...]:

@@ -12,13 +12,15 @@ from app.capacity.rules import shortage
 from app.core import clock
 from app.core.errors import RuleBroken
 from app.core.holidays import holidays_near
-from app.core.units import week_of, weeks
+from app.core.units import week_of, weeks, weeks_from
+from app.federation.queries import shut_files
 from app.firms.access import Actor
 from app.packs.queries import load_pack
 from app.packs.rules import Process
 from app.partners.queries import partnership_with
+from app.requests.drafts import asked_parameters
 from app.requests.models import WorkRequest
-from app.requests.parsing import UNKNOWN, read_moment
+from app.requests.parsing import UNKNOWN, need_field, read_moment
 from app.requests.prefill import details_fields
 from app.requests.queries import (
     OwnRow,
@@ -75,8 +77,30 @@ def details_page(session: Session, actor: Actor, draft: WorkRequest, form: Form,
         process=process_text(draft.process_key, draft.pack),
         weeks=weeks_text(draft.first_week, draft.last_week),
         files=files_of(session, actor.firm_id, draft.id),
+        needs=_needs(draft),
+        delivery_weeks=_delivery_weeks(draft),
         **_detail_options(session, actor, draft, draft.kind),
     )
+
+
+def _needs(draft: WorkRequest) -> list[dict[str, Any]]:
+    """What the machine may be asked to have, as fields of the form."""
+    return [
+        {
+            "name": need_field(one.key),
+            "label": one.label(language()),
+            "unit": one.unit_text,
+            "options": [(choice, choice) for choice in one.choices],
+            "is_number": one.operator != "in",
+        }
+        for one in asked_parameters(draft.process_key, load_pack(draft.pack))
+    ]
+
+
+def _delivery_weeks(draft: WorkRequest) -> list[str]:
+    """From the last week of the work on; one chosen earlier stays in the list."""
+    usual = weeks_from(draft.last_week, 8)
+    return list(weeks(draft.last_week, max(usual[-1], draft.delivery_week or "")))
 
 
 def know_how_page(session: Session, actor: Actor, draft: WorkRequest | None, form: Form, status: int = 200) -> Response:
@@ -104,6 +128,11 @@ def check_page(session: Session, actor: Actor, draft: WorkRequest, form: Form, s
         (gettext("Verfahren"), process_text(draft.process_key, draft.pack), first),
         (gettext("Stunden"), hours_said(draft.need_min) if draft.kind == RequestKind.HOURS else "", first),
         (gettext("Wann"), weeks_text(draft.first_week, draft.last_week), first),
+        (
+            gettext("Liefertermin"),
+            weeks_text(draft.delivery_week, draft.delivery_week) if draft.delivery_week else "",
+            second,
+        ),
         (gettext("Grund"), reason_text(draft.shortage_reason), second),
         (gettext("Partner"), ", ".join(partner.short_name for partner in partners), second),
         (gettext("Antwort bis"), when_text(draft.reply_by) if draft.reply_by else "", second),
@@ -144,6 +173,7 @@ def thread_page(
 ) -> Response:
     partner = partnership_with(session, actor.firm_id, partner_id)
     is_ours = request.side == "ours"
+    lines = thread(session, actor.firm_id, request.id, partner_id)
     return render(
         "requests/questions.html",
         status,
@@ -153,7 +183,8 @@ def thread_page(
         partner_id=partner_id,
         about=f"{process_text(request.process_key, request.pack)} · "
         + asked_text(request.kind, request.need_min, request.part_count),
-        lines=thread(session, actor.firm_id, request.id, partner_id),
+        lines=lines,
+        shut=shut_files(session, actor.firm_id, [file.file_id for line in lines for file in line.files]),
         is_ours=is_ours,
         is_over=request.state in ("cancelled", "expired"),
         back=own_url(request.id) if is_ours else url_for("offers.show", request_id=request.id),

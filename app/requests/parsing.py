@@ -7,15 +7,24 @@ from flask import request as http
 from werkzeug.datastructures import FileStorage
 
 from app.core.errors import RuleBroken
-from app.packs.rules import Pack
+from app.machines.rules import read_value
+from app.packs.rules import Pack, Value
 from app.requests.drafting import Details, Upload
-from app.requests.drafts import RequestDraft, RequirementDraft, faults_of_request, faults_of_requirement
+from app.requests.drafts import (
+    RequestDraft,
+    RequirementDraft,
+    asked_parameters,
+    faults_of_request,
+    faults_of_requirement,
+)
 from app.requests.rules import RequestKind, ShortageReason
 from app.web.forms import Form
 
 UNKNOWN = "unknown"
 """The chip "weiß ich nicht"."""
 MOST_UPLOADS = 5
+STAGES = ("partner", "after_agreement")
+"""When a partner may open a drawing: at once, or once both have signed."""
 
 
 def read_need(form: Form, pack: Pack, today: dt.date) -> RequirementDraft | None:
@@ -73,9 +82,14 @@ def read_part(form: Form, need: RequirementDraft, pack: Pack) -> RequirementDraf
         needed_ra_nm=form.whole("needed_ra_nm", 1, 1_000_000),
         general_tolerance=form.choice("general_tolerance", pack.tolerances.general, missing="") or "",
         certificates=tuple(form.choices("certificates", pack.certificates)),
-        needs=need.needs,
+        needs=_needs(form, need, pack),
         part_count=form.whole("part_count", 1, 10_000_000),
     )
+
+
+def need_field(key: str) -> str:
+    """The form's field for a needed property: a name of its own, for properties may be called like other fields."""
+    return f"need.{key}"
 
 
 def read_moment(form: Form, name: str) -> dt.datetime | None:
@@ -87,11 +101,12 @@ def read_moment(form: Form, name: str) -> dt.datetime | None:
         return None
 
 
-def uploads(name: str = "drawing") -> list[Upload]:
-    """The files of a form that were really chosen."""
-    return [
-        Upload(file.filename or "", _bytes(file)) for file in http.files.getlist(name)[:MOST_UPLOADS] if file.filename
-    ]
+def uploads(form: Form, name: str = "drawing") -> list[Upload]:
+    """The files of a form that were really chosen, with what the form says of them."""
+    stage = form.choice("confidentiality", STAGES, missing="") or "partner"
+    index = form.text("index", most=20)
+    chosen = [file for file in http.files.getlist(name)[:MOST_UPLOADS] if file.filename]
+    return [Upload(file.filename or "", _bytes(file), stage, index) for file in chosen]
 
 
 def _bytes(file: FileStorage) -> bytes:
@@ -124,6 +139,20 @@ def _grams(form: Form) -> int | None:
         form.add_error(RuleBroken("Gib das Gewicht als Zahl ein, zum Beispiel 2,5.", "part_kg"))
         return None
     return grams
+
+
+def _needs(form: Form, need: RequirementDraft, pack: Pack) -> dict[str, Value]:
+    """What the machine must have at least; only what somebody filled in."""
+    found: dict[str, Value] = {}
+    for one in asked_parameters(need.process_key, pack):
+        name = need_field(one.key)
+        told = [value for value in form.values(name) if value.strip()]
+        try:
+            if told:
+                found[one.key] = read_value(one, told if one.operator == "in" and one.choices else told[0])
+        except RuleBroken as fault:
+            form.add_error(RuleBroken(fault.text, name, **fault.values))
+    return found
 
 
 def _material_key(pack: Pack, typed: str) -> str:

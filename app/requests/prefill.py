@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from werkzeug.datastructures import MultiDict
 
 from app.core.units import hours_text
+from app.machines.rules import restore_values
+from app.machines.words import value_text
 from app.packs.queries import load_pack
 from app.requests.models import WorkRequest
+from app.requests.parsing import need_field
 
 Fields = MultiDict[str, str]
 
@@ -33,10 +36,12 @@ def details_fields(draft: WorkRequest | None, partner_ids: Sequence[str]) -> Fie
         fields["may_turn"] = "on"
         return fields
     fields.setlist("certificates", list(draft.certificates))
+    for key, value in restore_values(draft.needs).items():
+        fields.setlist(need_field(key), sorted(value) if isinstance(value, frozenset) else [value_text(value)])
     fields.update(
         {
             "process_key": draft.process_key or "unknown",
-            "delivery_week": draft.delivery_week or (draft.last_week if draft.kind == "know_how" else ""),
+            "delivery_week": draft.delivery_week or draft.last_week,
             "shortage_reason": draft.shortage_reason,
             "reply_by": draft.reply_by.isoformat() if draft.reply_by else "",
             "title": draft.title,

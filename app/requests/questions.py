@@ -19,7 +19,7 @@ from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm, Person
 from app.firms.queries import people
 from app.partners.queries import find_partnership, partnership_with
-from app.push.actions import alert_people
+from app.push.actions import alert_people, mark_alerts_seen
 from app.requests.counts import lines_since
 from app.requests.drafting import Upload, keep_upload
 from app.requests.limits import check_lines_today
@@ -53,11 +53,12 @@ def answer_question(
     return question.id
 
 
-def mark_thread_seen(session: Session, firm_id: str, request_id: str, partner_id: str) -> None:
-    """Note that somebody of us has read what the partner wrote."""
+def mark_thread_seen(session: Session, actor: Actor, request_id: str, partner_id: str) -> None:
+    """Note that somebody of us has read what the partner wrote; the reader's message about it is done."""
+    mark_alerts_seen(session, actor.firm_id, actor.person_id, _thread_subject(request_id, partner_id))
     session.execute(
         sa.update(Question)
-        .where(Question.firm_id == firm_id, Question.request_id == request_id, Question.partner_id == partner_id)
+        .where(Question.firm_id == actor.firm_id, Question.request_id == request_id, Question.partner_id == partner_id)
         .where(Question.is_ours.is_(False), Question.seen_at.is_(None))
         .values(seen_at=clock.now())
     )
@@ -104,11 +105,16 @@ def announce_question(session: Session, event: QuestionArrived) -> None:
         event.firm_id,
         _listeners(session, request),
         "question" if request.side == "ours" else "answer",
-        request.id,
+        _thread_subject(request.id, question.partner_id),
         f"/fragen/{request.id}/{question.partner_id}",
         {"name": partner.short_name if firm.name_in_push else ""},
         f"question:{question.id}",
     )
+
+
+def _thread_subject(request_id: str, partner_id: str) -> str:
+    """Two partners' questions about one request are two threads: neither hides the other's message."""
+    return f"{request_id}:{partner_id}"
 
 
 def _write_line(

@@ -10,7 +10,7 @@ from app.core.errors import RuleBroken
 from app.core.events import PartnershipBroken, PartnershipEnded, RequestGone, RequestReceived
 from app.core.ids import new_id
 from app.core.outbox import emit
-from app.federation.actions import fetch_file
+from app.federation.actions import fetch_file, set_files_open
 from app.federation.models import StoredFile
 from app.federation.rules import Incoming
 from app.firms.actions import bump_version
@@ -78,6 +78,7 @@ def store_files(
     for file in files:
         file_id = fetch_file(session, incoming.firm_id, incoming.from_id, file.file_id, file.sha256)
         stored = session.get_one(StoredFile, (incoming.firm_id, file_id))
+        stored.is_open = file.confidentiality == "partner"
         if stored.size != file.size or stored.media_type != file.media_type:
             raise unreadable("files")
         session.add(
@@ -97,6 +98,12 @@ def store_files(
             )
         )
     session.flush()
+
+
+def open_files(session: Session, firm_id: str, request_id: str, is_open: bool) -> None:
+    """All files of a partner's request: they open with the agreement, and shut where the request ends without one."""
+    found = sa.select(RequestFile.file_id).where(RequestFile.firm_id == firm_id, RequestFile.request_id == request_id)
+    set_files_open(session, firm_id, session.scalars(found).all(), is_open)
 
 
 def partners_request(session: Session, incoming: Incoming, request_id: str) -> WorkRequest:

@@ -233,7 +233,7 @@ def ask_for_shortage(session: Session, actor: Actor) -> Response:
     )
     draft = open_draft(session, actor.firm_id, actor.person_id, RequestKind.HOURS, clock.now())
     request_id = draft.id if draft else start_draft(session, actor, RequestKind.HOURS, missing)
-    save_requirement(session, actor, request_id, missing)
+    save_requirement(session, actor, request_id, missing, form.value("delivery_week"))
     return go_to(url_for("requests.details", request_id=request_id))
 
 
@@ -275,7 +275,7 @@ def questions(session: Session, actor: Actor, request_id: str, partner_id: str) 
     request = _thread_request(session, actor, request_id, partner_id)
     response = thread_page(session, actor, request, partner_id, Form())
     with world().database().write() as writing:
-        mark_thread_seen(writing, actor.firm_id, request_id, partner_id)
+        mark_thread_seen(writing, actor, request_id, partner_id)
     return response
 
 
@@ -285,13 +285,13 @@ def questions(session: Session, actor: Actor, request_id: str, partner_id: str) 
 def write(session: Session, actor: Actor, request_id: str, partner_id: str) -> Response:
     request = _thread_request(session, actor, request_id, partner_id)
     form = Form(http.form)
-    text = form.long_text("text", "Schreib deine Frage in das Feld.", 1000)
+    text, files = form.long_text("text", "Schreib deine Frage in das Feld.", 1000), uploads(form)
     if form.is_good:
         try:
             if request.side == "ours":
-                answer_question(session, actor, request_id, partner_id, text, uploads())
+                answer_question(session, actor, request_id, partner_id, text, files)
             else:
-                ask_question(session, actor, request_id, text, uploads())
+                ask_question(session, actor, request_id, text, files)
         except RuleBroken as error:
             form.add_error(error)
     if not form.is_good:
@@ -315,11 +315,12 @@ def _save_need(session: Session, actor: Actor, draft: WorkRequest | None) -> Res
 
 def _keep_details(session: Session, actor: Actor, draft: WorkRequest, form: Form, asked: RequirementDraft) -> bool:
     told = read_details(form, RequestKind(draft.kind), asked, load_pack(draft.pack), clock.now())
-    if told is None:
+    files = uploads(form)
+    if told is None or not form.is_good:
         return False
     try:
         save_details(session, actor, draft.id, *told)
-        for upload in uploads():
+        for upload in files:
             attach_file(session, actor, draft.id, upload)
     except RuleBroken as error:
         form.add_error(error)

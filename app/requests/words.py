@@ -6,6 +6,8 @@ from flask_babel import format_date, get_locale, gettext
 
 from app.core import clock
 from app.core.units import BERLIN, monday, week_short
+from app.machines.rules import restore_values
+from app.machines.words import value_text
 from app.packs.queries import load_pack
 from app.requests.models import WorkRequest
 from app.requests.queries import process_label
@@ -144,9 +146,20 @@ def precise_facts(request: WorkRequest) -> list[tuple[str, str]]:
         (_("Werkstoff"), material_text(request)),
         (_("Größe"), size_text(request)),
         (_("Genauigkeit"), precision_text(request)),
+        *_need_facts(request),
         (_("Zertifikate"), certificates_text(request)),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _need_facts(request: WorkRequest) -> list[tuple[str, str]]:
+    """What the machine must have at least."""
+    known = load_pack(request.pack).parameters
+    return [
+        (known[key].label(language()), f"{value_text(value)} {known[key].unit_text}".strip())
+        for key, value in restore_values(request.needs).items()
+        if key in known
+    ]
 
 
 def pieces_text(count: int | None) -> str:

@@ -169,19 +169,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("firm_id", "file_id", "to_firm_id", name=op.f("pk_file_grant")),
     )
     op.create_table(
-        "file_opening",
-        sa.Column("file_id", sa.String(length=36), nullable=False),
-        sa.Column("by_firm_id", sa.String(length=36), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("firm_id", sa.String(length=36), nullable=False),
-        sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_file_opening")),
-        sa.UniqueConstraint(
-            "firm_id", "file_id", "by_firm_id", "day", name=op.f("uq_file_opening_firm_id_file_id_by_firm_id_day")
-        ),
-    )
-    op.create_table(
         "firm",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("address", sa.String(length=120), nullable=False),
@@ -545,6 +532,7 @@ def upgrade() -> None:
         sa.Column("from_firm_id", sa.String(length=36), nullable=True),
         sa.Column("origin_id", sa.String(length=36), nullable=False),
         sa.Column("is_clean", sa.Boolean(), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -658,7 +646,7 @@ def upgrade() -> None:
         "alert",
         sa.Column("person_id", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=30), nullable=False),
-        sa.Column("subject_id", sa.String(length=36), nullable=False),
+        sa.Column("subject_id", sa.String(length=80), nullable=False),
         sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("url", sa.String(length=200), nullable=False),
         sa.Column("once_key", sa.String(length=160), nullable=False),
@@ -1151,7 +1139,6 @@ def upgrade() -> None:
         "rate_card",
         sa.Column("machine_id", sa.String(length=36), nullable=False),
         sa.Column("rate_cents_per_hour", sa.BigInteger(), nullable=False),
-        sa.Column("set_up_rate_cents", sa.BigInteger(), nullable=True),
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),

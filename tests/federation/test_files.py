@@ -19,7 +19,7 @@ from app.core.errors import Conflict, NotFound, RuleBroken
 from app.federation.actions import fetch_file, send_message, store_file
 from app.federation.models import StoredFile
 from app.federation.photos import LONGEST_SIDE, clean_photo, clean_photos
-from app.federation.queries import file_for, openings
+from app.federation.queries import file_for
 from app.firms.access import Role
 from app.firms.models import AuditEvent
 from app.passkeys.sessions import start_sign_in
@@ -171,14 +171,20 @@ def test_the_owner_sees_which_firm_opened_its_file_once_a_day_and_no_person(
         get(database, app, yilmaz, f"/dateien/{copy}")
     get(database, app, keller, f"/dateien/{file_id}")
     with database.read() as session:
-        seen = openings(session, keller.id, [file_id])
+        seen = session.execute(
+            sa.select(AuditEvent.about_firm_id, AuditEvent.created_at, AuditEvent.person_id)
+            .where(AuditEvent.firm_id == keller.id, AuditEvent.verb == "seen_by", AuditEvent.object_id == file_id)
+            .order_by(AuditEvent.created_at)
+        ).all()
         people = session.scalars(
             sa.select(AuditEvent.person_id).where(AuditEvent.firm_id == keller.id, AuditEvent.verb == "file_opened")
         ).all()
         own = session.scalars(
             sa.select(AuditEvent.person_id).where(AuditEvent.firm_id == yilmaz.id, AuditEvent.verb == "file_opened")
         ).all()
-    assert [(one[1], one[2].day) for one in seen] == [(yilmaz.id, 17), (yilmaz.id, 16)]
+    assert [(one[0], one[1].day, one[2]) for one in seen] == [(yilmaz.id, 16, None), (yilmaz.id, 17, None)]
+    page = get(database, app, keller, "/protokoll").get_data(as_text=True)
+    assert "Dreherei Yilmaz hat eure Datei" in page
     assert people == []
     assert sorted(own) == sorted(
         [yilmaz.people[Role.MANAGER], yilmaz.people[Role.FOREMAN], yilmaz.people[Role.MANAGER]]

@@ -126,7 +126,7 @@ def test_a_rate_is_set_and_a_slip_is_told(house: House, yilmaz: TestFirm) -> Non
     assert 'value="95,00"' in house.get(url).text
     assert "Gib den Betrag in Euro ein" in house.post(url, rate="viel").text
     assert "Er liegt zwischen 1 und 2.000 Euro." in house.post(url, rate="9500").text
-    assert house.post(url, rate="98,50", set_up_rate="").status_code == 303
+    assert house.post(url, rate="98,50").status_code == 303
     page = house.get(url).text
     assert 'value="98,50"' in page
     assert "Frühere Sätze" in page

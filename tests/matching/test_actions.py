@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from app.core.db import Database
 from app.core.events import RequestReceived
+from app.machines.models import Machine
 from app.matching.actions import match_request
 from app.matching.models import MatchProposal, MatchVerdict
 from app.matching.queries import judge_request, stored_lines, stored_verdicts
@@ -83,3 +84,13 @@ def test_the_message_says_hours_weeks_and_process_but_no_price_and_no_person(dat
     assert values["has_answer"] is True
     assert "9500" not in str(values)
     assert "Petra" not in str(values)
+
+
+def test_the_lead_time_of_a_machine_keeps_its_first_weeks_out_of_the_proposal(database: Database) -> None:
+    world = people_of_the_story(database)
+    yilmaz = world["yilmaz"]
+    with database.write() as session:
+        session.get_one(Machine, (yilmaz.id, yilmaz.machine_id)).lead_time_days = 28
+    request_id = ask(database, world, partners=("yilmaz",))
+    with database.read() as session:
+        assert min(line.week for line in stored_lines(session, yilmaz.id, request_id)) == "2026-W51"

@@ -222,10 +222,9 @@ def test_a_part_that_may_turn_is_tried_in_all_positions() -> None:
     assert judge(replace(long_part, may_turn=False)).answer == "no"
 
 
-def test_the_allowance_may_differ_per_machine() -> None:
-    tight = replace(NEED, part_mm=(640, 100, 100), need_min=600)
-    assert judge(tight, replace(F5, allowance=(10, 10, 40))).answer == "yes"
-    assert judge(tight).answer == "no"
+def test_nothing_is_proposed_before_the_machines_lead_time_is_over() -> None:
+    assert judge(NEED, replace(F5, ready_week="2026-W51")).lines[0][0] == "2026-W51"
+    assert judge(NEED, replace(F5, ready_week="2027-W20")).answer == "no"
 
 
 @pytest.mark.parametrize(
@@ -269,12 +268,15 @@ def test_a_sheet_lies_flat_on_a_laser() -> None:
     assert judge(replace(sheet, needs={"thickness_copper_mm": 2}), laser).answer == "check"
 
 
-def test_a_press_brake_has_no_space_to_compare() -> None:
+def test_where_a_machine_has_no_space_to_compare_a_person_looks_at_the_size() -> None:
     brake = replace(F5, type_key="press_brake", capabilities=(CapabilityFacts("press_braking"),))
     need = Requirement(
-        METAL, "hours", "2026-W49", "2026-W52", "press_braking", part_mm=(900, 9, 9), part_g=9, need_min=600
+        METAL, "hours", "2026-W49", "2026-W52", "press_braking", part_mm=(9000, 9, 9), part_g=9, need_min=600
     )
-    assert [reason.code for reason in judge(need, brake).reasons] == ["process", "hours"]
+    verdict = judge(need, brake)
+    assert verdict.answer == "check"
+    assert [reason.code for reason in verdict.reasons] == ["process", "size", "hours"]
+    assert judge(replace(need, part_mm=None), brake).answer == "yes"
 
 
 def test_a_5_axis_centre_does_3_axis_work_as_the_second_choice() -> None:

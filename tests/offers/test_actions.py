@@ -351,9 +351,25 @@ def test_a_change_of_weeks_drops_answers_that_no_longer_fit_and_keeps_the_others
     assert states == {yilmaz.id: "submitted", brandt.id: "withdrawn"}
     assert held_min(database, brandt) == 0
     assert len(alerts_of(database, brandt, "request")) == 2
+    assert [alert.person_id for alert in alerts_of(database, brandt, "answer_dropped")] == [foreman(brandt)]
+    assert len(alerts_of(database, yilmaz, "request")) == 1
+    assert [alert.values for alert in alerts_of(database, yilmaz, "request_changed")] == [{"name": "Keller"}]
     row = request_row(database, brandt, request_id)
     assert row is not None
     assert (row.version, row.last_week, row.note) == (2, "2026-W51", "kürzer")
+
+
+def test_a_new_version_that_no_longer_fits_settles_the_old_message(database: Database) -> None:
+    world = people_of_the_story(database)
+    request_id = ask(database, world)
+    firm = world["yilmaz"]
+    with database.write() as session:
+        row = session.get_one(WorkRequest, (world["keller"].id, request_id))
+        assert row.reply_by is not None
+        told = Change(row.need_min, "2027-W10", "2027-W11", None, row.reply_by, "", "")
+        change_request(session, world["keller"].actor(), request_id, told)
+    run_until_quiet(database)
+    assert [alert.cancelled_at is None for alert in alerts_of(database, firm, "request")] == [False]
 
 
 def test_a_yes_to_an_older_version_is_refused(database: Database) -> None:

@@ -15,6 +15,7 @@ from app.machines.models import RateCard
 from app.passkeys.models import SignIn
 from app.push.models import Alert, AnswerToken, PushDevice
 from app.push.tokens import make_answer_token
+from app.requests.actions import answer_question
 from app.requests.rules import RequestKind
 from app.worker import run_until_quiet
 from tests.machines.house import House, open_house
@@ -297,3 +298,15 @@ def test_a_no_on_an_old_page_shows_the_colleagues_yes_and_the_way_to_take_it_bac
     assert "zusage-zurueck" in refused.text
     assert "rueckgaengig-seite" not in refused.text
     assert held_min(sqlite_database, world["yilmaz"]) == 120 * 60
+
+
+def test_the_list_says_that_the_partner_answered_our_question(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = ask(sqlite_database, world)
+    with sqlite_database.write() as session:
+        answer_question(session, world["keller"].actor(), request_id, world["yilmaz"].id, "Schraubstock.")
+    run_until_quiet(sqlite_database)
+    assert "1 neue Antwort" in house.get("/anfragen").text
+    house.get(f"/fragen/{request_id}/{world['keller'].id}")
+    assert "neue Antwort" not in house.get("/anfragen").text

@@ -246,6 +246,18 @@ def test_a_broken_service_is_tried_again_in_growing_steps_and_given_up_after_a_d
     assert service.got == []
 
 
+def test_a_message_that_comes_late_waits_for_the_morning(world: PushWorld, service: PushService) -> None:
+    give_phone(world, service, "jonas")
+    service.behave["/push/jonas"] = 500
+    alert(world)
+    send(world, dt.timedelta(hours=10, minutes=59))  # 17:59 in Germany
+    service.behave.clear()
+    send(world, dt.timedelta(hours=13))
+    assert service.got == []
+    send(world, dt.timedelta(hours=23))
+    assert len(service.got) == 1
+
+
 def test_a_redirect_to_the_inside_is_not_followed(world: PushWorld, service: PushService) -> None:
     inside = PushService()
     try:

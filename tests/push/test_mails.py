@@ -123,7 +123,7 @@ def test_what_was_seen_or_settled_sends_no_mail(world: PushWorld) -> None:
 
 
 def test_people_without_an_address_and_calm_kinds_get_none(world: PushWorld) -> None:
-    alert(world, "gap")
+    alert(world, "request_gone")
     with world.database.write() as session:
         session.execute(sa.update(Person).values(email=""))
     alert(world)

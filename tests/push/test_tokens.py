@@ -14,7 +14,7 @@ from app.core.errors import Conflict, NotFound, RuleBroken, WerkringError
 from app.firms.access import Role
 from app.firms.models import Person
 from app.passkeys.models import SignIn
-from app.push.actions import alert_people, answered_token, note_receipt, use_answer_token
+from app.push.actions import alert_people, answered_token, cancel_alerts, note_receipt, use_answer_token
 from app.push.models import Alert, AnswerToken, PushDevice
 from app.push.tokens import make_answer_token, receipt_ticket
 from tests.conftest import MONDAY
@@ -172,6 +172,19 @@ def test_only_the_hash_of_a_token_is_kept(world: PushWorld, token: str) -> None:
     with world.database.read() as session:
         row = session.execute(sa.text("SELECT * FROM answer_token")).one()
     assert token not in [str(value) for value in row]
+
+
+def test_a_phone_that_comes_late_learns_that_the_matter_is_done(world: PushWorld, token: str) -> None:
+    with world.database.read() as session:
+        alert_id = session.scalars(sa.select(Alert.id)).one()
+        device_id = session.scalars(sa.select(PushDevice.id)).one()
+    ticket = receipt_ticket(world.config, world.yilmaz.id, alert_id, device_id)
+    with world.database.write() as session:
+        assert note_receipt(session, world.config, ticket, is_seen=False) == ""
+        cancel_alerts(session, world.yilmaz.id, REQUEST_ID)
+        assert note_receipt(session, world.config, ticket, is_seen=False) == "Schon erledigt."
+        alert_people(session, world.yilmaz.id, [world.foreman()], "request", REQUEST_ID, "/", VALUES)
+        assert note_receipt(session, world.config, ticket, is_seen=False) == ""
 
 
 def test_a_receipt_reports_for_one_alert_and_one_device_and_may_come_twice(world: PushWorld, token: str) -> None:

@@ -13,6 +13,7 @@ from app.federation.queries import file_for
 from app.firms.access import Role
 from app.partners.models import Partnership
 from app.partners.queries import partnership_with
+from app.push.payload import tag_of
 from app.requests.actions import (
     Change,
     Details,
@@ -25,6 +26,7 @@ from app.requests.actions import (
     discard_draft,
     drop_file,
     expire_requests,
+    mark_thread_seen,
     publish_request,
     save_details,
     save_requirement,
@@ -338,6 +340,22 @@ def test_a_question_and_its_answer_are_seen_by_these_two_alone(database: Databas
     assert questions(database, brandt, request_id, keller) == []
     assert questions(database, keller, request_id, brandt) == []
     assert all(message.peer_id == yilmaz.id for message in messages_out(database, keller, "request.answered"))
+
+
+def test_two_partners_questions_do_not_hide_each_other_and_reading_one_settles_only_that(database: Database) -> None:
+    world = people_of_the_story(database)
+    request_id, keller = ask(database, world), world["keller"]
+    for key in ("yilmaz", "brandt"):
+        with database.write() as session:
+            ask_question(session, world[key].actor(Role.FOREMAN), request_id, "Welches Spannmittel?")
+        run_until_quiet(database)
+    told = alerts_of(database, keller, "question")
+    assert [alert.cancelled_at for alert in told] == [None, None]
+    assert len({tag_of(alert) for alert in told}) == 2
+    with database.write() as session:
+        mark_thread_seen(session, keller.actor(), request_id, world["yilmaz"].id)
+    seen = {alert.url.rsplit("/", 1)[1]: alert.seen_at is not None for alert in alerts_of(database, keller, "question")}
+    assert seen == {world["yilmaz"].id: True, world["brandt"].id: False}
 
 
 def test_questions_to_firms_that_were_not_asked_do_not_exist(database: Database) -> None:

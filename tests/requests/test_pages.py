@@ -239,3 +239,60 @@ def test_two_taps_on_send_send_once(sqlite_database: Database, house: House, wor
     assert len(messages_out(sqlite_database, world["keller"], "request.published")) == 5
     with sqlite_database.read() as session:
         assert session.query(WorkRequest).filter_by(side="ours").count() == 1
+
+
+def test_the_delivery_week_of_our_plan_stays_with_the_request(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    answer = house.post("/zeit", process_key="milling_5x", need="500", delivery_week="2027-W03")
+    request_id = str(re.findall(r"/suchen/([0-9a-f-]{36})/schritt/2", answer.location)[0])
+    page = house.get(f"/suchen/{request_id}/schritt/2").text
+    assert value_of(page, "delivery_week") == ["2027-W03"]
+    house.post(f"/suchen/{request_id}/schritt/2", **second(house, request_id, delivery_week="2027-W03"))
+    assert "Liefertermin" in house.get(f"/suchen/{request_id}/schritt/3").text
+    house.post(f"/suchen/{request_id}/schritt/1", **(FIRST | {"last_week": "2027-W05"}))
+    kept = request_row(sqlite_database, world["keller"], request_id)
+    assert kept is not None
+    assert kept.delivery_week == "2027-W05"
+
+
+def test_without_a_word_the_delivery_week_is_the_last_week_of_the_work(house: House) -> None:
+    request_id = begin(house)
+    assert value_of(house.get(f"/suchen/{request_id}/schritt/2").text, "delivery_week") == ["2027-W04"]
+
+
+def test_a_property_that_the_machine_must_have_travels_with_the_request(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    answer = house.post("/suchen", **(FIRST | {"process_key": "press_braking"}))
+    request_id = str(re.findall(r"/suchen/([0-9a-f-]{36})/schritt/2", answer.location)[0])
+    url = f"/suchen/{request_id}/schritt/2"
+    wrong = house.post(url, **second(house, request_id, **{"need.bending_length_mm": "lang"}))
+    assert wrong.status_code == 422
+    assert "eine Zahl ein" in wrong.text
+    assert house.post(url, **second(house, request_id, **{"need.bending_length_mm": "2.500"})).status_code == 303
+    assert "2500 mm" in house.get(f"/suchen/{request_id}/schritt/3").text
+    assert value_of(house.get(url).text, "need.bending_length_mm") == ["2500"]
+    kept = request_row(sqlite_database, world["keller"], request_id)
+    assert kept is not None
+    assert kept.needs == {"bending_length_mm": 2500}
+    house.post(f"/suchen/{request_id}/schritt/1", **FIRST)
+    changed = request_row(sqlite_database, world["keller"], request_id)
+    assert changed is not None
+    assert changed.needs == {}
+
+
+def test_a_drawing_is_kept_back_until_the_signature_where_the_form_says_so(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = begin(house)
+    drawing = (io.BytesIO(b"%PDF-1.7 x"), "teil.pdf")
+    told = second(house, request_id, drawing=drawing, confidentiality="after_agreement", index="B")
+    assert house.post(f"/suchen/{request_id}/schritt/2", **told).status_code == 303
+    assert "teil.pdf · B · nach der Unterschrift" in house.get(f"/suchen/{request_id}/schritt/2").text
+    house.post(f"/suchen/{request_id}/senden")
+    run_until_quiet(sqlite_database)
+    house.enter(world["yilmaz"].actor(Role.FOREMAN))
+    page = house.get(f"/anfragen/{request_id}").text
+    assert "Zeichnung teil.pdf: nach der Unterschrift." in page
+    assert "/dateien/" not in page

@@ -19,8 +19,8 @@ agreement_line.machine_id agreement_line.offer_line_id agreement_line.week alert
 alert.person_id alert.subject_id alert.url alert.values amendment.agreement_id amendment.counterpart
 amendment.digest amendment.end_reason amendment.facts amendment.kind amendment.message amendment.signatures
 amendment.signers amendment.state amendment.text answer_token.alert_id answer_token.allows answer_token.answer
-answer_token.device_id answer_token.person_id answer_token.request_id answer_token.token_hash approval.digest
-approval.document_id approval.document_kind approval.passkey_id approval.person_id approval.signature
+answer_token.device_id answer_token.person_id answer_token.proposal_key answer_token.request_id answer_token.token_hash
+approval.digest approval.document_id approval.document_kind approval.passkey_id approval.person_id approval.signature
 audit_event.about_firm_id audit_event.object_id audit_event.object_kind audit_event.once_key audit_event.person_id
 audit_event.verb blocked_firm.address booking.agreement_id booking.machine_id booking.partner_id booking.request_id
 booking.side booking.state booking.week bundle.plan_id bundle.request_id bundle.state capability.machine_id
@@ -28,7 +28,7 @@ capability.material_groups capability.process_key capacity_window.confirmed_by c
 capacity_window.week certificate.file_id certificate.process_keys certificate.type_key certificate.verified_by
 challenge.browser_hash challenge.challenge challenge.detail challenge.document_id challenge.document_kind
 challenge.person_id challenge.purpose closure.site_id file_grant.file_id file_grant.to_firm_id
-file_opening.by_firm_id file_opening.file_id firm.address firm.legal_form firm.postcode firm.register_court
+firm.address firm.legal_form firm.postcode firm.register_court
 firm.register_no firm.vat_id firm_key.public_key firm_key.purpose founding_draft.browser_hash founding_draft.facts
 founding_draft.ledger founding_draft.next_url founding_draft.passkey framework.clauses framework.digest
 framework.partner_id framework.record framework.template_key framework.terms framework.text framework.text_sha256

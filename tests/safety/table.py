@@ -194,7 +194,7 @@ TABLE: dict[str, Row] = {
     "machines.save_photo POST": _row("machines.edit", _ids(machine_id="machine")),
     "machines.rate GET": _row("rates.edit", _ids(machine_id="machine")),
     "machines.save_rate POST": _row(
-        "rates.edit", _ids(machine_id="machine"), Case({"machine_id": "machine"}, {"rate": "=95", "set_up_rate": "=80"})
+        "rates.edit", _ids(machine_id="machine"), Case({"machine_id": "machine"}, {"rate": "=95"})
     ),
     "machines.abilities GET": _row("machines.edit", _ids(machine_id="machine")),
     "machines.ability GET": _row("machines.edit", _ids(machine_id="machine", process_key="=milling_5x")),

@@ -156,6 +156,14 @@ def test_a_dead_net_leaves_the_same_honest_message(worker: Worker, page: Page, g
     assert gallery.posts == []
 
 
+def test_a_message_about_a_matter_that_is_done_says_so_and_asks_nothing(
+    worker: Worker, page: Page, gallery: Gallery
+) -> None:
+    gallery.answers["/angekommen"] = (200, {"ok": True, "title": "Schon erledigt."})
+    worker.evaluate("(message) => self.onPush({ json: () => message })", MESSAGE)
+    assert shown(worker) == [["Schon erledigt.", "", [], ""]]
+
+
 def test_a_refusal_speaks_in_the_servers_words(worker: Worker, gallery: Gallery) -> None:
     gallery.answers["/antwort"] = (409, {"error": "Die Frist ist vorbei."})
     assert alert(worker, "yes") == [["Die Frist ist vorbei.", "", [], "t1"]]
