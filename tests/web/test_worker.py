@@ -344,6 +344,28 @@ DEAD = """
     self.dropped = 0;
     PushManager.prototype.getSubscription = async () => ({ options: {}, unsubscribe: async () => { self.dropped += 1; } });
 """
+
+
+@pytest.mark.parametrize(
+    ("agent", "steps"),
+    [
+        ("Mozilla/5.0 (iPhone)", "iphone"),
+        ("Mozilla/5.0 (Linux; Android 14)", "android"),
+        ("Mozilla/5.0 (X11)", "computer"),
+    ],
+)
+def test_without_an_offer_of_the_browser_each_phone_shows_its_own_steps(
+    browser: Browser, gallery: Gallery, agent: str, steps: str
+) -> None:
+    context = browser.new_context(user_agent=agent, base_url=gallery.url)
+    page = context.new_page()
+    page.goto("/hell/leer")
+    shown = page.locator("install-button [data-zeigen]:visible")
+    expect(shown).to_have_count(1)
+    expect(shown).to_have_attribute("data-zeigen", steps)
+    context.close()
+
+
 SUBSCRIBE = """
     PushManager.prototype.getSubscription = async () => null;
     PushManager.prototype.subscribe = async () => {{
