@@ -211,6 +211,7 @@ TABLE: dict[str, Row] = {
     "machines.edit_certificate GET": _row("machines.edit", _ids(certificate_id="certificate")),
     "machines.save_one_certificate POST": _row("machines.edit", _ids(certificate_id="certificate")),
     "machines.verify POST": _row("certificates.verify", _ids(certificate_id="certificate")),
+    "machines.reject POST": _row("certificates.verify", _ids(certificate_id="certificate")),
     # capacity
     "capacity.offer GET": _row("capacity.offer", Case(fields={"machine": "machine"})),
     "capacity.hours GET": _row("capacity.offer", Case(fields={"machine": "machine"})),
