@@ -49,6 +49,8 @@ TABLE: dict[str, Row] = {
     "firms.legal GET": _row(PUBLIC, _ids(name="=impressum")),
     "firms.change_view POST": _row(PUBLIC),
     "firms.more GET": _row("own.use"),
+    "firms.help_page GET": _row("own.use"),
+    "firms.stored GET": _row("own.use"),
     "firms.save_settings POST": _row("own.use"),
     "firms.show GET": _row("firm.see"),
     "firms.tasks GET": _row("firm.see"),
