@@ -17,7 +17,7 @@ from app.core import events as e
 from app.core.db import Database
 from app.federation import partnerships
 from app.federation.rules import Incoming
-from app.machines import profile
+from app.machines import expiry, profile
 from app.matching import actions as matching
 from app.offers import actions as offers
 from app.partners import actions as partners
@@ -114,6 +114,7 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     offers.expire_offers,
     agreements.lapse_agreements,
     agreements.lapse_amendments,
+    expiry.warn_of_expiry,
     push.remind_people,
     push.escalate_requests,
     push.forget_old_rows,

@@ -211,14 +211,26 @@ class Phone:
 
 
 SMALL_TARGETS = """
-(least) => [...document.querySelectorAll("a, button, input, select, textarea, summary, label.chip")]
-  .filter((e) => { const s = getComputedStyle(e); const r = e.getBoundingClientRect();
-    return r.width > 1 && r.height > 1 && s.visibility !== "hidden" && !e.closest(".fuss, .sprung, p, .band, noscript, .tippbar h2") && e.type !== "hidden"
-      && !["radio", "checkbox", "file"].includes(e.type) && s.position !== "absolute"; })
-  .filter((e) => getComputedStyle(e, "::after").position !== "absolute")
-  .map((e) => [e, e.getBoundingClientRect()])
-  .filter(([, r]) => r.height < least - 0.6)
-  .map(([e, r]) => `small target ${Math.round(r.width)}x${Math.round(r.height)}: ${(e.textContent || e.name || e.type).trim().slice(0, 30)}`)
+(least) => {
+  const words = (e) => (e.textContent || e.name || e.type).trim().slice(0, 30);
+  const size = ({ width, height }) => `${Math.round(width)}x${Math.round(height)}`;
+  const isText = (e) => e.closest("p, noscript, .tippbar h2") || getComputedStyle(e, "::after").position === "absolute";
+  const bar = (e) => e.closest(".aktion, .leiste, .kopf, .fuehrung, .band");
+  const targets = [...document.querySelectorAll("a, button, input, select, textarea, summary, label.chip")]
+    .filter((e) => { const s = getComputedStyle(e); const r = e.getBoundingClientRect();
+      return r.width > 1 && r.height > 1 && s.visibility !== "hidden" && s.position !== "absolute" && !e.closest(".sprung, .band")
+        && !["radio", "checkbox", "file", "hidden"].includes(e.type) && !isText(e); })
+    .map((e) => [e, e.getBoundingClientRect()]);
+  const isFirst = (e) => e.matches(".knopf.pri, .knopf.ja");
+  const wanted = (e) => isFirst(e) ? (least >= 80 ? 96 : 64) : least;
+  const small = targets.filter(([e, r]) => r.height < wanted(e) - 0.6 || r.width < least - 0.6)
+    .map(([e, r]) => `small target ${size(r)}: ${words(e)}`);
+  const apart = (a, b) => Math.max(a.left - b.right, b.left - a.right, a.top - b.bottom, b.top - a.bottom);
+  const near = targets.flatMap(([e, r], at) => targets.slice(at + 1)
+    .filter(([other, o]) => !e.closest(".leiste") && bar(e) === bar(other) && !e.contains(other) && apart(r, o) < 11.4)
+    .map(([other, o]) => `only ${Math.round(apart(r, o))} px between: ${words(e)} | ${words(other)}`));
+  return [...small, ...near];
+}
 """
 READ_NOTIFICATIONS = """
 async (tag) => (await (await navigator.serviceWorker.ready).getNotifications({ tag }))

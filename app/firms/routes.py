@@ -94,6 +94,20 @@ def save_settings(session: Session, actor: Actor) -> Response:
     return render("firms/more.html", 422, person=person, form=form, **values)
 
 
+@room.get("/hilfe")
+@page("own.use")
+def help_page(_session: Session, _actor: Actor) -> Response:
+    """What people ask most, in a few sentences each."""
+    return render("firms/help.html")
+
+
+@room.get("/gespeichert")
+@page("own.use")
+def stored(_session: Session, _actor: Actor) -> Response:
+    """The sheet "Was die App speichert", to read, to print, and to show to the works council."""
+    return render("firms/stored.html")
+
+
 @room.post("/ansicht")
 @limiter.limit(LOOK)
 @deed(PUBLIC)

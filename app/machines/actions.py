@@ -220,7 +220,7 @@ def save_certificate(session: Session, actor: Actor, draft: CertificateDraft, ce
     one.type_key, one.number, one.issuer = draft.type_key, draft.number.strip(), draft.issuer
     one.process_keys = list(draft.process_keys)
     one.valid_from, one.valid_to = draft.valid_from, draft.valid_to
-    one.verified_at = one.verified_by = None
+    one.verified_at = one.verified_by = one.rejected_at = one.rejected_by = one.warned_at = None
     session.add(one)
     session.flush()
     detail = {"type": draft.type_key, "number": one.number}
@@ -247,9 +247,23 @@ def verify_certificate(session: Session, actor: Actor, certificate_id: str) -> N
     if one.valid_to < clock.today():
         raise RuleBroken("Dieses Zertifikat ist abgelaufen. Trage das neue ein.")
     one.verified_at, one.verified_by = clock.now(), actor.person_id
+    one.rejected_at = one.rejected_by = None
     emit_once(session, AbilitiesChanged(actor.firm_id))
     detail = {"type": one.type_key, "number": one.number}
     note_event(session, actor.firm_id, actor.person_id, "certificate_verified", "certificate", one.id, detail=detail)
+    bump_version(session, actor.firm_id)
+
+
+def reject_certificate(session: Session, actor: Actor, certificate_id: str) -> None:
+    """Note that the entry and the paper do not agree: it counts nowhere until somebody has changed it."""
+    one = certificate_for(session, actor.firm_id, certificate_id)
+    if one.verified_at is not None:
+        raise RuleBroken("Dieses Zertifikat ist schon geprüft.")
+    if one.rejected_at is not None:
+        return
+    one.rejected_at, one.rejected_by = clock.now(), actor.person_id
+    detail = {"type": one.type_key, "number": one.number}
+    note_event(session, actor.firm_id, actor.person_id, "certificate_rejected", "certificate", one.id, detail=detail)
     bump_version(session, actor.firm_id)
 
 

@@ -6,10 +6,10 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.errors import RuleBroken
 from app.firms.access import Actor, may
-from app.machines.actions import attach_certificate_file, save_certificate, verify_certificate
+from app.machines.actions import attach_certificate_file, reject_certificate, save_certificate, verify_certificate
 from app.machines.forms import certificate_fields, read_certificate
 from app.machines.models import Certificate
-from app.machines.queries import certificate_for, certificates
+from app.machines.queries import certificate_for, certificates, has_paper
 from app.machines.room import room
 from app.machines.rules import CertificateState, certificate_state
 from app.packs.queries import certificate_types, load_pack, processes
@@ -45,6 +45,7 @@ def certificate(session: Session, actor: Actor, certificate_id: str) -> Response
         "machines/certificate.html",
         one=one,
         state=_state(one),
+        has_paper=has_paper(session, actor.firm_id, one),
         pack=load_pack(),
         may_edit=may(actor, "machines.edit"),
         may_verify=may(actor, "certificates.verify") and one.verified_at is None,
@@ -72,6 +73,14 @@ def verify(session: Session, actor: Actor, certificate_id: str) -> Response:
     return go_to(
         url_for("machines.certificate", certificate_id=certificate_id), receipt="Gemerkt. Das Zertifikat zählt jetzt."
     )
+
+
+@room.post("/zertifikate/<certificate_id>/abgelehnt")
+@deed("certificates.verify")
+def reject(session: Session, actor: Actor, certificate_id: str) -> Response:
+    reject_certificate(session, actor, certificate_id)
+    url = url_for("machines.certificate", certificate_id=certificate_id)
+    return go_to(url, receipt="Abgelehnt. Das Zertifikat zählt nicht.")
 
 
 def _save(session: Session, actor: Actor, certificate_id: str | None) -> Response:
@@ -102,4 +111,4 @@ def _render_form(form: Form, certificate_id: str | None = None, status: int = 20
 
 
 def _state(one: Certificate) -> CertificateState:
-    return certificate_state(one.verified_at is not None, one.valid_to, clock.today())
+    return certificate_state(one.verified_at is not None, one.valid_to, clock.today(), one.rejected_at is not None)

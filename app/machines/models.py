@@ -72,6 +72,10 @@ class Certificate(FirmOwned, Base):
     file_id: Mapped[str | None] = mapped_column(sa.String(36))
     verified_at: Mapped[dt.datetime | None]
     verified_by: Mapped[str | None] = mapped_column(sa.String(36))
+    rejected_at: Mapped[dt.datetime | None]
+    rejected_by: Mapped[str | None] = mapped_column(sa.String(36))
+    warned_at: Mapped[dt.datetime | None]
+    """When the managers heard that it ends soon"""
 
 
 class ImportRun(FirmOwned, Base):

@@ -14,6 +14,7 @@ add_sentences(
         "rate_changed": ("euro", lazy_gettext("Der Stundensatz von %(name)s ist geändert.")),
         "certificate_saved": ("shield-check", lazy_gettext("Ein Zertifikat ist eingetragen.")),
         "certificate_verified": ("shield-check", lazy_gettext("Ein Zertifikat ist geprüft.")),
+        "certificate_rejected": ("x", lazy_gettext("Ein Zertifikat ist abgelehnt.")),
         "machines_imported": ("upload", lazy_gettext("Aus einer Tabelle kamen %(count)s Maschinen.")),
     }
 )

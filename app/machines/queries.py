@@ -16,6 +16,8 @@ from app.machines.rules import CapabilityFacts, CertificateFacts, restore_values
 from app.packs.queries import load_pack
 from app.packs.rules import Value
 
+MOST_AT_ONCE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class MachineCard:
@@ -131,8 +133,24 @@ def abilities_by_machine(
 
 def has_clean_photo(session: Session, firm_id: str, machine: Machine) -> bool:
     """Say whether the machine's photo may be shown: the worker has stripped it of what the camera added."""
-    query = sa.select(StoredFile.is_clean).where(StoredFile.firm_id == firm_id, StoredFile.id == machine.photo_id)
-    return bool(machine.photo_id and session.scalar(query))
+    return _is_clean(session, firm_id, machine.photo_id)
+
+
+def has_paper(session: Session, firm_id: str, certificate: Certificate) -> bool:
+    """Say whether the paper of a certificate can be opened."""
+    return _is_clean(session, firm_id, certificate.file_id)
+
+
+def _is_clean(session: Session, firm_id: str, file_id: str | None) -> bool:
+    query = sa.select(StoredFile.is_clean).where(StoredFile.firm_id == firm_id, StoredFile.id == file_id)
+    return bool(file_id and session.scalar(query))
+
+
+def ending_certificates(session: Session, today: dt.date, until: dt.date) -> Sequence[Certificate]:
+    """Verified certificates of all firms that end between the days and that nobody was warned of; for the worker only."""
+    query = sa.select(Certificate).where(Certificate.verified_at.is_not(None), Certificate.warned_at.is_(None))
+    soon = query.where(Certificate.valid_to.between(today, until))
+    return session.scalars(soon.order_by(Certificate.id).limit(MOST_AT_ONCE)).all()
 
 
 def rate_on(session: Session, firm_id: str, machine_id: str, day: dt.date) -> RateCard | None:

@@ -195,6 +195,11 @@ KINDS: dict[str, Kind] = {
         ("Nachricht kommt nicht an",),
         ("%(name)s ist nicht erreichbar. Ruf dort an.", "Ein Partner ist nicht erreichbar. Ruf an."),
     ),
+    "certificate": Kind(
+        ("Zertifikat läuft bald ab",),
+        ("Trage rechtzeitig das neue ein.",),
+        is_urgent=False,
+    ),
     "test": Kind(
         ("Es klappt!",),
         ("So kommen Anfragen an. Tippe auf Gesehen.",),

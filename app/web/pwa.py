@@ -7,14 +7,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, request, url_for
-from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.web.render import render
 from app.web.static import ROOT, static_url, version
 from app.web.transaction import PUBLIC, page
-from app.web.world import config, world
+from app.web.world import world
 
 room = Blueprint("web", __name__)
 WORKER_SILENT_S = 180
@@ -26,14 +25,14 @@ beat: dict[str, LastBeat] = {}
 @room.get("/manifest.webmanifest")
 @page(PUBLIC)
 def manifest(_session: object, _actor: object) -> Response:
-    name = gettext("Übung: Werkring") if config().is_practice else "Werkring"
+    """One app for both worlds: whoever puts it on the phone while practising still starts in the real firm."""
     body = {
-        "name": name,
-        "short_name": name,
+        "name": "Werkring",
+        "short_name": "Werkring",
         "lang": "de",
-        "id": request.script_root + "/",
-        "start_url": request.script_root + "/",
-        "scope": request.script_root + "/",
+        "id": "/",
+        "start_url": "/",
+        "scope": "/",
         "display": "standalone",
         "background_color": "#F1F4F6",
         "theme_color": "#00506B",

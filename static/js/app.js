@@ -22,6 +22,7 @@ focusErrors();
 greetReceipt();
 startWorker();
 loadElements();
+prepareButtons();
 
 /** The first submit goes through and shows its wait after 0.4 s; every further one is dropped. */
 function onSubmit(event) {
@@ -133,6 +134,15 @@ export async function postJson(url, body) {
   return { ok: response.ok, status: response.status, body: await response.json().catch(() => ({})) };
 }
 
+/** Buttons that only make sense with a script, and words that are only true on some phones. */
+function prepareButtons() {
+  document.querySelectorAll("[data-drucken]").forEach((button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  });
+  if ("BarcodeDetector" in self) document.querySelectorAll("[data-scannen] span").forEach((word) => { word.textContent = word.parentElement.dataset.scannen; });
+}
+
 /** The number on the app's icon is what the server says at every page. */
 function showCount(count) {
   (count ? navigator.setAppBadge?.(count) : navigator.clearAppBadge?.())?.catch(() => {});
@@ -142,6 +152,7 @@ function loadElements() {
   const has = (name) => document.querySelector(name);
   if (has("passkey-button")) import("./passkey.js");
   if (has("install-button")) import("./install.js");
+  if (has("code-scanner")) import("./scan.js");
   const push = has("meta[name=push]");
   if (push) showCount(Number(push.dataset.count));
   if (has("push-button") || (push && self.Notification?.permission === "granted")) import("./push.js");

@@ -1,10 +1,11 @@
-// <install-button>: shows exactly what this phone can do: the browser's offer, the steps for an iPhone, or "done".
+// <install-button>: shows exactly what this phone can do: the browser's offer, the steps by hand, or "done".
 const isInstalled = matchMedia("(display-mode: standalone)").matches || navigator.standalone === true;
-const isIphone = /iPhone|iPad|iPod/.test(navigator.userAgent);
+const agent = navigator.userAgent;
+const steps = /iPhone|iPad|iPod/.test(agent) ? "iphone" : /Android/.test(agent) ? "android" : "computer";
 
 class InstallButton extends HTMLElement {
   connectedCallback() {
-    this.show(isInstalled ? "fertig" : isIphone ? "iphone" : self.installOffer ? "angebot" : "");
+    this.show(isInstalled ? "fertig" : self.installOffer ? "angebot" : steps);
     this.querySelector("[data-zeigen=angebot] button")?.addEventListener("click", () => this.install());
     addEventListener("install-offer", () => this.show("angebot"));
     addEventListener("appinstalled", () => this.show("fertig"));
@@ -16,7 +17,7 @@ class InstallButton extends HTMLElement {
     self.installOffer = null;
     offer.prompt();
     const { outcome } = await offer.userChoice;
-    this.show(outcome === "accepted" ? "fertig" : "");
+    this.show(outcome === "accepted" ? "fertig" : steps);
   }
 
   show(which) {

@@ -16,6 +16,7 @@ from app.machines.actions import (
     MachineExtras,
     attach_certificate_file,
     free_numbers,
+    reject_certificate,
     remove_ability,
     save_ability,
     save_certificate,
@@ -29,6 +30,7 @@ from app.machines.models import Machine, RateCard
 from app.machines.queries import (
     abilities_of,
     certificate_facts,
+    certificate_for,
     machine_cards,
     machine_count,
     machine_for,
@@ -172,6 +174,21 @@ def test_a_certificate_counts_only_after_a_manager_has_seen_the_paper(database: 
         assert [facts.verified for facts in certificate_facts(session, yilmaz.id)] == [True]
         save_certificate(session, yilmaz.actor(Role.FOREMAN), certificate("4712"), one)
         assert [facts.verified for facts in certificate_facts(session, yilmaz.id)] == [False]
+
+
+def test_a_rejected_certificate_counts_only_after_it_was_changed_and_verified(
+    database: Database, yilmaz: TestFirm
+) -> None:
+    with database.write() as session:
+        one = save_certificate(session, yilmaz.actor(Role.FOREMAN), certificate())
+        reject_certificate(session, yilmaz.actor(), one)
+        assert [facts.verified for facts in certificate_facts(session, yilmaz.id)] == [False]
+        assert certificate_for(session, yilmaz.id, one).rejected_by == yilmaz.people[Role.MANAGER]
+        save_certificate(session, yilmaz.actor(Role.FOREMAN), certificate("4712"), one)
+        assert certificate_for(session, yilmaz.id, one).rejected_at is None
+        verify_certificate(session, yilmaz.actor(), one)
+        with pytest.raises(RuleBroken, match="schon geprüft"):
+            reject_certificate(session, yilmaz.actor(), one)
 
 
 def test_an_expired_or_doubled_certificate_is_refused(database: Database, yilmaz: TestFirm) -> None:

@@ -183,7 +183,12 @@ def test_a_certificate_goes_its_way(house: House, yilmaz: TestFirm) -> None:
     url = answer.headers["Location"]
     assert "noch nicht geprüft" in house.get(url).text
     assert house.post(f"{url}/geprueft").status_code == 403
+    assert house.post(f"{url}/abgelehnt").status_code == 403
     house.enter(yilmaz.actor())
+    paper = re.findall(r'href="(/dateien/[^"]+)"', house.get(url).text)[0]
+    assert house.get(paper).data == b"%PDF-1.7"
+    assert house.post(f"{url}/abgelehnt").status_code == 303
+    assert "Eintrag und Papier passen nicht zusammen." in house.get(url).text
     assert house.post(f"{url}/geprueft").status_code == 303
     assert "läuft bald ab" in house.get("/zertifikate").text
     assert 'value="4711"' in house.get(f"{url}/aendern").text

@@ -46,6 +46,18 @@ def test_every_page_of_the_practice_world_says_so(site: Site) -> None:
     assert 'content: "ÜBUNG"' in sheet.split("@media print", 1)[1]
 
 
+def test_the_practice_world_offers_nothing_that_only_a_real_phone_can_do(site: Site) -> None:
+    visitor = site.player()
+    visitor.become("Keller", "manager")
+    for path in ("/uebung/mehr", "/uebung/geraete"):
+        visitor.open(path)
+        found = set(re.findall(r'(?:href|action|data-options-url)="(/uebung/[^"#]*)"', visitor.page))
+        closed = {url for url in found if visitor.client.open(url, base_url=BASE, headers=OWN_FORM).status_code == 403}
+        assert closed == set(), path
+        assert "<passkey-button" not in visitor.page
+    assert "anderes-handy" not in visitor.page
+
+
 def test_two_visitors_play_in_two_worlds(site: Site) -> None:
     one, other = site.player(), site.player()
     with site.database(one).write() as session:

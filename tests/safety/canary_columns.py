@@ -25,8 +25,8 @@ audit_event.about_firm_id audit_event.object_id audit_event.object_kind audit_ev
 audit_event.verb blocked_firm.address booking.agreement_id booking.machine_id booking.partner_id booking.request_id
 booking.side booking.state booking.week bundle.plan_id bundle.request_id bundle.state capability.machine_id
 capability.material_groups capability.process_key capacity_window.confirmed_by capacity_window.machine_id
-capacity_window.week certificate.file_id certificate.process_keys certificate.type_key certificate.verified_by
-challenge.browser_hash challenge.challenge challenge.detail challenge.document_id challenge.document_kind
+capacity_window.week certificate.file_id certificate.process_keys certificate.rejected_by certificate.type_key
+certificate.verified_by challenge.browser_hash challenge.challenge challenge.detail challenge.document_id challenge.document_kind
 challenge.person_id challenge.purpose closure.site_id file_grant.file_id file_grant.to_firm_id
 firm.address firm.legal_form firm.postcode firm.register_court
 firm.register_no firm.vat_id firm_key.public_key firm_key.purpose founding_draft.browser_hash founding_draft.facts

@@ -49,6 +49,8 @@ TABLE: dict[str, Row] = {
     "firms.legal GET": _row(PUBLIC, _ids(name="=impressum")),
     "firms.change_view POST": _row(PUBLIC),
     "firms.more GET": _row("own.use"),
+    "firms.help_page GET": _row("own.use"),
+    "firms.stored GET": _row("own.use"),
     "firms.save_settings POST": _row("own.use"),
     "firms.show GET": _row("firm.see"),
     "firms.tasks GET": _row("firm.see"),
@@ -212,6 +214,7 @@ TABLE: dict[str, Row] = {
     "machines.edit_certificate GET": _row("machines.edit", _ids(certificate_id="certificate")),
     "machines.save_one_certificate POST": _row("machines.edit", _ids(certificate_id="certificate")),
     "machines.verify POST": _row("certificates.verify", _ids(certificate_id="certificate")),
+    "machines.reject POST": _row("certificates.verify", _ids(certificate_id="certificate")),
     # capacity
     "capacity.offer GET": _row("capacity.offer", Case(fields={"machine": "machine"})),
     "capacity.hours GET": _row("capacity.offer", Case(fields={"machine": "machine"})),

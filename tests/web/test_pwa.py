@@ -79,6 +79,12 @@ def test_the_manifest_makes_the_pages_an_app_whose_icons_are_there(tiny: Tiny) -
     assert [tiny.client.get(icon["src"]).status_code for icon in body["icons"]] == [200] * 3
 
 
+def test_an_app_that_is_installed_while_practising_starts_in_the_real_firm(tiny: Tiny) -> None:
+    answer = tiny.client.get("/manifest.webmanifest", environ_overrides={"SCRIPT_NAME": "/uebung"})
+    body = json.loads(answer.data)
+    assert (body["id"], body["start_url"], body["scope"], body["name"]) == ("/", "/", "/", "Werkring")
+
+
 def test_the_service_worker_names_this_version_and_only_files_that_are_there(tiny: Tiny) -> None:
     answer = tiny.client.get("/sw.js")
     assert answer.mimetype == "text/javascript"

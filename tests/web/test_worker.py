@@ -352,6 +352,53 @@ DEAD = """
     self.dropped = 0;
     PushManager.prototype.getSubscription = async () => ({ options: {}, unsubscribe: async () => { self.dropped += 1; } });
 """
+
+
+@pytest.mark.parametrize(
+    ("agent", "steps"),
+    [
+        ("Mozilla/5.0 (iPhone)", "iphone"),
+        ("Mozilla/5.0 (Linux; Android 14)", "android"),
+        ("Mozilla/5.0 (X11)", "computer"),
+    ],
+)
+def test_without_an_offer_of_the_browser_each_phone_shows_its_own_steps(
+    browser: Browser, gallery: Gallery, agent: str, steps: str
+) -> None:
+    context = browser.new_context(user_agent=agent, base_url=gallery.url)
+    page = context.new_page()
+    page.goto("/hell/leer")
+    shown = page.locator("install-button [data-zeigen]:visible")
+    expect(shown).to_have_count(1)
+    expect(shown).to_have_attribute("data-zeigen", steps)
+    context.close()
+
+
+def test_a_code_is_scanned_where_the_browser_can_and_only_our_own_address_is_opened(
+    page: Page, gallery: Gallery
+) -> None:
+    gallery.extra["/code"] = gallery_page("x").replace("</main>", SCANNER + "</main>")
+    gallery.extra["/willkommen/abc"] = gallery_page("Willkommen bei Keller")
+    page.goto("/code")
+    expect(page.get_by_role("button", name="Code scannen")).not_to_be_visible()
+
+    page.add_init_script(CAMERA % json.dumps(["https://elsewhere.example/x", f"{gallery.url}/willkommen/abc"]))
+    page.goto("/code")
+    page.get_by_role("button", name="Code scannen").click()
+    expect(page.get_by_text("Willkommen bei Keller")).to_be_visible()
+
+
+SCANNER = """<code-scanner hidden data-foreign="fremd" data-denied="nein"><video muted hidden></video>
+    <button type="button"><span>Code scannen</span></button><p class="meldung" hidden></p></code-scanner>"""
+CAMERA = """
+    const codes = %s;
+    self.BarcodeDetector = class {
+      static async getSupportedFormats() { return ["qr_code"]; }
+      async detect() { return codes.splice(0, 1).map((rawValue) => ({ rawValue })); }
+    };
+    navigator.mediaDevices.getUserMedia = async () => new MediaStream();
+    HTMLMediaElement.prototype.play = async () => {};
+"""
 SUBSCRIBE = """
     PushManager.prototype.getSubscription = async () => null;
     PushManager.prototype.subscribe = async () => {{
