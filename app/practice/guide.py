@@ -17,7 +17,7 @@ from app.firms.models import NodeSetting
 from app.practice import scenes
 from app.practice.people import PersonCard, acting, firm_by_short_name, person_cards
 from app.practice.phone import cards_of_story
-from app.practice.story import ACTS, Place, Stage, Step
+from app.practice.story import ACTS, WORKING_DAY, Place, Stage, Step
 from app.push.queries import ShownAlert
 
 STORY = "practice_story"
@@ -133,7 +133,6 @@ def url_at(session: Session, place: Place) -> str:
             process_key=scenes.PROCESS,
             need=need,
             delivery_week=scenes.DELIVERY_WEEK,
-            _anchor="ergebnis",
         )
     if key == "ask":
         return url_for("requests.check", request_id=scenes.request_of_story(session))
@@ -145,9 +144,9 @@ def url_at(session: Session, place: Place) -> str:
         return url_for("plans.detail", plan_id=scenes.plan_of_story(session))
     if key in ("sign", "countersign"):
         return url_for("agreements.show", agreement_id=scenes.agreement_of_story(session).id)
-    return url_for(
-        {"phone": "practice.phone", "booked": "bookings.index", "work": "bookings.today"}.get(key, "practice.finale")
-    )
+    if key == "booked":
+        return url_for("bookings.index", _anchor=week_of(WORKING_DAY.date()))
+    return url_for({"phone": "practice.phone", "work": "bookings.today"}.get(key, "practice.finale"))
 
 
 def _with_role(cards: list[PersonCard], role: Role) -> PersonCard:

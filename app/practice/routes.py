@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import RuleBroken
-from app.core.units import BERLIN, week_of
+from app.core.units import BERLIN
 from app.core.words import N_
 from app.firms.access import Actor, Role
 from app.firms.queries import firm_of, firm_version
@@ -202,7 +202,6 @@ def _phone_values(session: Session, actor: Actor) -> dict[str, Any]:
         "cards": cards(session, actor),
         "time_text": clock.now().astimezone(BERLIN).strftime("%H:%M"),
         "day": clock.today(),
-        "week": week_of(clock.today()),
         "version": firm_version(session, actor.firm_id),
     }
 

@@ -53,7 +53,7 @@ class Step:
 STEPS: tuple[Step, ...] = (
     Step(
         "order", 1, scenes.REQUESTER, Role.MANAGER,
-        N_("Ein großer Auftrag: 500 Stunden bis KW 4. Euer Plan ist voll."), N_("Allein machen"),
+        N_("Neuer Auftrag: 500 Stunden bis KW 4. Euer Plan ist voll."), N_("Allein machen"),
         is_decision=True,
     ),
     Step(
