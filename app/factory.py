@@ -1,6 +1,7 @@
 """Puts a world together: rooms, permissions, tabs, and the practice world beside the real one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -72,7 +73,7 @@ def create_site(config: Config, is_server: bool = False) -> Any:
 
 
 def _join(app: Flask, config: Config, database: Callable[[], Database], game: Callable[[], Any]) -> None:
-    join_world(app, World(config, database, _load_actor(), require, tabs_for, game))
+    join_world(app, World(config, database, _visitor, require, tabs_for, game))
 
 
 def _settle_inline(database: Database, config: Config) -> None:
@@ -132,9 +133,17 @@ def _load_actor() -> Any:
     return lambda: None
 
 
+def _visitor() -> Any:
+    """The acting person of the practice world, with language and look of the browser: invented people have none."""
+    actor = _load_actor()()
+    return replace(actor, language=_language_of_browser(), **render.look_of_browser()) if actor else None
+
+
 def _language() -> str:
     actor = world().actor()
-    asked = actor.language if actor else request.cookies.get("language", "")
-    if asked in LANGUAGES:
-        return str(asked)
-    return request.accept_languages.best_match(LANGUAGES) or "de"
+    return str(actor.language) if actor and actor.language in LANGUAGES else _language_of_browser()
+
+
+def _language_of_browser() -> str:
+    asked = request.cookies.get("language", "")
+    return asked if asked in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or "de"

@@ -84,14 +84,6 @@ def plan(session: Session, actor: Actor) -> Response:
     )
 
 
-@room.get("/woche/<week>")
-@page("capacity.see")
-def week_list(session: Session, actor: Actor, week: str) -> Response:
-    """One week over all machines."""
-    _check_week(week)
-    return render("capacity/week_list.html", week=week, rows=plan_rows(session, actor.firm_id, [week]))
-
-
 @room.get("/woche/<week>/<machine_id>")
 @page("capacity.see")
 def week(session: Session, actor: Actor, week: str, machine_id: str) -> Response:

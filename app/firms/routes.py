@@ -18,6 +18,7 @@ from app.firms.queries import firm_of, people_with_roles, person_for, roles_of
 from app.firms.rules import LEGAL_FORMS, roles_to_invite
 from app.firms.setup import Task, task_states
 from app.firms.two_person import open_rule_change, set_two_person_rule
+from app.web.crossing import crossing_key, issue_ticket
 from app.web.forms import Form
 from app.web.limits import LOOK, limiter
 from app.web.render import HANDS, LOOKS, euro_said, go_to, render, set_look
@@ -69,6 +70,7 @@ def more(session: Session, actor: Actor) -> Response:
         languages=LANGUAGES.items(),
         role_names=ROLE_NAMES,
         legal=LEGAL_PAGES,
+        has_practice=config().practice,
     )
 
 
@@ -91,7 +93,7 @@ def save_settings(session: Session, actor: Actor) -> Response:
         except RuleBroken as error:
             form.add_error(error)
     values = {"languages": LANGUAGES.items(), "role_names": ROLE_NAMES, "legal": LEGAL_PAGES}
-    return render("firms/more.html", 422, person=person, form=form, **values)
+    return render("firms/more.html", 422, person=person, form=form, has_practice=config().practice, **values)
 
 
 @room.get("/hilfe")
@@ -122,6 +124,25 @@ def change_view(session: Session, actor: Actor | None) -> Response:
             if actor is not None:
                 set_view(session, actor, name, value)
     return response
+
+
+@room.get("/zur-uebung")
+@page("own.use")
+def cross_over(_session: Session, actor: Actor) -> Response:
+    """Mehr → Üben: role, language and look come along; who the person is stays here."""
+    _need_practice()
+    ticket = issue_ticket(
+        crossing_key(config().secret_key), actor.role, actor.language, light=actor.light, hand=actor.hand
+    )
+    return redirect(f"{request.script_root}/uebung/herueber?karte={ticket}", 303)  # type: ignore[return-value]
+
+
+@room.get("/zurueck")
+@page(PUBLIC)
+def come_back(_session: Session, _actor: Actor | None) -> Response:
+    """The way back from the practice world; it brings nothing along."""
+    _need_practice()
+    return go_to(url_for("firms.home"), receipt="Du bist jetzt wieder im echten Betrieb.")
 
 
 @room.get("/betrieb")
@@ -162,6 +183,12 @@ def save(session: Session, actor: Actor) -> Response:
     return render(
         "firms/edit.html", 422, form=form, legal_form_options=FORM_CHIPS, firm=firm_of(session, actor.firm_id)
     )
+
+
+def _need_practice() -> None:
+    """Both ways between the worlds start and end in the real one, on nodes that have the other."""
+    if not config().practice:
+        raise NotFound
 
 
 def read_firm(form: Form) -> FirmFacts:

@@ -12,7 +12,7 @@ from app.passkeys.sessions import clear_cookie, end_own_sign_in
 from app.practice.bots import play_bots
 from app.practice.games import is_left, real_now
 from app.practice.guide import Guide, current_guide
-from app.practice.worlds import Practice, current_game
+from app.practice.worlds import MOUNT, Practice, current_game, story_cookie_name
 from app.push.queries import unseen_count
 from app.web.render import render
 from app.web.transaction import PUBLIC
@@ -21,7 +21,7 @@ from app.web.world import world
 OPEN_PAGES = frozenset(
     {
         "firms.home", "firms.legal", "firms.change_view", "practice.door", "practice.begin", "practice.begin_story",
-        "practice.join", "practice.join_page", "practice.leave", "practice.left",
+        "practice.cross_over", "practice.join", "practice.join_page", "practice.leave", "practice.leave_story",
     }
 )  # fmt: skip
 """What visitors without a game, or who were away, may open."""
@@ -76,6 +76,12 @@ def guide() -> Guide | None:
         g.practice_guide = current_guide(practice().database(game), practice().config) if game else None
     found: Guide | None = g.practice_guide
     return found
+
+
+def forget_story(response: Response) -> Response:
+    """Let this browser forget the Vorführung; the own game is there again."""
+    response.delete_cookie(story_cookie_name(practice().config), path=MOUNT)
+    return response
 
 
 def _unread() -> int:
@@ -142,8 +148,8 @@ def _let_out(endpoint: str) -> Response | None:
     with world().database().write() as session:
         end_own_sign_in(session)
     if "HX-Request" in request.headers:
-        return clear_cookie(Response(status=200, headers={"HX-Redirect": url_for("firms.home")}))
-    return _to_door()
+        return forget_story(clear_cookie(Response(status=200, headers={"HX-Redirect": url_for("firms.home")})))
+    return forget_story(_to_door())
 
 
 def _to_door() -> Response:

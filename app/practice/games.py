@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS game (
   id TEXT PRIMARY KEY, code TEXT NOT NULL UNIQUE, round INTEGER NOT NULL, shift_s REAL NOT NULL,
   created_at REAL NOT NULL, seen_at REAL NOT NULL)
 """
+TICKETS = "CREATE TABLE IF NOT EXISTS ticket (id TEXT PRIMARY KEY, taken_at REAL NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Games:
                 old.unlink(missing_ok=True)
         with self._open() as db:
             db.execute(TABLE)
+            db.execute(TICKETS)
 
     def begin(self) -> Game:
         """Register a new game at the story's first moment."""
@@ -111,6 +113,14 @@ class Games:
         with self._open() as db:
             rows = db.execute(f"{query} RETURNING id, code, round, shift_s, seen_at", (limit, MOST_GAMES)).fetchall()
         return [_game(row) for row in rows]
+
+    def take_ticket(self, ticket_id: str) -> bool:
+        """Say whether somebody crosses over with this ticket for the first time."""
+        now = real_now()
+        with self._open() as db:
+            db.execute("DELETE FROM ticket WHERE taken_at < ?", ((now - dt.timedelta(days=1)).timestamp(),))
+            taken = db.execute("INSERT OR IGNORE INTO ticket VALUES (?, ?)", (ticket_id, now.timestamp()))
+            return taken.rowcount == 1
 
     def ids(self) -> set[str]:
         with self._open() as db:

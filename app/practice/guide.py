@@ -1,9 +1,9 @@
 """Where the Vorführung of this game stands, and the slim bar that shows it on every page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import url_for
-from flask_babel import format_date, gettext
+from flask_babel import format_date, get_locale, gettext
 from sqlalchemy.orm import Session
 
 from app.config import Config
@@ -15,8 +15,10 @@ from app.core.words import N_
 from app.firms.access import Role
 from app.firms.models import NodeSetting
 from app.practice import scenes
-from app.practice.people import PersonCard, firm_by_short_name, person_cards
-from app.practice.story import ACTS, Place, Stage
+from app.practice.people import PersonCard, acting, firm_by_short_name, person_cards
+from app.practice.phone import cards_of_story
+from app.practice.story import ACTS, WORKING_DAY, Place, Stage, Step
+from app.push.queries import ShownAlert
 
 STORY = "practice_story"
 DONE = N_("Geschafft. Tippe auf „Weiter“.")
@@ -32,8 +34,20 @@ class Guide:
     title: str
     text: str
     button: str
+    tap: str
+    """What the button says where that tap is the visitor's own decision; '' else."""
     clock: str
     url: str
+    other: "OtherPhone"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPhone:
+    """The second phone of the story, which a wide screen shows beside the first: another firm, another person."""
+
+    name: str
+    firm: str
+    cards: tuple[ShownAlert, ...]
 
 
 def story_place(database: Database) -> Place | None:
@@ -43,14 +57,9 @@ def story_place(database: Database) -> Place | None:
         return Place(int(row.value)) if row else None
 
 
-def keep_place(session: Session, place: Place | None) -> None:
-    """Remember the step; None ends the Vorführung."""
-    row = session.get(NodeSetting, STORY)
-    if place is None:
-        if row is not None:
-            session.delete(row)
-        return
-    row = row or NodeSetting(key=STORY)
+def keep_place(session: Session, place: Place) -> None:
+    """Remember the step."""
+    row = session.get(NodeSetting, STORY) or NodeSetting(key=STORY)
     row.value = str(place.number)
     session.add(row)
 
@@ -62,6 +71,8 @@ def current_guide(database: Database, config: Config) -> Guide | None:
         return None
     step = place.step
     is_done = _is_done(place, Stage(database, config, lambda _at: None))
+    with database.read() as session:
+        other = _other_phone(session, step)
     return Guide(
         place.number,
         step.act,
@@ -69,9 +80,21 @@ def current_guide(database: Database, config: Config) -> Guide | None:
         gettext(ACTS[step.act - 1]),
         gettext(DONE if is_done else step.text),
         gettext(step.button) if step.button else "",
+        gettext(step.button) if step.is_decision else "",
         clock_text(),
         url_for("practice.next_step"),
+        other,
     )
+
+
+def _other_phone(session: Session, step: Step) -> OtherPhone:
+    """Beside the firm that asks stands the first partner, Meister or Leitung; beside everybody else who asked."""
+    name, role = (
+        (scenes.FIRST_PARTNER, step.beside) if step.firm == scenes.REQUESTER else (scenes.REQUESTER, Role.MANAGER)
+    )
+    person = acting(session, firm_by_short_name(session, name).id, role)
+    reader = replace(person, language=str(get_locale() or "de"))
+    return OtherPhone(person.name, name, tuple(cards_of_story(session, reader)))
 
 
 def _is_done(place: Place, stage: Stage) -> bool:
@@ -101,6 +124,8 @@ def person_at(session: Session, place: Place) -> tuple[str, PersonCard]:
 def url_at(session: Session, place: Place) -> str:
     """The real page that this step is about."""
     key = place.step.key
+    if key == "order":
+        return url_for("capacity.plan")
     if key == "problem":
         need = str(scenes.ORDER_MIN // 60)
         return url_for(
@@ -108,7 +133,6 @@ def url_at(session: Session, place: Place) -> str:
             process_key=scenes.PROCESS,
             need=need,
             delivery_week=scenes.DELIVERY_WEEK,
-            _anchor="ergebnis",
         )
     if key == "ask":
         return url_for("requests.check", request_id=scenes.request_of_story(session))
@@ -120,9 +144,9 @@ def url_at(session: Session, place: Place) -> str:
         return url_for("plans.detail", plan_id=scenes.plan_of_story(session))
     if key in ("sign", "countersign"):
         return url_for("agreements.show", agreement_id=scenes.agreement_of_story(session).id)
-    return url_for(
-        {"phone": "practice.phone", "booked": "bookings.index", "work": "bookings.today"}.get(key, "practice.finale")
-    )
+    if key == "booked":
+        return url_for("bookings.index", _anchor=week_of(WORKING_DAY.date()))
+    return url_for({"phone": "practice.phone", "work": "bookings.today"}.get(key, "practice.finale"))
 
 
 def _with_role(cards: list[PersonCard], role: Role) -> PersonCard:

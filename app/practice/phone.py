@@ -5,16 +5,23 @@ from sqlalchemy.orm import Session
 from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Actor
 from app.offers.actions import answer_no, answer_yes
+from app.practice.games import BEGINS_AT
 from app.push.actions import mark_alerts_seen
 from app.push.models import Alert
-from app.push.queries import ShownAlert, unseen_alerts
+from app.push.queries import ShownAlert, alerts_since, unseen_alerts
 
 MOST_CARDS = 5
+MOST_BESIDE = 3
 
 
 def cards(session: Session, actor: Actor) -> list[ShownAlert]:
     """The newest messages of this person that nobody has opened yet."""
     return unseen_alerts(session, actor, is_practice=True)[:MOST_CARDS]
+
+
+def cards_of_story(session: Session, actor: Actor) -> list[ShownAlert]:
+    """What this person was told since the Vorführung began, opened or not."""
+    return alerts_since(session, actor, BEGINS_AT, is_practice=True)[:MOST_BESIDE]
 
 
 def open_alert(session: Session, actor: Actor, alert_id: str) -> str:

@@ -3,9 +3,9 @@
 from flask import Blueprint, Response, redirect, request
 
 from app.core.errors import NotFound
-from app.practice.door import practice
+from app.practice.door import forget_story, practice
 from app.practice.games import IDLE_DAYS, Game
-from app.practice.worlds import MOUNT, cookie_name, current_game
+from app.practice.worlds import MOUNT, cookie_name, current_game, story_cookie_name
 from app.web.world import config
 
 room = Blueprint("practice", __name__)
@@ -21,10 +21,24 @@ def need_game() -> Game:
     return game
 
 
+def own_game() -> Game | None:
+    """The game that this browser practises in, also while it shows the Vorführung."""
+    return practice().own_game_in(request.environ)
+
+
 def keep_game(response: Response, game: Game) -> Response:
-    """Let this browser find the game again."""
+    """Let this browser practise in that game from now on; a Vorführung is over."""
+    return _keep(forget_story(response), cookie_name(config()), game)
+
+
+def keep_story(response: Response, game: Game) -> Response:
+    """Show that game's Vorführung in this browser; the own game waits."""
+    return _keep(response, story_cookie_name(config()), game)
+
+
+def _keep(response: Response, cookie: str, game: Game) -> Response:
     response.set_cookie(
-        cookie_name(config()),
+        cookie,
         practice().ticket(game),
         max_age=GAME_LIFE_S,
         path=MOUNT,

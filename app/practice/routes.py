@@ -9,22 +9,22 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import RuleBroken
-from app.core.units import BERLIN, week_of
+from app.core.units import BERLIN
 from app.core.words import N_
 from app.firms.access import Actor, Role
 from app.firms.queries import firm_of, firm_version
 from app.firms.routes import ROLE_NAMES
 from app.passkeys.sessions import clear_cookie, end_own_sign_in, set_cookie
 from app.practice import routes_story  # noqa: F401
-from app.practice.door import practice
-from app.practice.people import become, firm_cards, person_cards
+from app.practice.door import forget_story, practice
+from app.practice.people import PersonCard, become, firm_cards, person_cards
 from app.practice.phone import answer_alert, cards, open_alert
-from app.practice.room import BEGIN, keep_game, need_game, real_url, room, see_other
+from app.practice.room import BEGIN, keep_game, need_game, own_game, real_url, room, see_other
 from app.practice.signing import approve_document
 from app.practice.worlds import current_game
 from app.web.forms import Form
 from app.web.limits import limiter
-from app.web.render import go_to, render
+from app.web.render import go_to, render, set_look
 from app.web.transaction import PUBLIC, ceremony, deed, page
 from app.web.world import config
 
@@ -45,12 +45,23 @@ def door(_session: Session, _actor: Actor | None) -> Response:
     return _door_page(Form())
 
 
+@room.get("/herueber")
+@page(PUBLIC)
+def cross_over(_session: Session, _actor: Actor | None) -> Response:
+    """In from the real world, wearing what one wore there; a ticket that is old or used brings nothing along."""
+    response = see_other(url_for("firms.home"))
+    if ticket := practice().cross_over(request.args.get("karte", "")):
+        for name in ("role", "language", "light", "hand"):
+            set_look(response, name, getattr(ticket, name))
+    return response
+
+
 @room.post("/ueben")
 @limiter.limit(BEGIN)
 @ceremony(PUBLIC)
 def begin(_database: Database, _actor: Actor | None) -> Response:
     """A game of one's own; who has one goes on with it."""
-    game = current_game() or practice().begin()
+    game = own_game() or practice().begin()
     return keep_game(see_other(url_for("practice.people")), game)
 
 
@@ -71,7 +82,8 @@ def firm(session: Session, actor: Actor | None, firm_id: str) -> Response:
     return render(
         "practice/firm.html",
         firm=firm_of(session, firm_id),
-        people=person_cards(session, firm_id),
+        people=_own_role_first(person_cards(session, firm_id)),
+        own_role=request.cookies.get("role", ""),
         role_names=ROLE_NAMES,
         role_icons=ROLE_ICONS,
         own_person=actor.person_id if actor else "",
@@ -153,7 +165,7 @@ def join(_database: Database, _actor: Actor | None) -> Response:
 @ceremony(PUBLIC)
 def start_again(_database: Database, _actor: Actor | None) -> Response:
     """Put this game back to its first moment; no other game is touched."""
-    game = practice().start_again(need_game())
+    game = practice().start_again(own_game() or need_game())
     response = go_to(url_for("practice.people"), receipt="Alles ist wieder wie am Anfang.")
     return keep_game(clear_cookie(response), game)
 
@@ -165,13 +177,7 @@ def leave(database: Database, _actor: Actor | None) -> Response:
     if current_game() is not None:
         with database.write() as session:
             end_own_sign_in(session)
-    return clear_cookie(see_other(url_for("practice.left")))
-
-
-@room.get("/verlassen")
-@page(PUBLIC)
-def left(_session: Session, _actor: Actor | None) -> Response:
-    return render("practice/left.html", real_url=real_url("/"))
+    return forget_story(clear_cookie(see_other(real_url("/zurueck"))))
 
 
 @room.post("/unterschrift/<kind>/<document_id>")
@@ -183,7 +189,12 @@ def sign(database: Database, actor: Actor, kind: str, document_id: str) -> Respo
 
 
 def _door_page(form: Form, status: int = 200) -> Response:
-    return render("practice/door.html", status, form=form, game=current_game(), real_url=real_url("/"))
+    return render("practice/door.html", status, form=form, game=own_game(), real_url=real_url("/zurueck"))
+
+
+def _own_role_first(found: list[PersonCard]) -> list[PersonCard]:
+    """Who crossed over finds the role that they know on top."""
+    return sorted(found, key=lambda card: card.role != request.cookies.get("role", ""))
 
 
 def _phone_values(session: Session, actor: Actor) -> dict[str, Any]:
@@ -191,7 +202,6 @@ def _phone_values(session: Session, actor: Actor) -> dict[str, Any]:
         "cards": cards(session, actor),
         "time_text": clock.now().astimezone(BERLIN).strftime("%H:%M"),
         "day": clock.today(),
-        "week": week_of(clock.today()),
         "version": firm_version(session, actor.firm_id),
     }
 

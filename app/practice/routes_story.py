@@ -8,13 +8,13 @@ from app.core.db import Database
 from app.core.errors import WerkringError
 from app.core.words import N_
 from app.firms.access import Actor
-from app.passkeys.sessions import clear_cookie, set_cookie
-from app.practice.door import practice
+from app.passkeys.sessions import clear_cookie, end_own_sign_in, set_cookie
+from app.practice.door import forget_story, practice
 from app.practice.finale import finale_facts
 from app.practice.games import Game
 from app.practice.guide import keep_place, person_at, story_place, url_at
 from app.practice.people import become
-from app.practice.room import BEGIN, keep_game, need_game, real_url, room, see_other
+from app.practice.room import BEGIN, keep_game, keep_story, need_game, own_game, real_url, room, see_other
 from app.practice.story import Place, Stage, take_step
 from app.practice.worlds import current_game
 from app.web.limits import limiter
@@ -63,14 +63,24 @@ def finale(session: Session, _actor: Actor | None) -> Response:
 @limiter.limit(BEGIN)
 @ceremony(PUBLIC)
 def end_story(_database: Database, _actor: Actor | None) -> Response:
-    """Practise alone, from the first moment."""
-    game = practice().start_again(need_game())
+    """Practise alone: the game that waited goes on, else this one begins from its first moment."""
+    game = own_game() or practice().start_again(need_game())
     return keep_game(clear_cookie(see_other(url_for("practice.people"))), game)
+
+
+@room.post("/vorfuehrung/verlassen")
+@ceremony(PUBLIC)
+def leave_story(database: Database, _actor: Actor | None) -> Response:
+    """End the Vorführung at any step: back to the game that waited, else to the door."""
+    with database.write() as session:
+        end_own_sign_in(session)
+    page_after = "practice.people" if own_game() else "firms.home"
+    return forget_story(clear_cookie(see_other(url_for(page_after))))
 
 
 def _first_act(game: Game, receipt: str = "") -> Response:
     with clock.shifted(game.shift):
-        return keep_game(_show(practice().database(game), Place(), receipt), game)
+        return keep_story(_show(practice().database(game), Place(), receipt), game)
 
 
 def _show(database: Database, place: Place, receipt: str = "") -> Response:

@@ -32,7 +32,9 @@ class Step:
     """One moment: a person on a page, one sentence, one button.
 
     The button does `deed`, unless a tap on the page has done it already (`is_done`). `prepare` is what must have
-    happened before the page is shown. `firm` is a short name; '' is the first partner of the agreements.
+    happened before the page is shown. `firm` is a short name; '' is the first partner of the agreements. A step that
+    `is_decision` shows on the button what the visitor decides; elsewhere the button is "Weiter". `beside` is the role
+    at the first partner whose phone a wide screen shows beside the firm that asks.
     """
 
     key: str
@@ -41,12 +43,19 @@ class Step:
     role: Role
     text: str
     button: str
+    is_decision: bool = False
+    beside: Role = Role.FOREMAN
     deed: Deed | None = None
     is_done: Question | None = None
     prepare: Deed | None = None
 
 
 STEPS: tuple[Step, ...] = (
+    Step(
+        "order", 1, scenes.REQUESTER, Role.MANAGER,
+        N_("Neuer Auftrag: 500 Stunden bis KW 4. Euer Plan ist voll."), N_("Allein machen"),
+        is_decision=True,
+    ),
     Step(
         "problem", 1, scenes.REQUESTER, Role.MANAGER,
         N_("Allein: 180 von 500 Stunden. Auftrag weg."), N_("Partner fragen"),
@@ -72,7 +81,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "plans", 3, scenes.REQUESTER, Role.MANAGER,
-        N_("Jeder Plan deckt alle Stunden. Vergleiche Kosten und Zeit."), N_("Gut verteilten Plan ansehen"),
+        N_("Jeder Plan deckt alle Stunden. Welcher passt euch?"), N_("Gut verteilten Plan ansehen"),
     ),
     Step(
         "plan", 3, scenes.REQUESTER, Role.MANAGER,
@@ -85,6 +94,7 @@ STEPS: tuple[Step, ...] = (
         N_("Prüfe die fünf Punkte. Dann unterschreibt Keller."), N_("Übungs-Unterschrift"),
         deed=lambda stage: scenes.sign_as_requester(stage.database, stage.config),
         is_done=lambda stage: scenes.has_requester_signed(stage.database),
+        beside=Role.MANAGER,
     ),
     Step(
         "countersign", 4, "", Role.MANAGER,
@@ -97,13 +107,14 @@ STEPS: tuple[Step, ...] = (
         "booked", 4, scenes.REQUESTER, Role.MANAGER,
         N_("Alle haben unterschrieben. Die Stunden sind gebucht."), N_("Zwei Wochen später"),
         prepare=lambda stage: scenes.sign_all(stage.database, stage.config),
+        beside=Role.MANAGER,
     ),
     Step(
         "work", 4, "", Role.WORKER,
         N_("Montag, KW 49. Die Arbeit beginnt."), N_("Was bringt es?"),
         prepare=lambda stage: stage.move_clock(WORKING_DAY),
     ),
-    Step("end", 5, scenes.REQUESTER, Role.MANAGER, N_("Zusammen: 500 von 500 Stunden."), ""),
+    Step("end", 5, scenes.REQUESTER, Role.MANAGER, N_("Zusammen: 500 von 500 Stunden."), "", beside=Role.MANAGER),
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from app.core.db import Database
 from app.practice.games import Game, Games
 from app.practice.stores import Stores, settle_inline
 from app.practice.template import Template, pack_into_one_file, template_version, world_version
+from app.web.crossing import Ticket, crossing_key, read_ticket
 
 log = structlog.get_logger()
 MOUNT = "/uebung"
@@ -45,8 +46,9 @@ class House:
 class Practice:
     """All that the rooms of the practice world share; one per process, in `app.extensions["practice"]`."""
 
-    def __init__(self, config: Config, house: House, app: Flask) -> None:
+    def __init__(self, config: Config, house: House, app: Flask, crossing: bytes) -> None:
         self.config, self.app, self.end_what_is_due = config, app, house.end_what_is_due
+        self._crossing = crossing
         folder = config.data_dir
         self._settle = lambda database: house.settle(database, config)
         self.games = Games(folder, world_version(config))
@@ -111,8 +113,20 @@ class Practice:
         return str(self._signer.dumps(game.id))
 
     def game_in(self, environ: dict[str, Any]) -> Game | None:
-        """The game that a browser's cookie names, if it still exists."""
-        ticket = Request(environ).cookies.get(cookie_name(self.config), "")
+        """The game that this request belongs to: the Vorführung while one plays, else the own one."""
+        return self._named(environ, story_cookie_name(self.config)) or self.own_game_in(environ)
+
+    def own_game_in(self, environ: dict[str, Any]) -> Game | None:
+        """The game that somebody practises in with this browser, whatever else plays there now."""
+        return self._named(environ, cookie_name(self.config))
+
+    def cross_over(self, text: str) -> Ticket | None:
+        """What somebody brings along from the real world; each ticket lets in once."""
+        ticket = read_ticket(self._crossing, text)
+        return ticket if ticket is not None and self.games.take_ticket(ticket.id) else None
+
+    def _named(self, environ: dict[str, Any], cookie: str) -> Game | None:
+        ticket = Request(environ).cookies.get(cookie, "")
         try:
             game = self.games.find(str(self._signer.loads(ticket))) if ticket else None
         except BadData:
@@ -166,7 +180,7 @@ def create_practice(config: Config, house: House) -> Site:
     """The practice world beside the real one; nothing of the real world can be reached from it."""
     own = practice_config(config)
     app = house.new_app(own)
-    practice = Practice(own, house, app)
+    practice = Practice(own, house, app, crossing_key(config.secret_key))
     app.extensions["practice"] = practice
     _open_door(app, house, practice)
     return Site(app, practice)
@@ -195,6 +209,11 @@ def practice_config(config: Config) -> Config:
 def cookie_name(config: Config) -> str:
     """The cookie that names the game; the one of the sign-in is the passkeys room's."""
     return "__Secure-uebung-spiel" if config.is_secure else "uebung-spiel"
+
+
+def story_cookie_name(config: Config) -> str:
+    """The cookie that names the Vorführung: beside the own game's, which waits unharmed until the story is left."""
+    return "__Secure-uebung-vorfuehrung" if config.is_secure else "uebung-vorfuehrung"
 
 
 def current_game() -> Game | None:

@@ -160,12 +160,13 @@ def latest_probe(session: Session, actor: Actor) -> Probe:
 
 def unseen_alerts(session: Session, actor: Actor, is_practice: bool = False) -> list[ShownAlert]:
     """What would stand on the actor's lock screen now, newest first."""
-    rows = session.scalars(
-        _own(actor)
-        .where(Alert.due_at <= clock.now(), Alert.seen_at.is_(None), Alert.cancelled_at.is_(None))
-        .order_by(Alert.created_at.desc(), Alert.id.desc())
-        .limit(MOST_SHOWN)
-    )
+    rows = session.scalars(_newest(actor).where(Alert.seen_at.is_(None), Alert.cancelled_at.is_(None)))
+    return [_shown(row, message(row.kind, row.values, actor.language, is_practice)) for row in rows]
+
+
+def alerts_since(session: Session, actor: Actor, since: dt.datetime, is_practice: bool = False) -> list[ShownAlert]:
+    """What the actor was told since then, opened and answered or not, newest first."""
+    rows = session.scalars(_newest(actor).where(Alert.created_at >= since))
     return [_shown(row, message(row.kind, row.values, actor.language, is_practice)) for row in rows]
 
 
@@ -182,6 +183,15 @@ def unseen_count(session: Session, firm_id: str, person_id: str, now: dt.datetim
     )
     waiting = query.where(Alert.due_at <= now, Alert.seen_at.is_(None), Alert.cancelled_at.is_(None))
     return session.scalar(waiting.where(Alert.url.not_in(pages_above(opened)))) or 0
+
+
+def _newest(actor: Actor) -> sa.Select[Alert]:
+    return (
+        _own(actor)
+        .where(Alert.due_at <= clock.now())
+        .order_by(Alert.created_at.desc(), Alert.id.desc())
+        .limit(MOST_SHOWN)
+    )
 
 
 def _own(actor: Actor) -> sa.Select[Alert]:

@@ -126,7 +126,7 @@ def _context() -> dict[str, Any]:
     actor = world().actor()
     return {
         "actor": actor,
-        "look": {"light": _look("light", LOOKS, actor), "hand": _look("hand", HANDS, actor)},
+        "look": {"light": actor.light, "hand": actor.hand} if actor else look_of_browser(),
         "lang": str(get_locale() or "de"),
         "world": _world_context(),
         "tabs": world().tabs(actor) if actor else [],
@@ -147,11 +147,6 @@ def _world_context() -> dict[str, Any]:
         "links": game.links if game else [],
         "offline": False,
     }
-
-
-def _look(name: str, allowed: tuple[str, ...], actor: Any) -> str:
-    found = getattr(actor, name, None) if actor else request.cookies.get(name, "")
-    return found if found in allowed else ""
 
 
 def _receipt() -> dict[str, str] | None:
@@ -180,6 +175,12 @@ def _cookie_options() -> dict[str, Any]:
     return {"path": request.script_root + "/", "secure": config().is_secure, "httponly": True, "samesite": "Lax"}
 
 
+def look_of_browser() -> dict[str, str]:
+    """Light and hand as this device keeps them."""
+    kept = {"light": (LOOKS, request.cookies.get("light", "")), "hand": (HANDS, request.cookies.get("hand", ""))}
+    return {name: value if value in allowed else "" for name, (allowed, value) in kept.items()}
+
+
 def set_look(response: Response, name: str, value: str) -> None:
-    """Keep light, hand or language on this device for visitors who are not signed in."""
+    """Keep light, hand or language on this device, for visitors who are nobody yet or play invented people."""
     response.set_cookie(name, value, max_age=365 * 86400, **_cookie_options())

@@ -1,5 +1,6 @@
 """The Vorführung, as a visitor plays it: few taps, real pages, the same numbers every time."""
 
+import datetime as dt
 import json
 import re
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from app.core import clock
 from app.core.db import Base
+from app.practice.games import real_now
 from app.practice.story import STEPS
-from tests.practice.visitors import BASE, Site, Visitor
+from tests.practice.visitors import BASE, Site, Visitor, plain
 
 MOST_TAPS = 30
 MOST_WORDS = 12
@@ -30,9 +33,14 @@ def _begin(site: Site) -> Visitor:
 
 def test_the_whole_story_is_played_with_one_button(site: Site) -> None:
     visitor = _begin(site)
+    assert "Euer Plan ist voll." in visitor.words
+    assert "Allein machen" in visitor.words
     acts = [_act(visitor)]
+    _next(visitor)
+    acts.append(_act(visitor))
     assert "Allein: 180 von 500 Stunden. Auftrag weg." in visitor.words
     assert "Euch fehlen 320 Stunden in" in visitor.words
+    assert re.findall(r'<th scope="col">([^<]+)</th>', visitor.page) == ["Woche", "frei bei euch", "fehlt"]
     while 'data-testid="fuehrung-weiter"' in visitor.page:
         assert "VORFÜHRUNG" in visitor.words
         assert "erfundene Betriebe" in visitor.words
@@ -71,6 +79,7 @@ def test_the_story_shows_the_promised_numbers(site: Site) -> None:
 def test_the_decisive_taps_work_on_the_real_buttons_too(site: Site) -> None:
     visitor = _begin(site)
     _next(visitor)
+    _next(visitor)
     request_id = re.search(r"/suchen/([0-9a-f-]{36})/schritt/3", visitor.path)
     assert request_id is not None
     visitor.tap(f"/uebung/suchen/{request_id.group(1)}/senden")
@@ -95,11 +104,11 @@ def test_the_decisive_taps_work_on_the_real_buttons_too(site: Site) -> None:
 def test_a_second_tap_on_the_same_step_goes_no_further(site: Site) -> None:
     visitor = _begin(site)
     visitor.tap("/uebung/weiter", step="0")
-    assert _step(visitor) == "ask"
+    assert _step(visitor) == "problem"
     visitor.tap("/uebung/weiter", step="0")
-    assert _step(visitor) == "ask"
+    assert _step(visitor) == "problem"
     visitor.tap("/uebung/weiter", step="seven")
-    assert _step(visitor) == "ask"
+    assert _step(visitor) == "problem"
 
 
 def test_the_evidence_at_the_end_is_a_file_that_says_practice(site: Site) -> None:
@@ -115,13 +124,13 @@ def test_the_evidence_at_the_end_is_a_file_that_says_practice(site: Site) -> Non
 
 def test_the_story_can_be_seen_again_and_is_the_same(site: Site) -> None:
     visitor = _begin(site)
-    for _ in range(4):
+    for _ in range(5):
         _next(visitor)
     assert _step(visitor) == "plans"
     first = re.findall(r"\d+[.,]\d+,?\d* ?€?", visitor.words)
     visitor.tap("/uebung/vorfuehrung")
-    assert _step(visitor) == "problem"
-    for _ in range(4):
+    assert _step(visitor) == "order"
+    for _ in range(5):
         _next(visitor)
     assert re.findall(r"\d+[.,]\d+,?\d* ?€?", visitor.words) == first
 
@@ -129,25 +138,79 @@ def test_the_story_can_be_seen_again_and_is_the_same(site: Site) -> None:
 def test_a_visitor_who_takes_something_back_by_hand_sees_the_story_from_the_beginning(site: Site) -> None:
     visitor = _begin(site)
     _next(visitor)
+    _next(visitor)
     draft = re.search(r"/suchen/([0-9a-f-]{36})/schritt/3", visitor.path)
     assert draft is not None
     visitor.tap(f"/uebung/suchen/{draft.group(1)}/verwerfen")
     _next(visitor)
     assert "Hier ging es nicht weiter. Die Vorführung beginnt neu." in visitor.words
-    assert _step(visitor) == "problem"
+    assert _step(visitor) == "order"
     _next(visitor)
-    assert _step(visitor) == "ask"
+    assert _step(visitor) == "problem"
 
 
 def test_the_story_does_not_touch_a_game_that_somebody_practises_in(site: Site) -> None:
     visitor = site.player()
     own = visitor.game(site.practice)
     visitor.tap("/uebung/vorfuehrung")
-    story = visitor.game(site.practice)
+    story = visitor.game(site.practice, "uebung-vorfuehrung")
     assert story.id != own.id
-    assert site.practice.stores.has(own.file_name)
+    assert visitor.game(site.practice) == own
     visitor.tap("/uebung/vorfuehrung")
-    assert visitor.game(site.practice).id == story.id
+    assert visitor.game(site.practice, "uebung-vorfuehrung").id == story.id
+
+
+def test_the_story_can_be_ended_at_any_step_and_leads_to_the_door(site: Site) -> None:
+    visitor = _begin(site)
+    _next(visitor)
+    visitor.tap_button("vorfuehrung-ende")
+    assert "Das ist der Übungsbetrieb." in visitor.words
+    visitor.tap_button("ueben")
+    visitor.become("Keller", "manager")
+    assert "Person wechseln" in visitor.words
+    assert "fuehrung-weiter" not in visitor.page
+
+
+def test_who_ends_the_story_is_back_in_the_game_that_waited(site: Site) -> None:
+    visitor = site.player()
+    own = visitor.game(site.practice)
+    visitor.tap("/uebung/vorfuehrung")
+    assert "Person wechseln" not in visitor.words
+    visitor.tap_button("vorfuehrung-ende")
+    assert visitor.path == "/uebung/personen"
+    visitor.become("Keller", "manager")
+    assert "Person wechseln" in visitor.words
+    assert visitor.game(site.practice).id == own.id
+
+
+def test_after_the_story_the_game_that_waited_goes_on(site: Site) -> None:
+    visitor = site.player()
+    own = visitor.game(site.practice)
+    visitor.tap("/uebung/vorfuehrung")
+    while 'data-testid="fuehrung-weiter"' in visitor.page:
+        _next(visitor)
+    visitor.tap_button("selbst-ueben")
+    assert visitor.game(site.practice) == own
+    assert "fuehrung-weiter" not in visitor.page
+
+
+def test_a_story_that_nobody_watches_any_more_is_over(site: Site) -> None:
+    visitor = _begin(site)
+    with clock.frozen(real_now() + dt.timedelta(minutes=31)):
+        visitor.open("/uebung/plan")
+    assert "Das ist der Übungsbetrieb." in visitor.words
+    assert "Üben starten" in visitor.words
+
+
+def test_beside_the_firm_that_asks_stands_the_phone_of_the_partner(site: Site) -> None:
+    visitor = _begin(site)
+    beside = []
+    for _ in range(5):
+        beside.append(plain(visitor.page.split('data-testid="nebenan">')[1].split("</aside>")[0]))
+        _next(visitor)
+    assert beside[0] == "Yilmaz · Kemal Yilmaz Gerade keine Nachricht."
+    assert beside[3].startswith("Keller · Petra Keller")
+    assert "Keller fragt." in beside[4]
 
 
 def test_after_the_story_the_visitor_practises_alone_from_the_beginning(site: Site) -> None:

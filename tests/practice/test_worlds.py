@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,20 @@ import sqlalchemy as sa
 from werkzeug.test import Client
 
 from app.capacity.models import CapacityWindow
+from app.config import load_config
 from app.core import clock
-from app.core.db import Base
+from app.core.db import Base, Database
+from app.factory import create_site
 from app.firms.access import Role
-from app.firms.models import Firm
+from app.firms.models import Firm, Person
 from app.passkeys.models import SignIn
 from app.passkeys.sessions import start_sign_in
 from app.practice.people import acting, firm_by_short_name
 from app.practice.worlds import practice_config
+from app.web.crossing import Ticket, crossing_key, issue_ticket
 from tests.conftest import MONDAY
-from tests.practice.visitors import BASE, OWN_FORM, Site, text_of
+from tests.practice.visitors import BASE, OWN_FORM, Site, Visitor, text_of
+from tests.world import make_firm
 
 ROOT = Path(__file__).parents[2]
 
@@ -144,11 +149,78 @@ def test_leaving_ends_in_the_real_world_without_a_practice_band(site: Site) -> N
     visitor.become("Keller", "worker")
     visitor.open("/uebung/personen")
     visitor.tap_button("verlassen")
-    assert "Weiter geht es im echten Betrieb." in visitor.words
-    assert 'href="/"' in visitor.page
-    visitor.open("/")
+    assert visitor.path == "/"
+    assert "Du bist jetzt wieder im echten Betrieb." in visitor.words
+    assert "Übung:" not in visitor.page
     assert "band-uebung" not in visitor.page
     assert visitor.client.get_cookie("uebung", path="/uebung") is None
+
+
+def test_language_and_look_stay_with_the_visitor_whoever_they_play(site: Site) -> None:
+    visitor = site.visitor()
+    for name, value in (("language", "en"), ("light", "sonne"), ("hand", "handschuh")):
+        visitor.client.set_cookie(name, value)
+    visitor.tap("/uebung/vorfuehrung")
+    assert _look(visitor) == ("en", "sonne", "handschuh")
+    visitor.tap_button("vorfuehrung-ende")
+    visitor.tap("/uebung/ueben")
+    for firm in ("Keller", "Yilmaz"):
+        visitor.become(firm, "foreman")
+        assert _look(visitor) == ("en", "sonne", "handschuh")
+
+
+def test_two_browsers_play_one_person_each_in_its_own_language(site: Site) -> None:
+    one, other = site.player(), site.visitor()
+    other.client.set_cookie("language", "en")
+    other.tap("/uebung/mitmachen", code=one.game(site.practice).code)
+    one.become("Keller", "manager")
+    other.become("Keller", "manager")
+    one.open("/uebung/mehr")
+    other.open("/uebung/mehr")
+    assert (_look(one)[0], _look(other)[0]) == ("de", "en")
+
+
+def test_who_crosses_over_brings_role_language_and_look_and_nothing_else(site: Site) -> None:
+    visitor = site.visitor()
+    ticket = _ticket(site)
+    assert [one.name for one in fields(Ticket)] == ["id", "role", "language", "light", "hand"]
+    visitor.open(f"/uebung/herueber?karte={ticket}")
+    visitor.tap_button("ueben")
+    assert _look(visitor) == ("en", "sonne", "")
+    visitor.open(_firm_path(visitor, "Keller"))
+    assert re.findall(r'data-testid="person-(\w+)"', visitor.page)[0] == "foreman"
+
+
+def test_a_ticket_lets_in_once_and_a_forged_one_brings_nothing(site: Site) -> None:
+    ticket = _ticket(site)
+    for given, language in ((ticket, "en"), (ticket, "de"), (ticket[:-2] + "xx", "de"), ("", "de")):
+        visitor = site.visitor()
+        visitor.open(f"/uebung/herueber?karte={given}")
+        assert _look(visitor)[0] == language, given
+
+
+def test_the_way_to_practice_and_back_starts_and_ends_in_the_real_firm(tmp_path: Path) -> None:
+    config = load_config({"DATA_DIR": str(tmp_path)})
+    real = Database(config.database_url)
+    real.create_tables()
+    with real.write() as session:
+        firm = make_firm(session, "keller")
+        session.flush()
+        person = session.get_one(Person, (firm.id, firm.people[Role.FOREMAN]))
+        person.language, person.light = "en", "sonne"
+        secret = start_sign_in(session, firm.id, person.id, "", has_passkey=True).secret
+    visitor = Visitor(Client(create_site(config)))
+    visitor.client.set_cookie("werkring", secret)
+    visitor.open("/mehr")
+    assert 'href="/zur-uebung"' in visitor.page
+    visitor.open("/zur-uebung")
+    assert visitor.path == "/uebung/"
+    assert _look(visitor) == ("en", "sonne", "")
+    assert firm.name not in visitor.page
+    visitor.open("/zurueck")
+    assert "You are back in the real firm now." in visitor.words
+    assert "band-uebung" not in visitor.page
+    real.close()
 
 
 def test_a_practice_sign_in_gives_no_right_in_the_real_world(site: Site) -> None:
@@ -294,6 +366,23 @@ def test_files_without_a_game_are_erased(site: Site) -> None:
     site.practice.erase_old()
     assert not list(folder.glob("0123456789abcdef*"))
     assert site.practice.stores.has(player.game(site.practice).file_name)
+
+
+def _look(visitor: Visitor) -> tuple[str, ...]:
+    found = re.search(r'<html lang="(\w*)".*? data-licht="(\w*)" data-hand="(\w*)"', visitor.page)
+    assert found is not None
+    return found.groups()
+
+
+def _ticket(site: Site) -> str:
+    return issue_ticket(crossing_key(site.config.secret_key), "foreman", "en", light="sonne", hand="")
+
+
+def _firm_path(visitor: Visitor, firm: str) -> str:
+    visitor.open("/uebung/personen")
+    found = re.search(rf'href="([^"]+)">{firm}<', visitor.page)
+    assert found is not None
+    return found.group(1)
 
 
 def _rows(site: Site) -> dict[str, int]:

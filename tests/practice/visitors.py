@@ -76,8 +76,8 @@ class Visitor:
     def words(self) -> str:
         return plain(self.page)
 
-    def game(self, practice: Practice) -> Game:
-        cookie = self.client.get_cookie("uebung-spiel", path="/uebung")
+    def game(self, practice: Practice, cookie_name: str = "uebung-spiel") -> Game:
+        cookie = self.client.get_cookie(cookie_name, path="/uebung")
         assert cookie is not None
         game = practice.games.find(str(practice._signer.loads(cookie.value)))
         assert game is not None

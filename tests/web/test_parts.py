@@ -221,6 +221,13 @@ def test_a_chart_is_one_sentence_one_picture_and_a_table_with_the_same_numbers()
     assert all(0 < height <= 120 for height in heights)
 
 
+def test_a_chart_can_name_its_bars_and_leave_one_out() -> None:
+    html = part("{{ ui.balken('Euch fehlen 24 Stunden.', facts.weeks, ('frei bei euch', 'fehlt', '')) }}")
+    assert re.findall(r'<th scope="col">([^<]+)</th>', html) == ["Woche", "frei bei euch", "fehlt"]
+    assert re.findall(r'<th scope="row">KW 48</th><td>([\d,]+)</td><td>([\d,]+)</td></tr>', html) == [("24", "24")]
+    assert re.findall(r'<span class="probe (\w+)"', html) == ["eigen", "partner"]
+
+
 def test_a_qr_code_is_drawn_and_can_be_typed() -> None:
     html = part("{{ ui.qr('https://w.example/m/7FQK', 'DMU 50', 'DMU-50 · 7FQK', facts.matrix) }}")
     assert html.count("h1v1h-1z") == sum(sum(row) for row in Facts().matrix)
