@@ -97,8 +97,9 @@ def _receive_new(session: Session, incoming: Incoming, agreement: Agreement, ame
         raise _refused("text")
     if record.needs_both is not (amended.step == "proposed"):
         raise _refused("step")
-    _check_time(wanted.day, wanted.expires_at, issued_at)
-    if amended.step == "sealed":
+    if record.needs_both:
+        _check_time(wanted.day, wanted.expires_at, issued_at)
+    else:
         _check_day_of_proof(incoming, wanted.day, read_proof(amended.proof).at)
     row = amendment_row(agreement, amended.amendment_id, wanted, record, by_us=False)
     row.state, row.signatures = "signed_one", list(amended.signatures)

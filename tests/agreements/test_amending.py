@@ -173,18 +173,20 @@ def test_our_own_change_waits_while_the_partners_is_open(database: Database) -> 
     assert booked(database, deal, "keller") == booked(database, deal, "yilmaz") == {1: 600, 2: 600, 3: 480, 4: 600}
 
 
-@pytest.mark.parametrize(("hours_later", "is_taken"), [(0, True), (20, False)])
-def test_the_fee_is_that_of_the_day_in_the_partners_log(database: Database, hours_later: int, is_taken: bool) -> None:
+@pytest.mark.parametrize(("sent_later_h", "on_its_way_h", "is_taken"), [(0, 0, True), (20, 0, False), (0, 120, True)])
+def test_the_fee_is_that_of_the_day_in_the_partners_log_however_long_the_way(
+    database: Database, sent_later_h: int, on_its_way_h: int, is_taken: bool
+) -> None:
     deal, agreement_id = sealed(database)
     amendment_id = propose(database, deal, "keller", agreement_id, cancel=[1])
     sign_amendment_only(database, deal, "keller", amendment_id)
     body = sent(database, "booking.cancelled")
     incoming = Incoming(
         deal.firms["yilmaz"].id, deal.firms["keller"].id, "m", "booking.cancelled", body,
-        clock.now() + dt.timedelta(hours=hours_later),
+        clock.now() + dt.timedelta(hours=sent_later_h),
     )  # fmt: skip
     answer = nullcontext() if is_taken else pytest.raises(RuleBroken, match="day")
-    with clock.frozen(incoming.at), answer, database.write() as session:
+    with clock.frozen(incoming.at + dt.timedelta(hours=on_its_way_h)), answer, database.write() as session:
         INBOX["booking.cancelled"](session, incoming)
     assert booked(database, deal, "yilmaz")[1] == (0 if is_taken else 600)
 
