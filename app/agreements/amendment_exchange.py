@@ -41,8 +41,6 @@ def send_amendment(session: Session, event: BookingAmended) -> None:
     """Tell the partner what our side just did with a change or cancellation."""
     amendment = amendment_for(session, event.firm_id, event.amendment_id)
     agreement = agreement_for(session, event.firm_id, amendment.agreement_id)
-    if partner_of(session, agreement).state not in ("active", "paused"):
-        return
     own = address(session, agreement.firm_id)
     proof = {} if amendment.entry_seq is None else proof_document(session, agreement.firm_id, amendment.entry_seq)
     amended = Amended(
