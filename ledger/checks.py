@@ -111,10 +111,15 @@ def check_context(leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
         _check_logs(message, parties)
     if evidence.primary_type == "LinkPartner":
         _check_linked_keys(leaf, message, parties)
-    if message["expiresAt"] and leaf.at > message["expiresAt"]:
+    if is_late(leaf, evidence) and not _is_acceptance_elsewhere(leaf, evidence):
         raise VerificationError("entered after it had expired")
     if message["issuedAt"] > leaf.at + CLOCK_TOLERANCE_S:
         raise VerificationError("entered before it was issued")
+
+
+def is_late(leaf: Leaf, evidence: Evidence) -> bool:
+    """True for an entry after the record's own deadline."""
+    return bool(0 < evidence.message["expiresAt"] < leaf.at)
 
 
 def is_key_record(leaf: Leaf) -> bool:
@@ -127,6 +132,14 @@ def _check_kinds(kinds: set[str], leaf: Leaf, evidence: Evidence, parties: Parti
     for signature in chosen:
         _PREPARE[signature["kind"]](leaf, signature, parties).run()
     return len(chosen)
+
+
+def _is_acceptance_elsewhere(leaf: Leaf, evidence: Evidence) -> bool:
+    """Who signs last accepts by the entry in its own log; the drafter's log follows when the word arrives, however late."""
+    message = evidence.message
+    if leaf.type not in ("agreement", "change") or leaf.log != message["logFrom"]:
+        return False
+    return any(signature["party"] == message["to"] for signature in evidence.signatures)
 
 
 def _check_logs(message: Mapping[str, Any], parties: Parties) -> None:

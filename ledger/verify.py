@@ -241,8 +241,16 @@ def _check_context(run: _Run) -> str:
     """11: not expired, in its own log, supersedes chain resolves."""
     checks.check_fields(run.evidence)
     checks.check_context(run.leaf, run.evidence, run.parties)
+    _check_in_time(run)
     length = _check_chain(run)
     return f"replaces {length} earlier records" if length else "replaces no earlier record"
+
+
+def _check_in_time(run: _Run) -> None:
+    other = run.file.counterpart
+    is_proved = other is not None and other.leaf is not None and not checks.is_late(other.leaf, run.evidence)
+    if checks.is_late(run.leaf, run.evidence) and not is_proved:
+        raise VerificationError("entered after it had expired, and no other log proves that it was accepted in time")
 
 
 def _check_chain(run: _Run) -> int:

@@ -160,6 +160,8 @@ def _keep_proof(session: Session, agreement: Agreement, amendment: Amendment, am
     same = evidence_sha256(session, agreement.firm_id, amendment.entry_seq)
     if (entry.origin, entry.digest, entry.evidence_sha256) != (_partner_log(agreement), amendment.digest, same):
         raise _refused("proof")
+    if 0 < amendment.message["expiresAt"] < entry.at and amendment.by_us:
+        raise _refused("expires_at")
     amendment.counterpart = amended.proof
 
 

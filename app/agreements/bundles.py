@@ -14,7 +14,7 @@ from app.agreements.queries import (
     locked_agreement,
     partner_of,
 )
-from app.agreements.telling import tell_foremen, tell_managers
+from app.agreements.telling import tell_foremen, tell_managers, tell_one_sided
 from app.agreements.wire import Effective, body_of, read_effective
 from app.bookings.actions import confirm_held
 from app.capacity.actions import agree_held
@@ -68,9 +68,13 @@ def receive_effective(session: Session, incoming: Incoming) -> None:
         raise RuleBroken("Die Nachricht passt zu keiner Vereinbarung.")
     if agreement.state == "in_force":
         return
-    if agreement.state != "waiting_bundle":
+    if agreement.state not in ("waiting_bundle", "lapsed"):
         raise RuleBroken("Diese Vereinbarung wartet auf nichts.")
     _check_word(session, incoming, agreement, effective)
+    if agreement.state == "lapsed":
+        agreement.effective_digest = "0x" + digest("BundleEffective", effective.message).hex()
+        tell_one_sided(session, agreement)
+        return
     _enter(session, agreement, effective.message, effective.text, effective.signatures)
     for line in sorted(
         lines_of(session, agreement.firm_id, agreement.id), key=lambda line: (line.machine_id, line.week)

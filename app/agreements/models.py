@@ -70,7 +70,7 @@ class Agreement(FirmOwned, Base):
     sealed_at: Mapped[dt.datetime | None]
     """When the record entered our own log."""
     effective_digest: Mapped[str] = mapped_column(sa.String(66), default="")
-    """Of the record `bundle.effective`, at the requester's side"""
+    """Of the record `bundle.effective`, at the requester's side; at the provider's, of one that came after the end"""
     note: Mapped[str] = mapped_column(sa.String(200), default="")
     """Why somebody declined, in own words."""
     signers: Mapped[list[str]] = mapped_column(default=list)

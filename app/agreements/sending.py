@@ -53,8 +53,7 @@ def send_signatures(session: Session, event: AgreementSealed) -> None:
     if agreement.state == "in_force":
         tell_managers(session, agreement, "sealed")
         tell_foremen(session, agreement, "sealed")
-    if agreement.entry_seq is None:
-        return
+    assert agreement.entry_seq is not None
     own = address(session, agreement.firm_id)
     ours = [one for one in agreement.signatures if one["party"] == own] if agreement.side == "theirs" else []
     signed = Signed(
