@@ -248,9 +248,9 @@ def _check_context(run: _Run) -> str:
 
 def _check_in_time(run: _Run) -> None:
     other = run.file.counterpart
-    is_proved = other is not None and other.leaf is not None and not checks.is_late(other.leaf, run.evidence)
-    if checks.is_late(run.leaf, run.evidence) and not is_proved:
-        raise VerificationError("entered after it had expired, and no other log proves that it was accepted in time")
+    accepted = run.leaf if other is None or other.leaf is None else other.leaf
+    if checks.is_accepted_elsewhere(run.leaf, run.evidence) and checks.is_late(accepted, run.evidence):
+        raise VerificationError("no log proves that it was accepted before it had expired")
 
 
 def _check_chain(run: _Run) -> int:

@@ -49,6 +49,8 @@ class Agreement(FirmOwned, Base):
     digest: Mapped[str] = mapped_column(sa.String(66))
     display_sha256: Mapped[str] = mapped_column(sa.String(64))
     signatures: Mapped[list[dict[str, Any]]]
+    not_before: Mapped[str] = mapped_column(sa.Text, default="")
+    """The requester's checkpoint when it signed, part of the evidence: a key that it locks later was valid then."""
     total_cents: Mapped[int]
     minutes: Mapped[int]
     """Sum and minutes as they stand after changes and cancellations; `facts` and `message` keep the signed ones."""

@@ -135,6 +135,7 @@ def _enter(session: Session, agreement: Agreement) -> None:
         display_of(agreement),
         agreement.signatures,
         subject_id=agreement.id,
+        not_before=agreement.not_before,
     )
     agreement.sealed_at = clock.now()
 

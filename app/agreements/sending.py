@@ -35,6 +35,7 @@ def send_draft(session: Session, event: AgreementApproved) -> None:
         text=agreement.text,
         message=agreement.message,
         signatures=tuple(agreement.signatures),
+        not_before=agreement.not_before,
         keys=key_document(session, agreement.firm_id),
     )
     _send(session, agreement, "agreement.drafted", body_of(drafted))

@@ -9,27 +9,32 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.agreements import bundles
+from app.agreements.models import Agreement
 from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import Database
 from app.federation.actions import cancel_waiting
 from app.federation.models import Message
 from app.notary.models import LedgerEntry, LedgerEvidence
+from app.notary.queries import export_log
 from app.offers.models import Offer
 from app.partners.actions import block_firm, pause_partnership
 from app.partners.queries import partnership_with
 from app.partners.rules import OWED
 from app.requests.models import WorkRequest
 from app.worker import run_until_quiet
+from ledger.fsck import check_log
 from tests.agreements.world import (
     Deal,
     at,
     drafted,
     evidence_inside,
     evidence_of,
+    lock_key,
     make_deal,
     minutes_of,
     provider_of,
+    second_manager,
     sign,
     sign_only,
     signed_by_both,
@@ -217,6 +222,35 @@ def test_a_fault_with_one_partner_of_a_plan_keeps_nothing_from_the_others(
     with clock.frozen(MONDAY + dt.timedelta(hours=1)):
         run_until_quiet(database)
     assert states(database, deal, ids[1], broken) == ("in_force", "in_force")
+
+
+def test_a_key_that_is_locked_after_its_firm_signed_leaves_nobody_bound_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    petra = second_manager(database, deal, "keller")
+    sign(database, deal, "keller", agreement_id, petra)
+    with clock.frozen(MONDAY + dt.timedelta(hours=1)):
+        lock_key(database, deal, "keller", petra.person_id)
+    with clock.frozen(MONDAY + dt.timedelta(hours=2)):
+        sign(database, deal, "yilmaz", agreement_id)
+        assert states(database, deal, agreement_id) == ("in_force", "in_force")
+        for key in ("keller", "yilmaz"):
+            assert verified(evidence_of(database, deal, key, agreement_id), tmp_path) == 0
+            with database.read() as session:
+                check_log(export_log(session, deal.firms[key].id))
+
+
+def test_a_key_that_was_locked_before_signs_nothing_under_an_older_checkpoint(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    petra = second_manager(database, deal, "keller")
+    sign_only(database, deal, "keller", agreement_id, petra)
+    lock_key(database, deal, "keller", petra.person_id)
+    run_until_quiet(database)
+    with database.read() as session:
+        assert session.get(Agreement, (deal.firms["yilmaz"].id, agreement_id)) is None
 
 
 def leave(database: Database, deal: Deal, key: str, other: str, deed: str) -> None:
