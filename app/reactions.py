@@ -78,7 +78,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.AgreementSealed: (agreements.send_signatures,),
     e.AgreementDeclined: (agreements.send_declined,),
     e.AgreementLapsed: (agreements.send_lapsed,),
-    e.BundleCompleted: (agreements.send_effective,),
+    e.AgreementEffective: (agreements.send_effective,),
     e.BookingAmended: (agreements.send_amendment,),
     e.SignedOut: (devices.remove_devices,),
 }

@@ -117,7 +117,12 @@ def _put_off(database: Database, firm_id: str, message_id: str, error: Exception
 
 
 def end_what_is_due(database: Database) -> None:
-    """Deadlines: each in a transaction of its own, so that one fault stops nothing else."""
+    """Deadlines: each in a transaction of its own, so that one fault stops nothing else.
+
+    What was said in time arrives first: after a night without a worker a deadline must not overtake it.
+    """
+    resume_checkpoints(database)
+    run_until_quiet(database)
     for end in DEADLINES:
         try:
             with database.write() as session:

@@ -1,10 +1,10 @@
 """The checks of one record, in the numbering of ledger.md section 5; each raises VerificationError or holds."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ledger import typed
+from ledger import checkpoint, typed
 from ledger.encoding import to_hex
 from ledger.errors import VerificationError
 from ledger.evidence import Evidence, Signature
@@ -23,10 +23,14 @@ Render = Callable[[str, Mapping[str, Any]], str]
 
 @dataclass(frozen=True)
 class Parties:
-    """The keys of all firms concerned, by firm address; `seqs` places the record in other firms' logs, by origin."""
+    """The keys of all firms concerned, by firm address; `seqs` places the record in other firms' logs, by origin.
+
+    `drafted` is the length of the drafter's log when it signed, by origin, where the record pins that.
+    """
 
     firms: Mapping[str, FirmKeys]
     seqs: Mapping[str, int]
+    drafted: Mapping[str, int] = field(default_factory=dict)
 
     def keys_of(self, firm: str) -> FirmKeys:
         """The keys of a firm; raises VerificationError for a firm that brought none."""
@@ -38,7 +42,7 @@ class Parties:
     def place(self, keys: FirmKeys, leaf: Leaf) -> Position:
         """Where a record stands for that firm's keys."""
         seq = leaf.seq if keys.origin == leaf.log else self.seqs.get(keys.origin)
-        return Position(seq, leaf.at)
+        return Position(self.drafted.get(keys.origin, seq), leaf.at)
 
 
 def check_record(leaf: Leaf, evidence: Evidence, parties: Parties, render: Render | None = None) -> None:
@@ -88,7 +92,8 @@ def check_display(evidence: Evidence, render: Render | None = None) -> None:
 
 def prepare_signatures(leaf: Leaf, evidence: Evidence, parties: Parties) -> list[CurveCheck]:
     """Steps 8 and 9 but for the curve operations: form, and a key that was registered and not revoked."""
-    return [_PREPARE[signature["kind"]](leaf, signature, parties) for signature in evidence.signatures]
+    pinned = _pinned(leaf, evidence, parties)
+    return [_PREPARE[signature["kind"]](leaf, signature, pinned) for signature in evidence.signatures]
 
 
 def check_passkeys(leaf: Leaf, evidence: Evidence, parties: Parties) -> int:
@@ -111,10 +116,23 @@ def check_context(leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
         _check_logs(message, parties)
     if evidence.primary_type == "LinkPartner":
         _check_linked_keys(leaf, message, parties)
-    if message["expiresAt"] and leaf.at > message["expiresAt"]:
+    if is_late(leaf, evidence) and not is_accepted_elsewhere(leaf, evidence):
         raise VerificationError("entered after it had expired")
     if message["issuedAt"] > leaf.at + CLOCK_TOLERANCE_S:
         raise VerificationError("entered before it was issued")
+
+
+def is_late(leaf: Leaf, evidence: Evidence) -> bool:
+    """True for an entry after the record's own deadline."""
+    return bool(0 < evidence.message["expiresAt"] < leaf.at)
+
+
+def is_accepted_elsewhere(leaf: Leaf, evidence: Evidence) -> bool:
+    """Who signs last accepts by the entry in its own log; the drafter's log follows when the word arrives, however late."""
+    message = evidence.message
+    if leaf.type not in ("agreement", "change") or leaf.log != message.get("logFrom"):
+        return False
+    return any(signature["party"] == message["to"] for signature in evidence.signatures)
 
 
 def is_key_record(leaf: Leaf) -> bool:
@@ -124,9 +142,21 @@ def is_key_record(leaf: Leaf) -> bool:
 
 def _check_kinds(kinds: set[str], leaf: Leaf, evidence: Evidence, parties: Parties) -> int:
     chosen = [signature for signature in evidence.signatures if signature["kind"] in kinds]
+    pinned = _pinned(leaf, evidence, parties)
     for signature in chosen:
-        _PREPARE[signature["kind"]](leaf, signature, parties).run()
+        _PREPARE[signature["kind"]](leaf, signature, pinned).run()
     return len(chosen)
+
+
+def _pinned(leaf: Leaf, evidence: Evidence, parties: Parties) -> Parties:
+    """The drafter signed when its log was as long as `notBefore` says: a key that it revoked later was valid then."""
+    if evidence.not_before is None:
+        return parties
+    drafter, claim = parties.keys_of(evidence.message["from"]), checkpoint.parse(evidence.not_before)
+    if claim.origin != drafter.origin or (leaf.log == drafter.origin and claim.size > leaf.seq):
+        raise VerificationError("notBefore is no earlier checkpoint of the drafter's log")
+    checkpoint.verify_signature(evidence.not_before, drafter.log_key(claim.size))
+    return replace(parties, drafted={drafter.origin: claim.size})
 
 
 def _check_logs(message: Mapping[str, Any], parties: Parties) -> None:

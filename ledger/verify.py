@@ -241,8 +241,16 @@ def _check_context(run: _Run) -> str:
     """11: not expired, in its own log, supersedes chain resolves."""
     checks.check_fields(run.evidence)
     checks.check_context(run.leaf, run.evidence, run.parties)
+    _check_in_time(run)
     length = _check_chain(run)
     return f"replaces {length} earlier records" if length else "replaces no earlier record"
+
+
+def _check_in_time(run: _Run) -> None:
+    other = run.file.counterpart
+    accepted = run.leaf if other is None or other.leaf is None else other.leaf
+    if checks.is_accepted_elsewhere(run.leaf, run.evidence) and checks.is_late(accepted, run.evidence):
+        raise VerificationError("no log proves that it was accepted before it had expired")
 
 
 def _check_chain(run: _Run) -> int:

@@ -41,8 +41,6 @@ def send_amendment(session: Session, event: BookingAmended) -> None:
     """Tell the partner what our side just did with a change or cancellation."""
     amendment = amendment_for(session, event.firm_id, event.amendment_id)
     agreement = agreement_for(session, event.firm_id, amendment.agreement_id)
-    if partner_of(session, agreement).state not in ("active", "paused"):
-        return
     own = address(session, agreement.firm_id)
     proof = {} if amendment.entry_seq is None else proof_document(session, agreement.firm_id, amendment.entry_seq)
     amended = Amended(
@@ -163,6 +161,8 @@ def _keep_proof(session: Session, agreement: Agreement, amendment: Amendment, am
     same = evidence_sha256(session, agreement.firm_id, amendment.entry_seq)
     if (entry.origin, entry.digest, entry.evidence_sha256) != (_partner_log(agreement), amendment.digest, same):
         raise _refused("proof")
+    if 0 < amendment.message["expiresAt"] < entry.at and amendment.by_us:
+        raise _refused("expires_at")
     amendment.counterpart = amended.proof
 
 

@@ -18,6 +18,7 @@ from app.core.words import N_
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import check_signature, seal
+from app.notary.queries import newest_checkpoint
 
 HOURS_GONE = N_("Die Stunden sind nicht mehr frei. Diese Vereinbarung gilt nicht mehr.")
 
@@ -69,4 +70,5 @@ def _sign_as_firm(session: Session, agreement: Agreement, digest: bytes) -> None
     check_step(agreement.state, "signed_one")
     agreement.signatures = [*agreement.signatures, seal(session, agreement.firm_id, digest)]
     agreement.state, agreement.signed_at = "signed_one", clock.now()
+    agreement.not_before = newest_checkpoint(session, agreement.firm_id)
     emit(session, AgreementApproved(agreement.firm_id, agreement.id))

@@ -4,17 +4,23 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.agreements.ending import finish_request
 from app.agreements.models import Agreement
 from app.agreements.notices import EFFECTIVE_TEMPLATE, effective_text
-from app.agreements.queries import agreements_of_bundle, bundle_of, lines_of, locked_agreement, partner_of
-from app.agreements.telling import tell_foremen, tell_managers
+from app.agreements.queries import (
+    agreement_for,
+    agreements_of_bundle,
+    bundle_of,
+    lines_of,
+    locked_agreement,
+    partner_of,
+)
+from app.agreements.telling import tell_foremen, tell_managers, tell_one_sided
 from app.agreements.wire import Effective, body_of, read_effective
 from app.bookings.actions import confirm_held
 from app.capacity.actions import agree_held
 from app.core import clock
 from app.core.errors import RuleBroken
-from app.core.events import BundleCompleted
+from app.core.events import AgreementEffective
 from app.core.outbox import emit
 from app.federation.actions import send_message
 from app.federation.rules import Incoming
@@ -39,18 +45,16 @@ def complete_bundle(session: Session, agreement: Agreement) -> None:
         _declare_effective(session, member)
         confirm_held(session, member.firm_id, member.id)
         _come_into_force(session, member)
-    emit(session, BundleCompleted(agreement.firm_id, bundle.id))
+        # one event each: a fault with one partner keeps nothing from the others
+        emit(session, AgreementEffective(member.firm_id, member.id))
 
 
-def send_effective(session: Session, event: BundleCompleted) -> None:
-    """Tell each partner that its own agreement is in force; then the request can close, never before."""
-    members = agreements_of_bundle(session, event.firm_id, event.bundle_id)
-    for member in members:
-        effective = _effective_of(session, member)
-        send_message(session, member.firm_id, member.partner_id, "agreement.effective", body_of(effective), member.id)
-        tell_managers(session, member, "sealed")
-    if members:
-        finish_request(session, event.firm_id, members[0].request_id)
+def send_effective(session: Session, event: AgreementEffective) -> None:
+    """Tell a partner that its own agreement is in force."""
+    agreement = agreement_for(session, event.firm_id, event.agreement_id)
+    body = body_of(_effective_of(session, agreement))
+    send_message(session, agreement.firm_id, agreement.partner_id, "agreement.effective", body, agreement.id)
+    tell_managers(session, agreement, "sealed")
 
 
 def receive_effective(session: Session, incoming: Incoming) -> None:
@@ -64,9 +68,13 @@ def receive_effective(session: Session, incoming: Incoming) -> None:
         raise RuleBroken("Die Nachricht passt zu keiner Vereinbarung.")
     if agreement.state == "in_force":
         return
-    if agreement.state != "waiting_bundle":
+    if agreement.state not in ("waiting_bundle", "lapsed"):
         raise RuleBroken("Diese Vereinbarung wartet auf nichts.")
     _check_word(session, incoming, agreement, effective)
+    if agreement.state == "lapsed":
+        agreement.effective_digest = "0x" + digest("BundleEffective", effective.message).hex()
+        tell_one_sided(session, agreement)
+        return
     _enter(session, agreement, effective.message, effective.text, effective.signatures)
     for line in sorted(
         lines_of(session, agreement.firm_id, agreement.id), key=lambda line: (line.machine_id, line.week)

@@ -19,7 +19,7 @@ from app.agreements.queries import (
 )
 from app.agreements.rules import GRACE, OPEN, check_step
 from app.agreements.sources import chosen_lines
-from app.agreements.telling import tell_end
+from app.agreements.telling import tell_end, tell_one_sided
 from app.agreements.wire import read_ended
 from app.bookings.actions import release_bookings
 from app.core import clock
@@ -153,7 +153,11 @@ def _receive_end(session: Session, incoming: Incoming, state: str) -> None:
     if agreement is None:
         return _release_offer(session, incoming, ended.offer_id)
     agreement = locked_agreement(session, incoming.firm_id, ended.agreement_id)
-    if agreement.partner_id != incoming.from_id or agreement.digest != ended.digest or agreement.state not in OPEN:
+    if agreement.partner_id != incoming.from_id or agreement.digest != ended.digest:
+        return None
+    if agreement.state == "in_force":
+        return tell_one_sided(session, agreement)
+    if agreement.state not in OPEN:
         return None
     agreement.note = ended.note
     return _end(session, agreement, state, ended.reason)

@@ -140,9 +140,12 @@ def place_in_bundle(session: Session, agreement: Agreement) -> tuple[int, int]:
 
 
 def is_one_sided(agreement: Agreement, now: dt.datetime) -> bool:
-    """Say whether the record stands in one log only for more than an hour."""
+    """Say whether the record stands in one log only for more than an hour, or is over here and in force there."""
+    if agreement.state == "lapsed":
+        is_proved = agreement.counterpart is not None and not agreement.is_bundled
+        return is_proved or agreement.effective_digest != ""
     if agreement.sealed_at is None:
-        return agreement.state == "in_force"
+        return False
     return agreement.counterpart is None and agreement.sealed_at <= now - ONE_SIDED_AFTER
 
 
@@ -231,8 +234,15 @@ def _booked_min(session: Session, actor: Actor, side: str, week: str) -> int:
 
 def _one_sided(now: dt.datetime) -> tuple[sa.ColumnElement[bool], ...]:
     is_alone = sa.and_(Agreement.counterpart.is_(sa.null()), Agreement.sealed_at <= now - ONE_SIDED_AFTER)
-    is_unentered = sa.and_(Agreement.state == "in_force", Agreement.entry_seq.is_(None))
-    return (Agreement.state.in_(("in_force", "waiting_bundle")), sa.or_(is_alone, is_unentered))
+    is_over_here = sa.or_(
+        sa.and_(Agreement.counterpart.is_not(sa.null()), ~Agreement.is_bundled), Agreement.effective_digest != ""
+    )
+    return (
+        sa.or_(
+            sa.and_(Agreement.state.in_(("in_force", "waiting_bundle")), is_alone),
+            sa.and_(Agreement.state == "lapsed", is_over_here),
+        ),
+    )
 
 
 def _is_refused(firm_id: str) -> sa.ColumnElement[bool]:

@@ -49,6 +49,8 @@ class Agreement(FirmOwned, Base):
     digest: Mapped[str] = mapped_column(sa.String(66))
     display_sha256: Mapped[str] = mapped_column(sa.String(64))
     signatures: Mapped[list[dict[str, Any]]]
+    not_before: Mapped[str] = mapped_column(sa.Text, default="")
+    """The requester's checkpoint when it signed, part of the evidence: a key that it locks later was valid then."""
     total_cents: Mapped[int]
     minutes: Mapped[int]
     """Sum and minutes as they stand after changes and cancellations; `facts` and `message` keep the signed ones."""
@@ -70,7 +72,7 @@ class Agreement(FirmOwned, Base):
     sealed_at: Mapped[dt.datetime | None]
     """When the record entered our own log."""
     effective_digest: Mapped[str] = mapped_column(sa.String(66), default="")
-    """Of the record `bundle.effective`, at the requester's side"""
+    """Of the record `bundle.effective`, at the requester's side; at the provider's, of one that came after the end"""
     note: Mapped[str] = mapped_column(sa.String(200), default="")
     """Why somebody declined, in own words."""
     signers: Mapped[list[str]] = mapped_column(default=list)

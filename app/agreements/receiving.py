@@ -27,6 +27,7 @@ from app.federation.actions import send_message
 from app.federation.rules import Incoming
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import remember_partner_keys
+from app.notary.counterparts import check_checkpoint
 from app.notary.documents import ZERO32
 from app.notary.queries import VerificationError, digest
 from app.offers.models import Offer, OfferLine
@@ -153,6 +154,7 @@ def _check_signed(session: Session, incoming: Incoming, drafted: Drafted, value:
     if told != (partner.address, drafted.message["logFrom"]):
         raise _refused("keys")
     remember_partner_keys(session, incoming.firm_id, incoming.from_id, drafted.keys)
+    check_checkpoint(session, incoming.firm_id, incoming.from_id, drafted.not_before)
     check_partner_signatures(session, incoming.firm_id, incoming.from_id, partner.address, value, drafted.signatures)
 
 
@@ -185,7 +187,7 @@ def _keep(session: Session, incoming: Incoming, drafted: Drafted, offer: Offer) 
         partner_signed_at=incoming.at,
         **frozen_values(drafted.facts, drafted.text, drafted.message),
     )
-    agreement.signatures = list(drafted.signatures)
+    agreement.signatures, agreement.not_before = list(drafted.signatures), drafted.not_before
     session.add(agreement)
     session.flush()
     chosen = _chosen(session, incoming.firm_id, drafted, offer)

@@ -11,6 +11,7 @@ from app.agreements.models import Agreement, AgreementLine
 from app.agreements.queries import lines_of, locked_agreement, partner_of
 from app.agreements.record import digest_of, display_of, facts_of
 from app.agreements.rules import GRACE, check_step
+from app.agreements.telling import tell_one_sided
 from app.agreements.wire import Signed, read_signed, roles_of
 from app.bookings.actions import BookedAgreement, BookedLine, book_lines
 from app.capacity.actions import agree_held, extend_hold
@@ -92,19 +93,21 @@ def _read_entry(session: Session, incoming: Incoming, agreement: Agreement, sign
 
 def _accept_signatures(session: Session, agreement: Agreement, signed: Signed, entry: OtherEntry) -> None:
     """The requester's side: the same evidence enters our log, the same hours stand in our bookings."""
-    check_step(agreement.state, "in_force")
     digest = digest_of(agreement)
     check_partner_signatures(session, agreement.firm_id, agreement.partner_id, entry.address, digest, signed.signatures)
     if entry.at > agreement.message["expiresAt"]:
         raise RuleBroken("Der Partner hat zu spät unterschrieben.")
+    if agreement.state == "lapsed" and not agreement.is_bundled:
+        tell_one_sided(session, agreement)
+        return
+    check_step(agreement.state, "in_force")
     agreement.signatures = [*agreement.signatures, *signed.signatures]
     agreement.partner_signed_at = clock.now()
-    if clock.now() <= agreement.expires_at:
-        _enter(session, agreement)
-        _check_same_evidence(session, agreement, entry)
-    elif agreement.is_bundled or clock.now() > agreement.expires_at + GRACE:
+    # The partner's log says when it accepted; however long the way here took, ours follows. A plan must be whole in time.
+    if agreement.is_bundled and clock.now() > agreement.expires_at:
         raise RuleBroken("Der Partner hat zu spät unterschrieben.")
-    # Else the partner signed in time and only the way here took too long: its log proves it, ours cannot any more.
+    _enter(session, agreement)
+    _check_same_evidence(session, agreement, entry)
     _book(session, agreement)
     _come_about(session, agreement)
     emit(session, AgreementSealed(agreement.firm_id, agreement.id))
@@ -132,6 +135,7 @@ def _enter(session: Session, agreement: Agreement) -> None:
         display_of(agreement),
         agreement.signatures,
         subject_id=agreement.id,
+        not_before=agreement.not_before,
     )
     agreement.sealed_at = clock.now()
 

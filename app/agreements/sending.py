@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from app.agreements.models import Agreement
-from app.agreements.queries import agreement_for, lines_of, partner_of
+from app.agreements.queries import agreement_for, lines_of
 from app.agreements.record import facts_of
 from app.agreements.telling import tell_foremen, tell_managers
 from app.agreements.wire import Drafted, Ended, Signed, body_of
@@ -18,6 +18,7 @@ from app.federation.actions import send_message
 from app.firms.models import Person
 from app.firms.queries import person_for
 from app.notary.queries import address, key_document, proof_document
+from app.partners.queries import may_send
 
 
 def send_draft(session: Session, event: AgreementApproved) -> None:
@@ -34,6 +35,7 @@ def send_draft(session: Session, event: AgreementApproved) -> None:
         text=agreement.text,
         message=agreement.message,
         signatures=tuple(agreement.signatures),
+        not_before=agreement.not_before,
         keys=key_document(session, agreement.firm_id),
     )
     _send(session, agreement, "agreement.drafted", body_of(drafted))
@@ -52,8 +54,7 @@ def send_signatures(session: Session, event: AgreementSealed) -> None:
     if agreement.state == "in_force":
         tell_managers(session, agreement, "sealed")
         tell_foremen(session, agreement, "sealed")
-    if agreement.entry_seq is None:
-        return
+    assert agreement.entry_seq is not None
     own = address(session, agreement.firm_id)
     ours = [one for one in agreement.signatures if one["party"] == own] if agreement.side == "theirs" else []
     signed = Signed(
@@ -83,8 +84,8 @@ def _send_end(session: Session, firm_id: str, agreement_id: str, kind: str) -> N
 
 
 def _send(session: Session, agreement: Agreement, kind: str, body: dict[str, object]) -> None:
-    """A partnership that ended gets nothing more: both sides' deadlines end what is open."""
-    if partner_of(session, agreement).state in ("active", "paused"):
+    """A partnership that ended gets no new draft: its deadline ends it. What follows from one always goes."""
+    if may_send(session, agreement.firm_id, agreement.partner_id, kind, body):
         send_message(session, agreement.firm_id, agreement.partner_id, kind, body, agreement.id)
 
 

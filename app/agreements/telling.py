@@ -23,6 +23,11 @@ def tell_foremen(session: Session, agreement: Agreement, kind: str, once: str = 
         _tell(session, agreement, Role.FOREMAN, kind, "", once)
 
 
+def tell_one_sided(session: Session, agreement: Agreement) -> None:
+    """It is in force at one side and over at the other: the managers have to talk, once each."""
+    tell_managers(session, agreement, "one_sided")
+
+
 def tell_end(session: Session, agreement: Agreement) -> None:
     """Tell everybody concerned that the agreement did not come about."""
     kind = END_KINDS.get(agreement.end_reason, "ended")

@@ -33,6 +33,7 @@ class Drafted:
     text: str
     message: dict[str, Any]
     signatures: tuple[dict[str, Any], ...]
+    not_before: str
     keys: dict[str, Any]
 
 
@@ -105,6 +106,7 @@ def read_drafted(body: dict[str, Any]) -> Drafted:
         text=given.document("text"),
         message=given.object("message"),
         signatures=given.signatures(),
+        not_before=given.document("not_before"),
         keys=given.object("keys"),
     )
     given.finish()

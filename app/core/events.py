@@ -235,8 +235,10 @@ class AgreementLapsed(Event):
 
 
 @dataclasses.dataclass(frozen=True)
-class BundleCompleted(Event):
-    bundle_id: str
+class AgreementEffective(Event):
+    """Its bundle is complete: it is in force, and so is each other member by an event of its own."""
+
+    agreement_id: str
 
 
 @dataclasses.dataclass(frozen=True)

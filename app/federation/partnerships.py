@@ -16,8 +16,7 @@ from app.federation.actions import cancel_waiting, send_message
 from app.partners import telling
 from app.partners.models import Framework
 from app.partners.queries import framework_with, is_blocked, partnership_with
-
-ENDING = frozenset({"partner.end"})
+from app.partners.rules import OWED
 
 
 def send_joined(session: Session, event: PartnershipProposed) -> None:
@@ -57,19 +56,18 @@ def send_scope(session: Session, event: PartnershipScoped) -> None:
 def send_no(session: Session, event: PartnershipDeclined) -> None:
     """Tell the other side that nothing comes of it; what still waited for it stays here."""
     partnership = partnership_with(session, event.firm_id, event.partner_id)
-    cancel_waiting(session, event.firm_id, event.partner_id)
+    cancel_waiting(session, event.firm_id, event.partner_id, keep=OWED)
     if not is_blocked(session, event.firm_id, partnership.address):
         body = telling.no_body(session, event.firm_id)
         send_message(session, event.firm_id, event.partner_id, "partner.end", body, event.partner_id)
 
 
 def send_end(session: Session, event: PartnershipEnded) -> None:
-    """Stop what still waits, then send the signed end."""
+    """Stop what still waits but for what was signed, then send the signed end, even to a firm that we hide from."""
     partnership = partnership_with(session, event.firm_id, event.partner_id)
-    cancel_waiting(session, event.firm_id, event.partner_id, keep=ENDING)
-    if not is_blocked(session, event.firm_id, partnership.address):
-        body = telling.end_body(session, partnership)
-        send_message(session, event.firm_id, event.partner_id, "partner.end", body, event.partner_id)
+    cancel_waiting(session, event.firm_id, event.partner_id, keep=OWED)
+    body = telling.end_body(session, partnership)
+    send_message(session, event.firm_id, event.partner_id, "partner.end", body, event.partner_id)
 
 
 def _framework(session: Session, event: FrameworkApproved | FrameworkSealed) -> Framework:

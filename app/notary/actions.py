@@ -62,15 +62,17 @@ def append_entry(
     signatures: Sequence[Signature],
     attachments: Iterable[dict[str, Any]] = (),
     subject_id: str = "",
+    not_before: str = "",
 ) -> int:
     """Append a record with everything verified again; returns its position. The same record twice gives the first one.
 
+    `not_before` is the drafter's checkpoint when it signed: its keys are judged as they were then.
     The checkpoint is signed after the commit and before the answer. Raises RuleBroken for a record that does not hold,
     Conflict when another entry was faster.
     """
     try:
         digest = typed.digest(primary_type, message)
-        evidence = Evidence(primary_type, message, display, tuple(signatures), tuple(attachments))
+        evidence = Evidence(primary_type, message, display, tuple(signatures), tuple(attachments), not_before or None)
         body = build_evidence(evidence)
     except VerificationError as error:
         raise _refused(error) from error

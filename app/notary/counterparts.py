@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound, RuleBroken
-from app.notary.models import LedgerEntry
+from app.notary.models import LedgerEntry, PartnerKeys
 from app.notary.rings import verify_key_document
 from ledger import canonical, checkpoint, merkle
 from ledger import note as notes
@@ -41,6 +41,18 @@ def read_proof(document: dict[str, Any]) -> OtherEntry:
     except (VerificationError, KeyError, TypeError) as error:
         raise RuleBroken("Der Nachweis des Partners stimmt nicht.") from error
     return OtherEntry(keys.firm, keys.origin, to_hex(leaf.digest), leaf.evidence.hex(), leaf.at)
+
+
+def check_checkpoint(session: Session, firm_id: str, partner_id: str, note: str) -> None:
+    """Raise RuleBroken unless the partner's own log signed this checkpoint, as far as we know its keys."""
+    row = session.get_one(PartnerKeys, (firm_id, partner_id))
+    try:
+        keys, claim = verify_key_document(row.document), checkpoint.parse(note)
+        if claim.origin != row.origin:
+            raise VerificationError("the checkpoint is of another log")
+        checkpoint.verify_signature(note, keys.log_key(claim.size))
+    except VerificationError as error:
+        raise RuleBroken("Der Nachweis des Partners stimmt nicht.") from error
 
 
 def evidence_sha256(session: Session, firm_id: str, seq: int) -> str:

@@ -106,6 +106,12 @@ def key_document(session: Session, firm_id: str) -> dict[str, Any]:
     }
 
 
+def newest_checkpoint(session: Session, firm_id: str) -> str:
+    """The newest checkpoint that our log signed: whoever gets it knows how far the log had come."""
+    note: str = _checkpoint(session, firm_id, 0).note
+    return note
+
+
 def proof_document(session: Session, firm_id: str, seq: int) -> dict[str, Any]:
     """Our entry `seq` as its counterpart needs it: a key document with leaf and proof under the same checkpoint."""
     document = key_document(session, firm_id)

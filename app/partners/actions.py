@@ -166,7 +166,7 @@ def resume_partnership(session: Session, actor: Actor, partner_id: str) -> None:
 
 
 def block_firm(session: Session, actor: Actor, partner_id: str) -> None:
-    """Hide from a firm and hide it from us, without notice: no message passes in either direction from now on."""
+    """Hide from a firm and hide it from us, without notice: only what both have signed still finds its way."""
     partnership = locked_partnership(session, actor.firm_id, partner_id)
     if not is_blocked(session, actor.firm_id, partnership.address):
         session.add(

@@ -15,7 +15,7 @@ from app.firms.queries import sites
 from app.partners.documents import LOOKS_LIKE_HEADING
 from app.partners.framework import facts_of
 from app.partners.models import Partnership
-from app.partners.queries import framework_for, own_words, partners_in, shown_partnership
+from app.partners.queries import framework_for, own_words, partners_in, shown_partnership, signed_partnership
 from app.partners.rules import LINKED, OPEN, OVER
 
 FEW_CHIPS = 4
@@ -93,6 +93,12 @@ def circle(session: Session, firm_id: str, language: str) -> Circle:
 def partner_page(session: Session, firm_id: str, partner_id: str, language: str) -> PartnerCard:
     """One partner; raises NotFound for a stranger or a blocked firm."""
     row = shown_partnership(session, firm_id, partner_id)
+    return _card(session, row, language, _own_place(session, firm_id))
+
+
+def contract_page(session: Session, firm_id: str, partner_id: str, language: str) -> PartnerCard:
+    """The same for its contract, which stays readable once both have signed."""
+    row = signed_partnership(session, firm_id, partner_id)
     return _card(session, row, language, _own_place(session, firm_id))
 
 

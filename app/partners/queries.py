@@ -14,7 +14,7 @@ from app.firms.models import Firm
 from app.firms.queries import roles_of
 from app.notary.queries import derived_secret, fingerprint_words, genesis_digest
 from app.partners.models import BlockedFirm, Framework, PartnerInvitation, Partnership
-from app.partners.rules import LINKED, OPEN, WITHOUT_CONSENT, hash_of, lets_through
+from app.partners.rules import LINKED, OPEN, OWED, WITHOUT_CONSENT, hash_of, lets_through
 from app.passkeys.queries import was_locked_since
 
 
@@ -38,6 +38,22 @@ def shown_partnership(session: Session, firm_id: str, partner_id: str) -> Partne
     if is_blocked(session, firm_id, found.address):
         raise NotFound
     return found
+
+
+def signed_partnership(session: Session, firm_id: str, partner_id: str) -> Partnership:
+    """The partnership for its contract: what both have signed stays readable, even with a firm that we hide."""
+    found = partnership_with(session, firm_id, partner_id)
+    return found if found.since is not None else shown_partnership(session, firm_id, partner_id)
+
+
+def signed_and_hidden(session: Session, firm_id: str) -> dict[str, str]:
+    """Address and id of the blocked firms that we have a signed contract with."""
+    rows = session.execute(
+        sa.select(Partnership.address, Partnership.partner_id).where(
+            Partnership.firm_id == firm_id, Partnership.since.is_not(None), _blocked(firm_id)
+        )
+    ).all()
+    return {row.address: row.partner_id for row in rows}
 
 
 def locked_partnership(session: Session, firm_id: str, partner_id: str) -> Partnership:
@@ -175,7 +191,7 @@ def is_linked(firm_id: str) -> sa.ColumnElement[bool]:
 def may_send(session: Session, firm_id: str, to_firm_id: str, kind: str, body: Mapping[str, Any]) -> bool:
     """Say whether our side of the consent lets this message leave for that firm."""
     partner = find_partnership(session, firm_id, to_firm_id)
-    if partner is None or is_blocked(session, firm_id, partner.address):
+    if partner is None or (kind not in OWED and is_blocked(session, firm_id, partner.address)):
         return False
     return lets_through(partner.state, partner.partner_scope, kind, body)
 
@@ -187,7 +203,7 @@ def may_receive(session: Session, firm_id: str, from_firm_id: str, kind: str, bo
     """
     partner = find_partnership(session, firm_id, from_firm_id)
     address = partner.address if partner else session.scalar(sa.select(Firm.address).where(Firm.id == from_firm_id))
-    if address is None or is_blocked(session, firm_id, address):
+    if address is None or (kind not in OWED and is_blocked(session, firm_id, address)):
         return False
     if kind in WITHOUT_CONSENT:
         return True

@@ -23,7 +23,15 @@ from app.partners.actions import (
 )
 from app.partners.door import room
 from app.partners.pages import circle, facts_text, partner_page, stuck_count
-from app.partners.queries import blocked_firms, invitation_for, invitation_token, is_open, open_invitations, own_words
+from app.partners.queries import (
+    blocked_firms,
+    invitation_for,
+    invitation_token,
+    is_open,
+    open_invitations,
+    own_words,
+    signed_and_hidden,
+)
 from app.partners.sentences import SCOPE_CHIPS
 from app.partners.signing import prepare_end
 from app.web.forms import Form
@@ -45,6 +53,7 @@ def index(session: Session, actor: Actor) -> Response:
         circle=circle(session, actor.firm_id, language),
         invitations=open_invitations(session, actor.firm_id) if may(actor, "partners.edit") else (),
         blocked=blocked_firms(session, actor.firm_id) if may(actor, "partners.edit") else (),
+        signed=signed_and_hidden(session, actor.firm_id),
         may_edit=may(actor, "partners.edit"),
     )
 

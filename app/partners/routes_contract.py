@@ -20,8 +20,8 @@ from app.partners.documents import (
 from app.partners.door import room
 from app.partners.framework import card_of, choose_template, clauses_of, editable_framework, facts_of, set_terms
 from app.partners.framework import edit_clause as change_clause
-from app.partners.pages import partner_page, text_blocks
-from app.partners.queries import framework_with, shown_partnership
+from app.partners.pages import contract_page, text_blocks
+from app.partners.queries import framework_with, shown_partnership, signed_and_hidden, signed_partnership
 from app.partners.record import check_end
 from app.partners.sentences import SCOPE_CHIPS, TEMPLATE_CHIPS, TERM_FIELDS
 from app.partners.signing import draft_digest
@@ -35,13 +35,15 @@ from app.web.transaction import deed, page
 @page("partners.edit")
 def contract(session: Session, actor: Actor, partner_id: str) -> Response:
     """Five facts and the exact text; who is next signs here."""
-    shown = partner_page(session, actor.firm_id, partner_id, str(get_locale() or "de"))
-    shown_partner = shown_partnership(session, actor.firm_id, partner_id)
+    shown = contract_page(session, actor.firm_id, partner_id, str(get_locale() or "de"))
+    shown_partner = signed_partnership(session, actor.firm_id, partner_id)
     framework = framework_with(session, shown_partner)
     facts, firm = facts_of(session, framework), firm_of(session, actor.firm_id)
+    is_hidden = partner_id in signed_and_hidden(session, actor.firm_id).values()
     return render(
         "partners/contract.html",
         p=shown,
+        back=url_for("partners.index") if is_hidden else url_for("partners.show", partner_id=partner_id),
         framework=framework,
         facts=facts,
         blocks=text_blocks(framework.text or render_framework(facts)),
@@ -130,7 +132,7 @@ def ending(session: Session, actor: Actor, partner_id: str) -> Response:
 @page("partners.edit")
 def evidence(session: Session, actor: Actor, partner_id: str) -> Response:
     """The file that proves the partnership to anybody, offline."""
-    framework = framework_with(session, shown_partnership(session, actor.firm_id, partner_id))
+    framework = framework_with(session, signed_partnership(session, actor.firm_id, partner_id))
     if framework.sealed_seq is None:
         raise NotFound
     body = evidence_file(session, actor.firm_id, framework.sealed_seq)

@@ -26,6 +26,19 @@ WITHOUT_CONSENT = frozenset({"partner.invite", "partner.accept"})
 """They make a partnership: their right is the single-use token, or the step before."""
 WHILE_PAUSED = frozenset({"partner", "agreement", "booking", "checkpoint", "firm", "key"})
 """What both already owe each other goes on while a partnership rests; nothing new begins."""
+OWED = frozenset(
+    {
+        "agreement.signed",
+        "agreement.effective",
+        "agreement.declined",
+        "agreement.lapsed",
+        "booking.changed",
+        "booking.cancelled",
+        "partner.end",
+    }
+)
+"""What follows from something signed reaches the other side whatever became of the partnership, even if it is blocked:
+else one side would be bound alone. Each of their actions touches only what both already share."""
 INVITATION_LIFE = dt.timedelta(hours=48)
 APPROVAL_LIFE = dt.timedelta(hours=48)
 
@@ -51,6 +64,8 @@ def scope_of(kind: str, body: Mapping[str, Any]) -> str | None:
 
 def lets_through(state: str, scope: Collection[str], kind: str, body: Mapping[str, Any]) -> bool:
     """Say whether a partnership in this state, with the receiver's scope, lets a message through."""
+    if kind in OWED:
+        return True
     if kind in WITHOUT_CONSENT:
         return state not in OVER
     if kind.startswith("partner."):

@@ -118,6 +118,10 @@ KINDS: dict[str, Kind] = {
     ),
     "lapsed": Kind(("Vereinbarung gilt nicht",), ("Die Frist ist vorbei.",)),
     "ended": Kind(("Vereinbarung gilt nicht",), ("Tippe hier. Dann siehst du den Grund.",)),
+    "one_sided": Kind(
+        ("Vereinbarung gilt nur halb",),
+        ("%(name)s sieht sie anders. Ruf dort an.", "Der Partner sieht sie anders. Ruf an."),
+    ),
     "changed": Kind(
         ("Stunden haben sich geändert",),
         ("%(name)s weiß Bescheid. Sieh nach.", "Der Partner weiß Bescheid. Sieh nach."),

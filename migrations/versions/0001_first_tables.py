@@ -615,6 +615,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=66), nullable=False),
         sa.Column("display_sha256", sa.String(length=64), nullable=False),
         sa.Column("signatures", sa.JSON(), nullable=False),
+        sa.Column("not_before", sa.Text(), nullable=False),
         sa.Column("total_cents", sa.BigInteger(), nullable=False),
         sa.Column("minutes", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),

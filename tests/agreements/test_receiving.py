@@ -2,12 +2,16 @@
 
 import copy
 import datetime as dt
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from app.agreements.actions import lapse_agreements
+from app.agreements.lists import risks
 from app.agreements.models import Agreement
 from app.core import clock
 from app.core.db import Database
@@ -15,10 +19,14 @@ from app.core.errors import NotFound, RuleBroken
 from app.core.ids import new_id
 from app.federation.models import Message
 from app.federation.rules import Incoming
+from app.firms.access import Role
 from app.notary.actions import seal
-from app.notary.queries import digest, key_document
+from app.notary.queries import digest, export_log, key_document
+from app.push.models import Alert
 from app.reactions import INBOX
-from app.worker import deliver_messages, run_until_quiet, settle_events
+from app.worker import deliver_messages, end_what_is_due, run_until_quiet, settle_events
+from ledger import canonical
+from ledger.fsck import check_log
 from tests.agreements.world import (
     Deal,
     approval,
@@ -27,8 +35,10 @@ from tests.agreements.world import (
     evidence_of,
     make_deal,
     minutes_of,
+    provider_of,
     sign,
     sign_only,
+    signed_by_both,
     states,
     verified,
 )
@@ -184,20 +194,61 @@ def test_a_worker_killed_between_the_two_entries_goes_on_where_it_stopped(
     assert verified(evidence_of(database, deal, "keller", agreement_id), tmp_path) == 0
 
 
-def test_a_signature_given_in_time_counts_even_if_its_message_was_slow(database: Database) -> None:
-    from app.worker import end_what_is_due
-
+@pytest.mark.parametrize("late_min", [5, 70, 60 * 24 * 3])
+def test_a_signature_given_in_time_counts_even_if_its_message_was_slow(
+    database: Database, late_min: int, tmp_path: Path
+) -> None:
     deal = make_deal(database)
     (agreement_id,) = drafted(database, deal)
     sign(database, deal, "keller", agreement_id)
     with clock.frozen(MONDAY + dt.timedelta(days=3) - dt.timedelta(minutes=1)):
         sign_only(database, deal, "yilmaz", agreement_id)
         settle_events(database)
-    with clock.frozen(MONDAY + dt.timedelta(days=3, minutes=5)):
+    with clock.frozen(MONDAY + dt.timedelta(days=3, minutes=late_min)):
         end_what_is_due(database)
     assert states(database, deal, agreement_id) == ("in_force", "in_force")
-    assert at(database, deal, "keller", agreement_id).entry_seq is None
-    assert at(database, deal, "keller", agreement_id).counterpart is not None
+    for key in ("keller", "yilmaz"):
+        assert verified(evidence_of(database, deal, key, agreement_id), tmp_path) == 0
+    alone = json.loads(evidence_of(database, deal, "keller", agreement_id))
+    alone["counterpart"] |= {"leaf": None, "proof": []}
+    assert verified(canonical.dumps(alone), tmp_path) == 1
+    with database.read() as session:
+        check_log(export_log(session, deal.firms["keller"].id))
+
+
+def test_a_plan_that_was_whole_in_time_is_in_force_although_its_word_was_slow(database: Database) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids[:1])
+    sign(database, deal, "keller", ids[1])
+    with clock.frozen(MONDAY + dt.timedelta(days=3) - dt.timedelta(minutes=1)):
+        sign_only(database, deal, provider_of(database, deal, ids[1]), ids[1])
+        settle_events(database)
+        deliver_messages(database)
+        settle_events(database)
+    with clock.frozen(MONDAY + dt.timedelta(days=3, hours=8)):
+        end_what_is_due(database)
+    for agreement_id in ids:
+        provider = provider_of(database, deal, agreement_id)
+        assert states(database, deal, agreement_id, provider) == ("in_force", "in_force")
+
+
+def test_an_end_that_crosses_a_signature_in_time_is_told_to_the_managers_of_both(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    with clock.frozen(MONDAY + dt.timedelta(days=3) - dt.timedelta(minutes=1)):
+        sign_only(database, deal, "yilmaz", agreement_id)
+    with clock.frozen(MONDAY + dt.timedelta(days=3, hours=2)):
+        with database.write() as session:
+            lapse_agreements(session, clock.now())
+        run_until_quiet(database)
+        assert states(database, deal, agreement_id) == ("lapsed", "in_force")
+        for key in ("keller", "yilmaz"):
+            with database.read() as session:
+                told = sa.select(Alert.kind).where(Alert.person_id == deal.firms[key].people[Role.MANAGER])
+                assert "one_sided" in session.scalars(told).all()
+                assert [risk.kind for risk in risks(session, deal.actor(key), clock.now())] == ["one_sided"]
 
 
 def sent_draft(database: Database) -> tuple[Deal, Body]:

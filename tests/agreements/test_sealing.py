@@ -1,28 +1,47 @@
 """From draft to sealed bookings: both sides hold the same proof, and hours are agreed once."""
 
+import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from app.agreements import bundles
+from app.agreements.models import Agreement
 from app.bookings.models import Booking
+from app.core import clock
 from app.core.db import Database
+from app.federation.actions import cancel_waiting
 from app.federation.models import Message
 from app.notary.models import LedgerEntry, LedgerEvidence
+from app.notary.queries import export_log
 from app.offers.models import Offer
+from app.partners.actions import block_firm, pause_partnership
+from app.partners.queries import partnership_with
+from app.partners.rules import OWED
 from app.requests.models import WorkRequest
+from app.worker import run_until_quiet
+from ledger.fsck import check_log
 from tests.agreements.world import (
+    Deal,
     at,
     drafted,
     evidence_inside,
     evidence_of,
+    lock_key,
     make_deal,
     minutes_of,
+    provider_of,
+    second_manager,
     sign,
+    sign_only,
     signed_by_both,
     states,
     verified,
-)  # fmt: skip
+)
+from tests.conftest import MONDAY
 
 
 def test_two_managers_sign_and_the_hours_are_booked_at_both_sides(database: Database) -> None:
@@ -154,3 +173,95 @@ def test_messages_that_arrive_twice_change_nothing(database: Database, times: in
         assert session.scalar(sa.select(sa.func.count()).select_from(LedgerEntry)) == before
         assert session.scalar(sa.select(sa.func.count()).select_from(Booking)) == 16
     assert minutes_of(database, deal, "yilmaz") == (0, 2400)
+
+
+@pytest.mark.parametrize("deed", ["end", "block", "pause"])
+def test_nobody_is_bound_alone_because_the_partnership_changed_after_the_second_signature(
+    database: Database, deed: str
+) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    sign_only(database, deal, "yilmaz", agreement_id)
+    leave(database, deal, "yilmaz", "keller", deed)
+    run_until_quiet(database)
+    assert states(database, deal, agreement_id) == ("in_force", "in_force")
+    assert all(at(database, deal, key, agreement_id).counterpart for key in ("keller", "yilmaz"))
+
+
+@pytest.mark.parametrize("deed", ["end", "block"])
+def test_a_partner_that_leaves_keeps_its_word_and_takes_no_other_down(database: Database, deed: str) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids[:1])
+    first, second = (provider_of(database, deal, agreement_id) for agreement_id in ids)
+    leave(database, deal, first, "keller", deed)
+    signed_by_both(database, deal, ids[1:])
+    for agreement_id, key in ((ids[0], first), (ids[1], second)):
+        assert states(database, deal, agreement_id, key) == ("in_force", "in_force")
+        assert minutes_of(database, deal, key) == (0, 2400)
+
+
+def test_a_fault_with_one_partner_of_a_plan_keeps_nothing_from_the_others(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    healthy, broken = (provider_of(database, deal, agreement_id) for agreement_id in ids)
+    whole = bundles.send_message
+
+    def send(session: Session, from_id: str, to_id: str, *rest: Any) -> str:
+        if to_id == deal.firms[broken].id:
+            raise OSError("no way there")
+        return whole(session, from_id, to_id, *rest)
+
+    with monkeypatch.context() as fault:
+        fault.setattr(bundles, "send_message", send)
+        signed_by_both(database, deal, ids)
+    assert states(database, deal, ids[0], healthy) == ("in_force", "in_force")
+    with clock.frozen(MONDAY + dt.timedelta(hours=1)):
+        run_until_quiet(database)
+    assert states(database, deal, ids[1], broken) == ("in_force", "in_force")
+
+
+def test_a_key_that_is_locked_after_its_firm_signed_leaves_nobody_bound_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    petra = second_manager(database, deal, "keller")
+    sign(database, deal, "keller", agreement_id, petra)
+    with clock.frozen(MONDAY + dt.timedelta(hours=1)):
+        lock_key(database, deal, "keller", petra.person_id)
+    with clock.frozen(MONDAY + dt.timedelta(hours=2)):
+        sign(database, deal, "yilmaz", agreement_id)
+        assert states(database, deal, agreement_id) == ("in_force", "in_force")
+        for key in ("keller", "yilmaz"):
+            assert verified(evidence_of(database, deal, key, agreement_id), tmp_path) == 0
+            with database.read() as session:
+                check_log(export_log(session, deal.firms[key].id))
+
+
+def test_a_key_that_was_locked_before_signs_nothing_under_an_older_checkpoint(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    petra = second_manager(database, deal, "keller")
+    sign_only(database, deal, "keller", agreement_id, petra)
+    lock_key(database, deal, "keller", petra.person_id)
+    run_until_quiet(database)
+    with database.read() as session:
+        assert session.get(Agreement, (deal.firms["yilmaz"].id, agreement_id)) is None
+
+
+def leave(database: Database, deal: Deal, key: str, other: str, deed: str) -> None:
+    """One firm ends, blocks or pauses the partnership with another: what that leaves behind, without its message."""
+    firm_id, partner_id = deal.firms[key].id, deal.firms[other].id
+    with database.write() as session:
+        if deed == "block":
+            block_firm(session, deal.actor(key), partner_id)
+        elif deed == "pause":
+            pause_partnership(session, deal.actor(key), partner_id)
+        else:
+            partnership_with(session, firm_id, partner_id).state = "ended"
+            partnership_with(session, partner_id, firm_id).state = "ended"
+            cancel_waiting(session, firm_id, partner_id, keep=OWED)

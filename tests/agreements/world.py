@@ -193,6 +193,23 @@ def second_manager(database: Database, deal: Deal, key: str, limit_cents: int | 
     return Actor(actor.firm_id, person_id, actor.roles, actor.role, "Petra", "s2", firm_name=firm.name)
 
 
+def lock_key(database: Database, deal: Deal, key: str, person_id: str) -> None:
+    """The firm's manager locks another one's passkey by a record in the firm's log."""
+    from app.notary.actions import append_entry, seal
+    from app.notary.documents import Display, new_message
+    from app.notary.queries import address, digest
+
+    firm_id, kid = deal.firms[key].id, "0x" + passkey_kid(deal.passkeys[person_id].cose).hex()
+    with database.write() as session:
+        text, own = "Schlüssel gesperrt.", address(session, firm_id)
+        message = new_message("key.revoke", own, own, text, purpose="passkey", kid=kid, reason="revoked")
+        value = digest("KeyRevoke", message)
+        signatures = [approval(session, deal, key, value), seal(session, firm_id, value)]
+        append_entry(
+            session, firm_id, "key.revoke", "KeyRevoke", message, Display("key.revoke/1", "de", text), signatures
+        )
+
+
 def evidence_of(database: Database, deal: Deal, key: str, agreement_id: str) -> bytes:
     """The evidence file of one side, with the other log's proof."""
     with database.read() as session:

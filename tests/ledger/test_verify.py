@@ -394,16 +394,53 @@ def revoke_passkey(firm: Firm, passkey: SoftwarePasskey) -> int:
     return firm.enter(record, lambda digest: [firm.sign_by_recovery(digest), firm.sign_by_seal(digest)], "lost")
 
 
-def agree_with(world: World, passkey: SoftwarePasskey, at: int, name: str) -> tuple[int, int]:
+def agree_with(
+    world: World, passkey: SoftwarePasskey, at: int, name: str, not_before: str | None = None
+) -> tuple[int, int]:
     record = make_agreement(world.requester, world.provider, id=to_hex(sha256(name.encode()).digest()))
 
     def signatures(digest: bytes) -> list[dict[str, Any]]:
         return [world.requester.sign_by_passkey(digest, passkey=passkey, at=at), *both(world, digest)[1:]]
 
-    seq = world.requester.enter(record, signatures, CONTRACT_TEXT)
+    seq = world.requester.enter(record, signatures, CONTRACT_TEXT, not_before=not_before)
     evidence = world.requester.evidence[seq]
     assert evidence is not None
     return seq, world.provider.append(evidence, "Agreement", typed.digest("Agreement", record.message()))
+
+
+def test_a_key_that_the_drafter_locked_later_counts_under_the_checkpoint_that_the_record_pins() -> None:
+    world, second = make_world(noise=1), SoftwarePasskey()
+    own, other = world.requester, world.provider
+    registered = register_passkey(own, second)
+    before, forged = own.note(), own.note().replace(own.origin, other.origin)
+    revoked = revoke_passkey(own, second)
+    notes = {before: (), own.note(): (8,), other.note(): (8, 9), forged: (8, 9)}
+    entered = {note: agree_with(world, second, registered, str(len(note)), note) for note in notes}
+    all_keys = (own.prove(0), own.prove(registered), own.prove(revoked), other.prove(0))
+    for note, failed in notes.items():
+        assert verify_bundle(replace_record(world, *entered[note], keys=all_keys)).failed == failed, note
+
+
+@pytest.mark.parametrize(
+    ("own_late", "other_late", "failed"), [(1, 0, ()), (90_000, 0, ()), (1, 1, (11,)), (0, 1, (11,))]
+)
+def test_the_log_of_who_accepts_says_whether_it_was_in_time(
+    own_late: int, other_late: int, failed: tuple[int, ...]
+) -> None:
+    world = make_world(noise=0)
+    record = make_agreement(world.requester, world.provider, id=to_hex(sha256(b"late").digest()))
+    seq = world.requester.enter(
+        record, lambda digest: both(world, digest), CONTRACT_TEXT, at=record.expires_at + own_late
+    )
+    evidence = world.requester.evidence[seq]
+    assert evidence is not None
+    digest = typed.digest("Agreement", record.message())
+    other = world.provider.append(evidence, "Agreement", digest, at=record.expires_at + other_late)
+    report = verify_bundle(replace_record(world, seq, other))
+    assert report.failed == failed
+    if own_late:
+        alone = counterpart(world.provider.note())
+        assert verify_bundle(replace_record(world, seq, other, counterpart=alone)).failed == (11,)
 
 
 @pytest.mark.parametrize("by", ["manager", "recovery"])

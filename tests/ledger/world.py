@@ -99,11 +99,14 @@ class Firm:
         self.head = new.head
         return self.head.size - 1
 
-    def enter(self, record: records.Record, signatures: Any, text: str = "", at: int = NOW) -> int:
+    def enter(
+        self, record: records.Record, signatures: Any, text: str = "", at: int = NOW, not_before: str | None = None
+    ) -> int:
         """Signs and appends a record; `signatures` makes the list of them from the digest."""
         name, message = type(record).__name__, record.message()
         digest = typed.digest(name, message)
-        evidence = build_evidence(Evidence(name, message, Display("test/1", "de", text), tuple(signatures(digest))))
+        display, signed = Display("test/1", "de", text), tuple(signatures(digest))
+        evidence = build_evidence(Evidence(name, message, display, signed, not_before=not_before))
         return self.append(evidence, name, digest, at)
 
     def enter_genesis(self) -> int:

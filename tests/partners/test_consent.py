@@ -1,5 +1,7 @@
 """Consent after both have signed: narrowed, resting, hidden, ended at once; each firm rules its own side only."""
 
+from collections.abc import Callable
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import given
@@ -29,9 +31,11 @@ from app.partners.queries import (
     partners_in,
     partnership_with,
     shown_partnership,
+    signed_and_hidden,
+    signed_partnership,
     waiting_count,
 )
-from app.partners.rules import SCOPES, STEPS, check_step, lets_through, paused_after, resumed_after
+from app.partners.rules import OWED, SCOPES, STEPS, check_step, lets_through, paused_after, resumed_after
 from app.partners.signing import end_partnership
 from app.partners.telling import end_body
 from app.worker import run_until_quiet
@@ -122,7 +126,7 @@ def test_ending_holds_at_once_stops_the_queue_and_stands_in_both_ledgers(
     with database.write() as session:
         send_message(session, keller.id, yilmaz.id, "request.published", {"name": "queued"}, "r1")
     end(database, keller, yilmaz)
-    for kind in KINDS[:-1]:
+    for kind in set(KINDS) - OWED:
         assert not passes(database, keller, yilmaz, kind)
     run_until_quiet(database)
     assert (state_of(database, keller, yilmaz), state_of(database, yilmaz, keller)) == ("ended", "ended")
@@ -134,7 +138,7 @@ def test_ending_holds_at_once_stops_the_queue_and_stands_in_both_ledgers(
         ).all()
         assert {row.firm_id for row in entries} == {keller.id, yilmaz.id}
         assert len({row.evidence_sha256 for row in entries}) == 1
-    for kind in KINDS[:-1]:
+    for kind in set(KINDS) - OWED:
         assert not passes(database, yilmaz, keller, kind)
 
 
@@ -184,7 +188,7 @@ def test_a_blocked_firm_is_hidden_from_us_and_we_from_it_without_a_word(
     with database.read() as session:
         before = session.scalar(sa.select(sa.func.count()).select_from(Message))
     deeds(database, lambda session: block_firm(session, keller.manager, yilmaz.id))
-    for kind in (*KINDS, "partner.invite", "partner.accept"):
+    for kind in {*KINDS, "partner.invite", "partner.accept"} - OWED:
         assert not passes(database, keller, yilmaz, kind)
         assert not passes(database, yilmaz, keller, kind)
     with database.read() as session:
@@ -201,6 +205,45 @@ def test_a_blocked_firm_is_hidden_from_us_and_we_from_it_without_a_word(
         unblock_firm(session, nowak.manager, blocked)
     deeds(database, lambda session: unblock_firm(session, keller.manager, blocked))
     assert passes(database, keller, yilmaz, "request.published")
+
+
+@pytest.mark.parametrize("deed", [block_firm, end, pause_partnership])
+def test_what_follows_from_a_signature_passes_whatever_becomes_of_the_partnership(
+    database: Database, houses: tuple[House, House, House], deed: Callable[..., None]
+) -> None:
+    keller, yilmaz, nowak = houses
+    if deed is end:
+        end(database, keller, yilmaz)
+    else:
+        deeds(database, lambda session: deed(session, keller.manager, yilmaz.id))
+    for kind in sorted(OWED):
+        assert passes(database, keller, yilmaz, kind)
+        assert passes(database, yilmaz, keller, kind)
+        assert not passes(database, keller, nowak, kind)
+
+
+def test_a_signed_end_arrives_at_a_firm_that_hides_from_us(
+    database: Database, houses: tuple[House, House, House]
+) -> None:
+    keller, yilmaz, _ = houses
+    deeds(database, lambda session: block_firm(session, keller.manager, yilmaz.id))
+    end(database, yilmaz, keller)
+    run_until_quiet(database)
+    assert state_of(database, keller, yilmaz) == state_of(database, yilmaz, keller) == "ended"
+
+
+def test_a_signed_contract_stays_readable_with_a_firm_that_we_hide(
+    database: Database, houses: tuple[House, House, House]
+) -> None:
+    keller, yilmaz, nowak = houses
+    use_invitation(database, nowak, invitation_of(database, keller))
+    for other in (yilmaz, nowak):
+        deeds(database, lambda session, other=other: block_firm(session, keller.manager, other.id))
+    with database.read() as session:
+        assert signed_partnership(session, keller.id, yilmaz.id).state == "active"
+        assert list(signed_and_hidden(session, keller.id).values()) == [yilmaz.id]
+        with pytest.raises(NotFound):
+            signed_partnership(session, keller.id, nowak.id)
 
 
 def test_an_invitation_from_a_firm_that_blocked_us_looks_like_none(database: Database) -> None:
@@ -246,7 +289,7 @@ def test_only_the_drawn_steps_exist(now: str, then: str) -> None:
 def test_business_passes_only_through_an_active_partnership_with_its_scope(
     state: str, scope: set[str], kind: str, asks: str
 ) -> None:
-    if kind.startswith("partner."):
+    if kind in OWED:
         return
     may = lets_through(state, scope, kind, {"kind": asks})
     assert may is False or state in ("active", "paused")

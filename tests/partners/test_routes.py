@@ -197,6 +197,22 @@ def test_nobody_but_a_party_sees_a_partnership(node: Node) -> None:
     assert "Keller" not in nowak.get("/partner").get_data(as_text=True)
 
 
+def test_a_signed_contract_and_its_proof_open_although_the_partner_is_blocked(node: Node) -> None:
+    keller, yilmaz = founded(node), founded(node, **YILMAZ)
+    yilmaz.post(new_link(node, keller))
+    run_until_quiet(node.database)
+    keller.approve("framework", framework_id(node, "Keller", "Yilmaz"))
+    run_until_quiet(node.database)
+    yilmaz.approve("framework", framework_id(node, "Yilmaz", "Keller"))
+    run_until_quiet(node.database)
+    other = firm_id(node, "Yilmaz")
+    keller.post(f"/partner/{other}/blockieren")
+    keller.get(f"/partner/{other}", 404)
+    assert f"/partner/{other}/vertrag" in keller.get("/partner").get_data(as_text=True)
+    assert f'/partner/{other}"' not in keller.get(f"/partner/{other}/vertrag").get_data(as_text=True)
+    keller.get(f"/partner/{other}/beweis.json")
+
+
 def test_ending_needs_a_signature_and_holds_at_once(node: Node) -> None:
     keller, yilmaz = founded(node), founded(node, **YILMAZ)
     partner = yilmaz.post(new_link(node, keller)).headers["Location"]

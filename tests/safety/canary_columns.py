@@ -12,7 +12,7 @@ work_request.note work_request.title
 """
 _CODES = """
 agreement.bundle_id agreement.counterpart agreement.digest agreement.display_sha256 agreement.effective_digest
-agreement.end_reason agreement.facts agreement.framework_id agreement.message agreement.offer_id
+agreement.end_reason agreement.facts agreement.framework_id agreement.message agreement.not_before agreement.offer_id
 agreement.partner_id agreement.pdf_file_id agreement.request_id agreement.side agreement.signatures
 agreement.signers agreement.state agreement.template_key agreement.text agreement_line.agreement_id
 agreement_line.machine_id agreement_line.offer_line_id agreement_line.week alert.device_id alert.kind alert.once_key
