@@ -15,7 +15,8 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+AXE = (Path(__file__).parent / "node_modules/axe-core/axe.min.js").read_text()
+LOOKS = ("hell", "dunkel", "sonne")
 SHOTS = Path(__file__).parent / "shots"
 SMALLEST_TARGET_PX = 56
 PUSH_STUB = """
@@ -130,19 +131,31 @@ class Phone:
 
     # --- what a careful eye checks -----------------------------------------------------------------------------------
 
-    def judge(self, screen: str) -> None:
-        """Axe, one h1, no sideways scroll and large targets at 320 px, in three looks; keeps a picture of each."""
+    def judge(self, screen: str, looks: tuple[str, ...] = LOOKS) -> list[str]:
+        """Axe, one h1, no sideways scroll and large targets at 320 px, in these looks; keeps two pictures, returns the faults."""
         self.judged[screen] = []
         before = self.page.viewport_size
         self.page.set_viewport_size({"width": 320, "height": 568})
-        for look in ("hell", "dunkel", "sonne"):
+        SHOTS.mkdir(exist_ok=True)
+        self.page.evaluate(AXE)
+        for look in looks:
             self._wear(look)
             self.judged[screen] += [f"{look}: {fault}" for fault in self._faults(look)]
-            SHOTS.mkdir(exist_ok=True)
-            self.page.screenshot(path=SHOTS / f"{screen}-320-{look}.png", full_page=True)
+        self.page.screenshot(path=SHOTS / f"{screen}-320.png", full_page=True)
         self._wear("hell")
         self.page.set_viewport_size(before or {"width": 360, "height": 640})
         self.page.screenshot(path=SHOTS / f"{screen}-360.png")
+        return self.judged[screen]
+
+    def judge_language(self, language: str) -> list[str]:
+        """The page says which language it speaks, and its longer words fit at 320 px."""
+        before = self.page.viewport_size
+        self.page.set_viewport_size({"width": 320, "height": 568})
+        faults = ["scrolls sideways"] if self.page.evaluate(SCROLLS_SIDEWAYS) else []
+        if (found := self.page.locator("html").get_attribute("lang")) != language:
+            faults.append(f"speaks {found}")
+        self.page.set_viewport_size(before or {"width": 360, "height": 640})
+        return faults
 
     def _wear(self, look: str) -> None:
         self.page.emulate_media(color_scheme="dark" if look == "dunkel" else "light", reduced_motion="reduce")
@@ -153,12 +166,9 @@ class Phone:
 
     def _faults(self, look: str) -> list[str]:
         page = self.page
-        page.evaluate(AXE.read_text())
-        faults = page.evaluate(
-            "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
-            ".map((v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(' | '))"
-        )
-        if page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        # the dark look changes nothing but colours
+        faults = page.evaluate(RUN_AXE, {"runOnly": ["color-contrast"]} if look == "dunkel" else {})
+        if page.evaluate(SCROLLS_SIDEWAYS):
             faults.append("scrolls sideways")
         if page.locator("h1").count() != 1:
             faults.append(f"{page.locator('h1').count()} h1")
@@ -210,6 +220,11 @@ class Phone:
             self.page.wait_for_timeout(50)
 
 
+SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+RUN_AXE = """
+async (options) => (await axe.run(document, { resultTypes: ["violations"], ...options })).violations
+  .map((v) => v.id + ": " + v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(" | "))
+"""
 SMALL_TARGETS = """
 (least) => [...document.querySelectorAll("a, button, input, select, textarea, summary, label.chip")]
   .filter((e) => { const s = getComputedStyle(e); const r = e.getBoundingClientRect();
