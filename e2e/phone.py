@@ -46,6 +46,7 @@ class Phone:
     base: str
     taps: int = 0
     keys: int = 0
+    fields: int = 0
     started: float = field(default_factory=time.monotonic)
     judged: dict[str, list[str]] = field(default_factory=dict)
     registrations: list[dict[str, Any]] = field(default_factory=list)
@@ -83,6 +84,17 @@ class Phone:
         """Come by a link from outside: a QR code, a message, the icon of the app."""
         self.page.goto(url)
 
+    def go(self, *words: str) -> None:
+        """Open the app by its icon, then tap one visible word after the other."""
+        self.open("/")
+        for word in words:
+            self.tap(word, exact=True)
+
+    def tap_message(self, notification: dict[str, Any]) -> None:
+        """Tap the message itself, as on an iPhone, where messages have no buttons."""
+        self.open(notification["data"]["navigate"])
+        self.taps += 1
+
     def tap(self, text: str, exact: bool = False) -> None:
         """Tap the first visible button, link, chip or summary with this text."""
         target = self._target(text, exact)
@@ -91,10 +103,11 @@ class Phone:
         self.taps += 1
 
     def write(self, label: str, text: str) -> None:
-        """Type into the field with this label; the keys are counted, the tap into the field too."""
+        """Type into the field with this label; the keys are counted, the field and the tap into it too."""
         box = self.page.get_by_label(label, exact=False).first
         box.fill(text)
         self.taps += 1
+        self.fields += 1
         self.keys += len(text)
 
     def see(self, text: str) -> None:
@@ -109,11 +122,12 @@ class Phone:
         expect(self.page.get_by_text(text).locator("visible=true")).to_have_count(0)
 
     def count_from_here(self) -> None:
-        """Start counting taps, keys and seconds anew."""
-        self.taps, self.keys, self.started = 0, 0, time.monotonic()
+        """Start counting taps, keys, fields and seconds anew."""
+        self.taps, self.keys, self.fields, self.started = 0, 0, 0, time.monotonic()
 
     def counted(self) -> dict[str, float]:
-        return {"taps": self.taps, "keys": self.keys, "seconds": round(time.monotonic() - self.started, 1)}
+        seconds = round(time.monotonic() - self.started, 1)
+        return {"taps": self.taps, "keys": self.keys, "fields": self.fields, "seconds": seconds}
 
     def _target(self, text: str, exact: bool) -> Locator:
         wanted: Any = text if exact else re.compile(re.escape(text), re.IGNORECASE)

@@ -18,6 +18,8 @@ from e2e.screens import BROKEN, EMPTY, NO_PAGES, NOBODY, PLAYED, REFUSED, SAME_P
 from tests.bench.server import serving
 from tests.long.race_world import MONDAY
 
+NETWORK_READY_S = 180
+"""Until the practice network is built, also on a machine that has other work."""
 LINKS = "() => [...document.querySelectorAll('a[href]')].map((a) => a.href)"
 EMPTY_THE_FORM = """
 () => {
@@ -192,7 +194,7 @@ def test_every_page_of_the_practice_world_is_good(browser: Browser, tmp_path: Pa
     """A newcomer follows every link of every role of one firm, one page of each kind."""
     with serving(tmp_path / "data", CLOCK_START=MONDAY.isoformat(), PRACTICE="on") as server:
         phone = Phone.pick_up(browser, f"http://localhost:{server.port}", "Übung")
-        phone.context.set_default_timeout(60_000)
+        phone.context.set_default_timeout(NETWORK_READY_S * 1000)
         app = practice_map(tmp_path / "map")
         phone.open("/uebung/")
         phone.judge("uebung-tuer")
