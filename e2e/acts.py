@@ -116,11 +116,8 @@ def join_firm(phone: Phone, link: str) -> None:
     phone.tap("Weiter mit Fingerabdruck")
 
 
-def add_machine(phone: Phone, shop: Shop) -> None:
-    """One 5-axis machine by its chip, its private rate, and free hours from a table."""
-    phone.go("Mehr", "Unser Betrieb", "Maschinen", "Maschinen eintragen")
-    phone.tap("5-Achs-Bearbeitungs")
-    phone.tap("Fertig")
+def write_rate(phone: Phone, shop: Shop) -> None:
+    """The private rate of the shop's one machine."""
     phone.go("Mehr", "Unser Betrieb", "Maschinen")
     phone.tap("5-Achs-Bearbeitungszentrum")
     phone.tap("Noch kein Satz")
@@ -154,13 +151,16 @@ def upload_free_hours(phone: Phone, hours_by_week: dict[str, str]) -> None:
 
 
 def link_partner(petra: Phone, phone: Phone, shop: Shop) -> dict[str, float]:
-    """Keller invites by QR, the partner founds its firm, both sign; returns what the partner's way cost (J6)."""
+    """Keller invites by QR, the partner founds its firm and names its machine, both sign; returns what J6 cost."""
     link = invite_partner(petra)
     phone.count_from_here()
     phone.open(link)
     found_firm(phone, shop, start="")
     phone.tap("Ja, Partner werden")
     phone.see("Angenommen")
+    phone.tap("5-Achs-Bearbeitungs")
+    phone.tap("Fertig")
+    phone.see("1 von 4 erledigt")
     counted = phone.counted()
     print_recovery_key(phone)
     wait_for(petra, "Wartet auf eure Unterschrift", *PARTNERS_PAGE)

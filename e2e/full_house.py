@@ -86,6 +86,7 @@ class _Office:
         self._show(self._answered(), "planless")
         self._show(self._ask(RequestKind.KNOW_HOW), "know_how")
         self._show(self._withdrawn(), "withdrawn")
+        self._show(self._planned(), "planned")
         for state in ("unsigned", "half_signed", "declined"):
             self._show(self._drafted(), state)
         for state in ("half_signed", "declined"):
@@ -150,9 +151,13 @@ class _Office:
         run_until_quiet(self.database)
         return request_id
 
-    def _drafted(self) -> str:
+    def _planned(self) -> str:
         request_id = self._answered()
         solve_plans(self.database, self.keller.firm.id, request_id)
+        return request_id
+
+    def _drafted(self) -> str:
+        request_id = self._planned()
         with self.database.write() as session:
             query = sa.select(Plan.id).where(Plan.firm_id == self.keller.firm.id, Plan.request_id == request_id)
             plan_id = session.scalars(query).first() or ""

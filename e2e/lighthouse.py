@@ -12,7 +12,6 @@ from playwright.sync_api import sync_playwright
 from e2e.acts import (
     KELLER,
     YILMAZ,
-    add_machine,
     found_firm,
     invite_colleague,
     join_firm,
@@ -21,6 +20,7 @@ from e2e.acts import (
     upload_free_hours,
     wait_for,
     wait_here,
+    write_rate,
 )
 from e2e.node import Node
 from e2e.phone import FLAGS, Phone
@@ -50,7 +50,7 @@ def play_until_signature(petra: Phone, deniz: Phone, jonas: Phone) -> dict[str, 
     found_firm(petra, KELLER)
     print_recovery_key(petra)
     link_partner(petra, deniz, YILMAZ)
-    add_machine(deniz, YILMAZ)
+    write_rate(deniz, YILMAZ)
     upload_free_hours(deniz, {"KW 49/2026": "25", "KW 50/2026": "25"})
     join_firm(jonas, invite_colleague(deniz, "Jonas Weber", "Meister"))
     petra.open("/suchen")

@@ -125,7 +125,11 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         _see(NOBODY, token="keller manager:join_token"),
         _see(NOBODY, token="=gibtesnicht", note="weg", status=404),
     ),
-    "plans.compare": (_see(request_id="request"), _see(request_id="planless", note="wartet")),
+    "plans.compare": (
+        _see(request_id="planned"),
+        _see(request_id="planless", note="wartet"),
+        _see(request_id="sent", note="leer"),
+    ),
     "plans.detail": (_see(plan_id="plan"),),
     "plans.show": (
         _see(request_id="request"),

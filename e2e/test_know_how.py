@@ -8,7 +8,6 @@ from PIL import Image
 from e2e.acts import (
     KELLER,
     YILMAZ,
-    add_machine,
     download_evidence,
     found_firm,
     invite_colleague,
@@ -19,6 +18,7 @@ from e2e.acts import (
     upload_free_hours,
     wait_for,
     wait_here,
+    write_rate,
 )  # fmt: skip
 from e2e.conftest import PickUp
 from e2e.node import Node
@@ -39,7 +39,7 @@ def test_one_special_part_finds_a_shop_that_can_do_it(pick_up: PickUp, node: Nod
     found_firm(petra, KELLER)
     print_recovery_key(petra)
     link_partner(petra, deniz, YILMAZ)
-    add_machine(deniz, YILMAZ)
+    write_rate(deniz, YILMAZ)
     upload_free_hours(deniz, {"KW 49/2026": "20", "KW 50/2026": "20"})
     join_firm(jonas, invite_colleague(deniz, "Jonas Weber", "Meister"))
 

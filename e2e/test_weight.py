@@ -19,7 +19,7 @@ SCREENS = {
     "Anfrage": ("keller manager", "/suchen/{sent}"),
     "Suchen": ("keller manager", "/suchen"),
     "Antwort": ("yilmaz foreman", "/anfragen/{waiting}"),
-    "Pläne": ("keller manager", "/suchen/{planless}/plaene"),
+    "Pläne": ("keller manager", "/suchen/{planned}/plaene"),
     "Plan": ("keller manager", "/plaene/{plan}"),
     "Unterschrift": ("keller manager", "/vertraege/{unsigned}"),
     "Übung": ("", "/uebung/"),
