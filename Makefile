@@ -40,6 +40,7 @@ audit: .venv/test .venv/words .venv/tools
 	$(BIN)/python -m tests.long all
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m e2e.lighthouse
+	$(BIN)/python -m e2e.slow_phone
 
 bench: .venv/test .venv/words
 	$(BIN)/python -m tests.bench

@@ -1,6 +1,7 @@
 """What people do again and again in the stories: found a firm, link two firms, bring a colleague, add a machine."""
 
 import re
+import time
 from dataclasses import dataclass
 
 from e2e.phone import Phone
@@ -47,7 +48,7 @@ def found_firm(phone: Phone, shop: Shop, start: str = "/") -> None:
 
 
 def print_recovery_key(phone: Phone) -> None:
-    phone.open("/betrieb/aufgaben")
+    phone.go("Mehr", "Unser Betrieb", "Aufgaben zum Start")
     phone.tap("Drucke den Notfallschlüssel")
     phone.tap("Gedruckt")
     phone.see("Aufgaben zum Start")
@@ -55,8 +56,7 @@ def print_recovery_key(phone: Phone) -> None:
 
 def invite_partner(phone: Phone) -> str:
     """Show the QR code; returns the link that it holds."""
-    phone.open("/partner/einladen")
-    phone.tap("Code zeigen")
+    phone.go("Mehr", "Partner", "Partner einladen", "Code zeigen")
     phone.see("sechs Wörter")
     found = re.search(r"https?://[^\s\"'<]+/join/[^\s\"'<]+", phone.page.content())
     assert found
@@ -65,29 +65,42 @@ def invite_partner(phone: Phone) -> str:
 
 def sign_framework(phone: Phone, partner: Shop) -> None:
     """Read and sign the framework agreement with one partner."""
-    phone.open("/partner")
+    phone.go("Mehr", "Partner")
     phone.tap(partner.firm)
     phone.tap("Rahmenvertrag lesen")
     phone.tap("Mit Fingerabdruck unterschreiben")
     phone.see_receipt("Unterschrieben.")
 
 
-def wait_for(phone: Phone, url: str, text: str, seconds: int = 15) -> None:
-    """Open a page again and again until the text stands there: the other firm's node needs a moment."""
-    for _ in range(seconds * 4):
-        phone.open(url)
+PARTNERS_PAGE = ("Mehr", "Partner")
+
+
+def wait_for(phone: Phone, text: str, *words: str, seconds: int = 15) -> None:
+    """Go there again and again until the text stands there: the other firm's node needs a moment."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        phone.go(*words)
         if phone.page.get_by_text(text).locator("visible=true").count():
             return
         phone.page.wait_for_timeout(250)
     phone.see(text)
 
 
+def wait_here(phone: Phone, text: str, seconds: int = 15) -> None:
+    """Load the page in sight again until the text stands there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not phone.page.get_by_text(text).locator("visible=true").count():
+        phone.page.wait_for_timeout(250)
+        phone.page.reload()
+    phone.see(text)
+
+
 def invite_colleague(phone: Phone, name: str, role: str) -> str:
-    """Mehr → invite; returns the link of the QR code."""
-    phone.open("/betrieb")
-    phone.tap("Mitarbeiter einladen")
+    """Mehr → invite; a worker's role stands there already. Returns the link of the QR code."""
+    phone.go("Mehr", "Unser Betrieb", "Mitarbeiter einladen")
     phone.write("Name", name)
-    phone.tap(role)
+    if role != "Mitarbeiter":
+        phone.tap(role)
     phone.tap("Code zeigen")
     phone.page.wait_for_url(re.compile("/betrieb/einladen/.+"))
     found = re.search(r"https?://[^\s\"'<]+/willkommen/[^\s\"'<]+", phone.page.content())
@@ -103,12 +116,9 @@ def join_firm(phone: Phone, link: str) -> None:
     phone.tap("Weiter mit Fingerabdruck")
 
 
-def add_machine(phone: Phone, shop: Shop) -> None:
-    """One 5-axis machine by its chip, its private rate, and free hours from a table."""
-    phone.open("/maschinen/schnell")
-    phone.tap("5-Achs-Bearbeitungs")
-    phone.tap("Fertig")
-    phone.open("/maschinen")
+def write_rate(phone: Phone, shop: Shop) -> None:
+    """The private rate of the shop's one machine."""
+    phone.go("Mehr", "Unser Betrieb", "Maschinen")
     phone.tap("5-Achs-Bearbeitungszentrum")
     phone.tap("Noch kein Satz")
     phone.write("Was kostet eine Stunde?", shop.rate)
@@ -131,7 +141,7 @@ FREE_WEEKS = (
 def upload_free_hours(phone: Phone, hours_by_week: dict[str, str]) -> None:
     """A CSV file as a shop keeps it: checked first, then taken over."""
     table = "Nummer;KW;Stunden\n" + "".join(f"M1;{week};{hours}\n" for week, hours in hours_by_week.items())
-    phone.open("/stunden/import")
+    phone.go("Mehr", "Unser Plan", "Tabelle einlesen")
     phone.page.locator("input[type=file]").set_input_files(
         {"name": "freie-stunden.csv", "mimeType": "text/csv", "buffer": table.encode()}
     )
@@ -141,26 +151,29 @@ def upload_free_hours(phone: Phone, hours_by_week: dict[str, str]) -> None:
 
 
 def link_partner(petra: Phone, phone: Phone, shop: Shop) -> dict[str, float]:
-    """Keller invites by QR, the partner founds its firm, both sign; returns what the partner's way cost (J6)."""
+    """Keller invites by QR, the partner founds its firm and names its machine, both sign; returns what J6 cost."""
     link = invite_partner(petra)
     phone.count_from_here()
     phone.open(link)
     found_firm(phone, shop, start="")
     phone.tap("Ja, Partner werden")
     phone.see("Angenommen")
+    phone.tap("5-Achs-Bearbeitungs")
+    phone.tap("Fertig")
+    phone.see("1 von 4 erledigt")
     counted = phone.counted()
     print_recovery_key(phone)
-    wait_for(petra, "/partner", "Wartet auf eure Unterschrift")
+    wait_for(petra, "Wartet auf eure Unterschrift", *PARTNERS_PAGE)
     sign_framework(petra, shop)
-    wait_for(phone, "/partner", "Wartet auf eure Unterschrift")
+    wait_for(phone, "Wartet auf eure Unterschrift", *PARTNERS_PAGE)
     sign_framework(phone, KELLER)
-    wait_for(phone, "/partner", "Partner seit")
+    wait_for(phone, "Partner seit", *PARTNERS_PAGE)
     return counted
 
 
 def sign_waiting(phone: Phone) -> dict[str, float]:
     """Start → what waits → fingerprint; returns what it cost (J5)."""
-    wait_for(phone, "/start", "ohne eure Unterschrift")
+    wait_for(phone, "ohne eure Unterschrift")
     phone.count_from_here()
     phone.tap("Wartet auf dich")
     if not phone.page.get_by_text("Mit Fingerabdruck unterschreiben").count():
@@ -173,7 +186,7 @@ def sign_waiting(phone: Phone) -> dict[str, float]:
 
 def download_evidence(phone: Phone) -> list[bytes]:
     """The evidence file of each of the firm's agreements."""
-    phone.open("/vertraege")
+    phone.go("Verträge")
     links = phone.page.locator("article a[href*='/vertraege/']")
     urls = links.evaluate_all("(all) => [...new Set(all.map((a) => a.href))]")
     answers = [phone.context.request.get(url + "/beweis.json") for url in urls]

@@ -12,7 +12,6 @@ from playwright.sync_api import sync_playwright
 from e2e.acts import (
     KELLER,
     YILMAZ,
-    add_machine,
     found_firm,
     invite_colleague,
     join_firm,
@@ -20,6 +19,8 @@ from e2e.acts import (
     print_recovery_key,
     upload_free_hours,
     wait_for,
+    wait_here,
+    write_rate,
 )
 from e2e.node import Node
 from e2e.phone import FLAGS, Phone
@@ -49,7 +50,7 @@ def play_until_signature(petra: Phone, deniz: Phone, jonas: Phone) -> dict[str, 
     found_firm(petra, KELLER)
     print_recovery_key(petra)
     link_partner(petra, deniz, YILMAZ)
-    add_machine(deniz, YILMAZ)
+    write_rate(deniz, YILMAZ)
     upload_free_hours(deniz, {"KW 49/2026": "25", "KW 50/2026": "25"})
     join_firm(jonas, invite_colleague(deniz, "Jonas Weber", "Meister"))
     petra.open("/suchen")
@@ -63,14 +64,14 @@ def play_until_signature(petra: Phone, deniz: Phone, jonas: Phone) -> dict[str, 
     petra.tap("Anfrage senden")
     petra.see("Gesendet an")
     request_url = petra.page.url
-    wait_for(jonas, "/anfragen", "5-Achs-Fräsen für Keller")
+    wait_for(jonas, "5-Achs-Fräsen für Keller")
     answer_url = request_url.replace("/suchen/", "/anfragen/")
     screens = {"S01 start": (petra.base + "/", ""), "S21 request": (petra.base + "/suchen", cookie_of(petra))}
     screens["S14 answer"] = (answer_url, cookie_of(jonas))
     deniz.open(answer_url)
     deniz.tap("Ja, das geht")
     deniz.see("Danke.")
-    wait_for(petra, request_url, "40 von 40")
+    wait_here(petra, "40 von 40")
     petra.tap("Pläne vergleichen")
     petra.see("Plan A wählen")
     screens["S22 plans"] = (petra.page.url, cookie_of(petra))

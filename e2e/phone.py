@@ -15,7 +15,8 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+AXE = (Path(__file__).parent / "node_modules/axe-core/axe.min.js").read_text()
+LOOKS = ("hell", "dunkel", "sonne")
 SHOTS = Path(__file__).parent / "shots"
 SMALLEST_TARGET_PX = 56
 PUSH_STUB = """
@@ -45,6 +46,7 @@ class Phone:
     base: str
     taps: int = 0
     keys: int = 0
+    fields: int = 0
     started: float = field(default_factory=time.monotonic)
     judged: dict[str, list[str]] = field(default_factory=dict)
     registrations: list[dict[str, Any]] = field(default_factory=list)
@@ -82,6 +84,17 @@ class Phone:
         """Come by a link from outside: a QR code, a message, the icon of the app."""
         self.page.goto(url)
 
+    def go(self, *words: str) -> None:
+        """Open the app by its icon, then tap one visible word after the other."""
+        self.open("/")
+        for word in words:
+            self.tap(word, exact=True)
+
+    def tap_message(self, notification: dict[str, Any]) -> None:
+        """Tap the message itself, as on an iPhone, where messages have no buttons."""
+        self.open(notification["data"]["navigate"])
+        self.taps += 1
+
     def tap(self, text: str, exact: bool = False) -> None:
         """Tap the first visible button, link, chip or summary with this text."""
         target = self._target(text, exact)
@@ -90,10 +103,11 @@ class Phone:
         self.taps += 1
 
     def write(self, label: str, text: str) -> None:
-        """Type into the field with this label; the keys are counted, the tap into the field too."""
+        """Type into the field with this label; the keys are counted, the field and the tap into it too."""
         box = self.page.get_by_label(label, exact=False).first
         box.fill(text)
         self.taps += 1
+        self.fields += 1
         self.keys += len(text)
 
     def see(self, text: str) -> None:
@@ -108,11 +122,12 @@ class Phone:
         expect(self.page.get_by_text(text).locator("visible=true")).to_have_count(0)
 
     def count_from_here(self) -> None:
-        """Start counting taps, keys and seconds anew."""
-        self.taps, self.keys, self.started = 0, 0, time.monotonic()
+        """Start counting taps, keys, fields and seconds anew."""
+        self.taps, self.keys, self.fields, self.started = 0, 0, 0, time.monotonic()
 
     def counted(self) -> dict[str, float]:
-        return {"taps": self.taps, "keys": self.keys, "seconds": round(time.monotonic() - self.started, 1)}
+        seconds = round(time.monotonic() - self.started, 1)
+        return {"taps": self.taps, "keys": self.keys, "fields": self.fields, "seconds": seconds}
 
     def _target(self, text: str, exact: bool) -> Locator:
         wanted: Any = text if exact else re.compile(re.escape(text), re.IGNORECASE)
@@ -130,19 +145,31 @@ class Phone:
 
     # --- what a careful eye checks -----------------------------------------------------------------------------------
 
-    def judge(self, screen: str) -> None:
-        """Axe, one h1, no sideways scroll and large targets at 320 px, in three looks; keeps a picture of each."""
+    def judge(self, screen: str, looks: tuple[str, ...] = LOOKS) -> list[str]:
+        """Axe, one h1, no sideways scroll and large targets at 320 px, in these looks; keeps two pictures, returns the faults."""
         self.judged[screen] = []
         before = self.page.viewport_size
         self.page.set_viewport_size({"width": 320, "height": 568})
-        for look in ("hell", "dunkel", "sonne"):
+        SHOTS.mkdir(exist_ok=True)
+        self.page.evaluate(AXE)
+        for look in looks:
             self._wear(look)
             self.judged[screen] += [f"{look}: {fault}" for fault in self._faults(look)]
-            SHOTS.mkdir(exist_ok=True)
-            self.page.screenshot(path=SHOTS / f"{screen}-320-{look}.png", full_page=True)
+        self.page.screenshot(path=SHOTS / f"{screen}-320.png", full_page=True)
         self._wear("hell")
         self.page.set_viewport_size(before or {"width": 360, "height": 640})
         self.page.screenshot(path=SHOTS / f"{screen}-360.png")
+        return self.judged[screen]
+
+    def judge_language(self, language: str) -> list[str]:
+        """The page says which language it speaks, and its longer words fit at 320 px."""
+        before = self.page.viewport_size
+        self.page.set_viewport_size({"width": 320, "height": 568})
+        faults = ["scrolls sideways"] if self.page.evaluate(SCROLLS_SIDEWAYS) else []
+        if (found := self.page.locator("html").get_attribute("lang")) != language:
+            faults.append(f"speaks {found}")
+        self.page.set_viewport_size(before or {"width": 360, "height": 640})
+        return faults
 
     def _wear(self, look: str) -> None:
         self.page.emulate_media(color_scheme="dark" if look == "dunkel" else "light", reduced_motion="reduce")
@@ -153,12 +180,9 @@ class Phone:
 
     def _faults(self, look: str) -> list[str]:
         page = self.page
-        page.evaluate(AXE.read_text())
-        faults = page.evaluate(
-            "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
-            ".map((v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ')).slice(0, 3).join(' | '))"
-        )
-        if page.evaluate("() => document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        # the dark look changes nothing but colours
+        faults = page.evaluate(RUN_AXE, {"runOnly": ["color-contrast"]} if look == "dunkel" else {})
+        if page.evaluate(SCROLLS_SIDEWAYS):
             faults.append("scrolls sideways")
         if page.locator("h1").count() != 1:
             faults.append(f"{page.locator('h1').count()} h1")
@@ -210,6 +234,11 @@ class Phone:
             self.page.wait_for_timeout(50)
 
 
+SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+RUN_AXE = """
+async (options) => (await axe.run(document, { resultTypes: ["violations"], ...options })).violations
+  .map((v) => v.id + ": " + v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(" | "))
+"""
 SMALL_TARGETS = """
 (least) => {
   const words = (e) => (e.textContent || e.name || e.type).trim().slice(0, 30);

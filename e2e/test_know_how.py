@@ -8,7 +8,6 @@ from PIL import Image
 from e2e.acts import (
     KELLER,
     YILMAZ,
-    add_machine,
     download_evidence,
     found_firm,
     invite_colleague,
@@ -18,6 +17,8 @@ from e2e.acts import (
     sign_waiting,
     upload_free_hours,
     wait_for,
+    wait_here,
+    write_rate,
 )  # fmt: skip
 from e2e.conftest import PickUp
 from e2e.node import Node
@@ -38,7 +39,7 @@ def test_one_special_part_finds_a_shop_that_can_do_it(pick_up: PickUp, node: Nod
     found_firm(petra, KELLER)
     print_recovery_key(petra)
     link_partner(petra, deniz, YILMAZ)
-    add_machine(deniz, YILMAZ)
+    write_rate(deniz, YILMAZ)
     upload_free_hours(deniz, {"KW 49/2026": "20", "KW 50/2026": "20"})
     join_firm(jonas, invite_colleague(deniz, "Jonas Weber", "Meister"))
 
@@ -56,9 +57,8 @@ def test_one_special_part_finds_a_shop_that_can_do_it(pick_up: PickUp, node: Nod
     petra.tap("Weiter")
     petra.tap("Anfrage senden")
     petra.see("Gesendet an 1 Partner")
-    request_url = petra.page.url
 
-    wait_for(jonas, "/anfragen", "Keller")
+    wait_for(jonas, "Keller")
     jonas.page.locator("article").get_by_role("link").first.click()
     jonas.see("Könnt ihr das machen?")
     jonas.judge("S14-wissen")
@@ -72,14 +72,14 @@ def test_one_special_part_finds_a_shop_that_can_do_it(pick_up: PickUp, node: Nod
     jonas.write("Deine Frage", "Aus welchem Stahl ist das Muster?")
     jonas.tap("Senden")
     jonas.judge("S43")
-    wait_for(petra, request_url, "neue Frage")
+    wait_here(petra, "neue Frage")
     petra.tap("Dreherei Yilmaz")
     petra.see("Aus welchem Stahl ist das Muster?")
     petra.write("Deine Antwort", "1.7225, vergütet.")
     petra.tap("Senden")
-    wait_for(jonas, jonas.page.url, "1.7225, vergütet.")
+    wait_here(jonas, "1.7225, vergütet.")
 
-    jonas.open("/anfragen")
+    jonas.go()
     jonas.page.locator("article").get_by_role("link").first.click()
     jonas.tap("Ja, können wir")
     jonas.judge("S15-wissen")
@@ -87,7 +87,8 @@ def test_one_special_part_finds_a_shop_that_can_do_it(pick_up: PickUp, node: Nod
     jonas.tap("senden")
     jonas.see("Danke.")
 
-    wait_for(petra, request_url, "1 Angebot")
+    wait_for(petra, "mit Angeboten")
+    petra.tap("Wartet auf dich")
     petra.tap("Pläne vergleichen")
     petra.see("Plan A wählen")
     petra.tap("Plan A wählen")
@@ -95,6 +96,6 @@ def test_one_special_part_finds_a_shop_that_can_do_it(pick_up: PickUp, node: Nod
     petra.see("Prüfe die fünf Punkte")
     sign_waiting(petra)
     sign_waiting(deniz)
-    wait_for(petra, "/buchungen", "12")
+    wait_for(petra, "12 h", "Mehr", "Gebuchte Stunden")
     prove_offline(download_evidence(petra) + download_evidence(deniz), tmp_path)
     assert node.faults() == []

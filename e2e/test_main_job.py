@@ -13,7 +13,6 @@ from e2e.acts import (
     PARTNERS,
     YILMAZ,
     Shop,
-    add_machine,
     download_evidence,
     found_firm,
     invite_colleague,
@@ -23,6 +22,7 @@ from e2e.acts import (
     sign_waiting,
     upload_free_hours,
     wait_for,
+    write_rate,
 )  # fmt: skip
 from e2e.conftest import PickUp
 from e2e.node import Node
@@ -30,8 +30,11 @@ from e2e.phone import Phone
 from e2e.proof import prove_offline
 from tests.push.service import PushService
 
-TARGETS = {"J1": (2, 5), "J2": (4, 15), "J4": (9, 60), "J5": (3, 45), "J6": (None, 90), "J7": (4, 60)}
-"""Taps and seconds of ux.md, section 5 (J4: besides three digits)."""
+TARGETS = {
+    "J1": (2, 5), "J1 iPhone": (2, 10), "J2": (4, 15), "J4": (9, 60), "J5": (3, 45), "J6": (7, 90), "J7": (4, 60), "S41": (4, 60),
+}  # fmt: skip
+"""Taps and seconds that each job may take (J4: and three digits; J6: fields that are typed do not count, and beside ux.md the new
+ledger and the partnership are agreed to, one tap each)."""
 
 
 def test_five_firms_turn_a_shortage_into_sealed_bookings(
@@ -39,13 +42,15 @@ def test_five_firms_turn_a_shortage_into_sealed_bookings(
 ) -> None:
     story = Story(pick_up, push_service)
     story.begin()
-    request_url = story.ask()
-    story.answer(request_url)
-    story.plan(request_url)
+    story.ask()
+    story.answer()
+    story.plan()
     story.sign()
     story.see_bookings()
+    story.ask_whether_time_suffices()
     prove_offline(story.evidence(), tmp_path)
     assert story.missed() == {}
+    assert story.counted["J4"]["keys"] == 3
     assert node.faults() == []
     print(json.dumps(story.counted))
 
@@ -74,31 +79,47 @@ class Story:
             self._equip(shop)
             self._bring_foreman(shop)
         self._offer_one_week(YILMAZ)
-        self._switch_messages_on(self.foremen[YILMAZ])
+        for shop in (YILMAZ, BRANDT):
+            self._switch_messages_on(shop)
+        self._bring_worker(YILMAZ)
 
     def _join_partner(self, shop: Shop) -> None:
         phone = self.managers[shop] = self.pick_up(shop.manager)
-        self.counted.setdefault("J6", link_partner(self.petra, phone, shop))
+        counted = link_partner(self.petra, phone, shop)
+        self._keep("J6", counted | {"taps": counted["taps"] - counted["fields"]})
         if shop is YILMAZ:
             phone.judge("S29")
 
     def _equip(self, shop: Shop) -> None:
-        add_machine(self.managers[shop], shop)
+        write_rate(self.managers[shop], shop)
         upload_free_hours(self.managers[shop], dict.fromkeys(FREE_WEEKS, "25"))
 
     def _bring_foreman(self, shop: Shop) -> None:
         link = invite_colleague(self.managers[shop], f"Jonas {shop.short}", "Meister")
-        push = self.push_service.new_phone(shop.short.lower()) if shop is YILMAZ else None
+        push = self.push_service.new_phone(shop.short.lower())
         phone = self.foremen[shop] = self.pick_up(f"Jonas {shop.short}", push=push)
-        phone.count_from_here()
         join_firm(phone, link)
         phone.see("Anfragen")
-        self.counted.setdefault("J7", phone.counted())
+
+    def _bring_worker(self, shop: Shop) -> None:
+        """J7: the foreman invites, the new colleague scans."""
+        link = invite_colleague(self.foremen[shop], "Ayşe Demir", "Mitarbeiter")
+        phone = self.pick_up("Ayşe")
+        phone.count_from_here()
+        join_firm(phone, link)
+        phone.see("Guten Morgen, Ayşe.")
+        self._keep("J7", phone.counted())
+        phone.judge("S08")
+
+    def _keep(self, job: str, counted: dict[str, float]) -> None:
+        """The worst of all times that a job is done is what counts."""
+        worst = self.counted.setdefault(job, counted)
+        self.counted[job] = {name: max(worst[name], counted[name]) for name in worst}
 
     def _offer_one_week(self, shop: Shop) -> None:
         """J2: the foreman writes down free hours of one more week."""
         phone = self.foremen[shop]
-        phone.open("/anfragen")
+        phone.go()
         phone.judge("S13-leer")
         phone.count_from_here()
         phone.tap("Anbieten", exact=True)
@@ -107,23 +128,28 @@ class Story:
         phone.page.locator("button[data-testid=anbieten]").click()
         phone.taps += 1
         phone.see("Gemerkt")
-        self.counted["J2"] = phone.counted()
+        self._keep("J2", phone.counted())
 
-    def _switch_messages_on(self, phone: Phone) -> None:
-        phone.open("/nachrichten")
+    def _switch_messages_on(self, shop: Shop) -> None:
+        phone = self.foremen[shop]
+        phone.go("Mehr", "Nachrichten auf diesem Handy")
         phone.judge("S05")
         phone.tap("Ja, einschalten")
-        test = self._pushed(phone, 1)
-        notification = phone.deliver(test)
+        notification = phone.deliver(self._pushed(shop, 1))
         assert notification["title"] == "Es klappt!"
 
-    def _pushed(self, phone: Phone, count: int) -> dict[str, Any]:
-        phone._until(lambda: len(self.push_service.got) >= count)
-        assert self.push_service.faults == []
-        return self.push_service.got[count - 1].message
+    def _pushed(self, shop: Shop, count: int) -> dict[str, Any]:
+        """The message with this number to the phone of the shop's foreman."""
 
-    def ask(self) -> str:
-        """J4: 500 hours of 5-axis milling from KW 49 to KW 4; returns the request's page."""
+        def messages() -> list[dict[str, Any]]:
+            return [got.message for got in self.push_service.got if got.path == f"/push/{shop.short.lower()}"]
+
+        self.foremen[shop]._until(lambda: len(messages()) >= count)
+        assert self.push_service.faults == []
+        return messages()[count - 1]
+
+    def ask(self) -> None:
+        """J4: 500 hours of 5-axis milling from KW 49 to KW 4."""
         phone = self.petra
         phone.open("/")
         phone.judge("S20")
@@ -143,16 +169,12 @@ class Story:
         phone.judge("S21-pruefen")
         phone.tap("Anfrage senden")
         phone.see("Gesendet an 4 Partner")
-        self.counted["J4"] = phone.counted()
-        return phone.page.url
+        self._keep("J4", phone.counted())
 
-    def answer(self, request_url: str) -> None:
+    def answer(self) -> None:
         """One yes from the lock screen, one on the page, one in part, one no."""
-        self._answer_from_lock_screen(self.foremen[YILMAZ])
-        self._open_request(self.foremen[BRANDT])
-        self.foremen[BRANDT].judge("S14")
-        self.foremen[BRANDT].tap("Ja, das geht")
-        self.foremen[BRANDT].see("Danke. Keller weiß Bescheid.")
+        self._answer_from_lock_screen(YILMAZ)
+        self._answer_on_iphone(BRANDT)
         self._answer_in_part(self.foremen[NOWAK])
         self._open_request(self.foremen[LINDNER])
         self.foremen[LINDNER].tap("Diesmal nicht")
@@ -160,38 +182,47 @@ class Story:
         self.petra.see("500 von 500 Stunden")
         self.petra.see_not("Nein")
         self.petra.judge("S21-abdeckung")
-        assert self.petra.page.url == request_url
 
-    def _answer_from_lock_screen(self, phone: Phone) -> None:
-        message = self._pushed(phone, 2)
+    def _answer_from_lock_screen(self, shop: Shop) -> None:
+        phone, message = self.foremen[shop], self._pushed(shop, 2)
         phone.count_from_here()
         notification = phone.deliver(message)
         assert "Keller" in notification["body"]
         assert [action["action"] for action in notification["actions"]] == ["yes", "no"]
         answered = phone.answer("yes", notification)
         assert answered["title"] == "Danke. Keller weiß Bescheid."
-        self.counted["J1"] = phone.counted()
+        self._keep("J1", phone.counted())
         again = phone.answer("yes", notification)
         assert again["title"] != "Danke. Keller weiß Bescheid."
 
+    def _answer_on_iphone(self, shop: Shop) -> None:
+        """The message has no buttons there: a tap on it opens the page with all three of them."""
+        phone = self.foremen[shop]
+        notification = phone.deliver(self._pushed(shop, 2))
+        phone.count_from_here()
+        phone.tap_message(notification)
+        phone.tap("Ja, das geht")
+        phone.see("Danke. Keller weiß Bescheid.")
+        self._keep("J1 iPhone", phone.counted())
+
     def _open_request(self, phone: Phone) -> None:
-        wait_for(phone, "/anfragen", "5-Achs-Fräsen für Keller")
-        phone.judge("S13") if phone is self.foremen[BRANDT] else None
+        wait_for(phone, "5-Achs-Fräsen für Keller")
+        phone.judge("S13")
         phone.tap("5-Achs-Fräsen für Keller")
         phone.see("Könnt ihr das machen?")
 
     def _answer_in_part(self, phone: Phone) -> None:
         self._open_request(phone)
+        phone.judge("S14")
         phone.tap("Ein Teil geht")
         phone.judge("S15")
         phone.write("Stunden", "100")
         phone.tap("Vorschlag senden")
         phone.see("Danke. Keller weiß Bescheid.")
 
-    def plan(self, request_url: str) -> None:
+    def plan(self) -> None:
         """Compare, choose one, make the agreements."""
         phone = self.petra
-        phone.open(request_url)
         phone.tap("Pläne vergleichen")
         phone.see("Kostet am wenigsten")
         phone.judge("S22")
@@ -204,28 +235,32 @@ class Story:
         """Petra signs three agreements, each partner's manager signs one; then all take effect together."""
         self.petra.judge("S24")
         for _ in range(3):
-            self.counted["J5"] = sign_waiting(self.petra)
+            self._keep("J5", sign_waiting(self.petra))
         for shop in (YILMAZ, BRANDT, NOWAK):
-            self.counted["J5"] = sign_waiting(self.managers[shop])
+            self._keep("J5", sign_waiting(self.managers[shop]))
 
     def see_bookings(self) -> None:
         """Both sides see the same hours in the weeks."""
-        wait_for(self.petra, "/buchungen", "Für uns arbeitet")
-        wait_for(self.managers[BRANDT], "/buchungen", "Wir arbeiten für")
+        wait_for(self.petra, "Für uns arbeitet", "Mehr", "Gebuchte Stunden")
+        wait_for(self.managers[BRANDT], "Wir arbeiten für", "Mehr", "Gebuchte Stunden")
         self.managers[BRANDT].judge("buchungen")
-        self.petra.open("/vertraege")
+        self.petra.go("Verträge")
         self.petra.judge("S25")
-        self.foremen[BRANDT].open("/plan")
+        self.foremen[BRANDT].go("Plan")
         self.foremen[BRANDT].judge("S17")
-        for url, screen in (
-            ("/mehr", "S40"),
-            ("/betrieb", "S30"),
-            ("/protokoll", "S44"),
-            ("/geraete", "S46"),
-            ("/zeit", "S41"),
-        ):
-            self.petra.open(url)
-            self.petra.judge(screen)
+
+    def ask_whether_time_suffices(self) -> None:
+        """S41: from the question to a request that is filled in already."""
+        phone = self.petra
+        phone.go()
+        phone.count_from_here()
+        phone.tap("Reicht unsere Zeit?")
+        phone.write("Wie viele Stunden", "300")
+        phone.tap("Ausrechnen")
+        phone.judge("S41")
+        phone.tap("Partner fragen")
+        phone.see("300 Stunden")
+        self._keep("S41", phone.counted())
 
     def evidence(self) -> list[bytes]:
         """Petra's file for each agreement, and each partner's own."""
@@ -239,5 +274,5 @@ class Story:
         return {
             job: self.counted[job]
             for job, (taps, seconds) in TARGETS.items()
-            if (taps is not None and self.counted[job]["taps"] > taps) or self.counted[job]["seconds"] > seconds
+            if self.counted[job]["taps"] > taps or self.counted[job]["seconds"] > seconds
         }

@@ -11,6 +11,7 @@ from app.core.errors import Conflict, RuleBroken
 from app.firms.access import Actor, may
 from app.firms.queries import firm_of, person_for
 from app.matching.queries import judge_request
+from app.offers import protocol  # noqa: F401  its sentences join the Protokoll
 from app.offers.actions import answer_no, answer_part, answer_yes, make_offer, mark_seen, undo_answer, withdraw_offer
 from app.offers.pages import answer_page, card, is_waiting, part_page
 from app.offers.parsing import TOTAL, part_fields, read_lines, read_rate, stepped

@@ -12,6 +12,7 @@ from app.core import clock
 from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Actor
 from app.packs.queries import load_pack
+from app.requests import protocol  # noqa: F401  its sentences join the Protokoll
 from app.requests.actions import (
     Change,
     answer_question,

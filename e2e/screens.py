@@ -1,0 +1,191 @@
+"""Every page of the product: who looks at it, and with which things of full_house.py in its address."""
+
+from dataclasses import dataclass, field
+
+PETRA, JONAS = "keller manager", "yilmaz foreman"
+NOBODY = ""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One look at a page: the kind of each id in the address (a leading = is a literal), and what follows the ?."""
+
+    who: str = PETRA
+    ids: dict[str, str] = field(default_factory=dict)
+    query: str = ""
+    note: str = ""
+    status: int = 200
+
+
+def _see(who: str = PETRA, query: str = "", note: str = "", status: int = 200, **ids: str) -> Screen:
+    return Screen(who, ids, query, note, status)
+
+
+SCREENS: dict[str, tuple[Screen, ...]] = {
+    "agreements.cancel": (_see(agreement_id="agreement"),),
+    "agreements.change": (_see(agreement_id="agreement"),),
+    "agreements.index": (_see(), _see("keller accountant", note="buero"), _see("yilmaz manager", note="partner")),
+    "agreements.show": (
+        _see(agreement_id="unsigned", note="S24"),
+        _see(agreement_id="half_signed", note="halb"),
+        _see(agreement_id="agreement", note="S25"),
+        _see(agreement_id="declined", note="abgelehnt"),
+        _see("yilmaz manager", agreement_id="half_signed", note="S24-partner"),
+        _see("keller accountant", agreement_id="agreement", note="buero"),
+    ),
+    "agreements.show_amendment": (_see(amendment_id="amendment"),),
+    "agreements.start": (_see(), _see("lindner manager", note="ruhig")),
+    "bookings.index": (_see(), _see("yilmaz manager", note="partner"), _see("lindner manager", note="leer")),
+    "bookings.show": (_see("yilmaz worker", booking_id="booking"), _see(JONAS, booking_id="booking", note="meister")),
+    "bookings.today": (_see("yilmaz worker"), _see("lindner worker", note="leer")),
+    "capacity.calendar": (_see(),),
+    "capacity.days": (_see(site_id="site"),),
+    "capacity.offer": (_see(JONAS),),
+    "capacity.plan": (_see(JONAS), _see(note="leitung")),
+    "capacity.preview": (_see(run_id="hours_run"),),
+    "capacity.upload": (_see(),),
+    "capacity.week": (_see(JONAS, week="=2026-W50", machine_id="machine"),),
+    "capacity.week_list": (_see(JONAS, week="=2026-W50"),),
+    "firms.edit": (_see(),),
+    "firms.home": (_see(NOBODY),),
+    "firms.legal": tuple(_see(NOBODY, name=f"={name}", note=name) for name in ("impressum", "datenschutz", "nutzung")),
+    "firms.log": (_see(),),
+    "firms.more": (
+        _see(),
+        _see("yilmaz foreman", note="meister"),
+        _see("yilmaz worker", note="mitarbeiter"),
+        _see("keller accountant", note="buero"),
+        _see("keller steward", note="betreuung"),
+        _see("keller device", note="ohne-schloss"),
+    ),
+    "firms.person": (_see(person_id="person"),),
+    "firms.show": (_see(), _see("keller steward", note="betreuung"), _see(JONAS, note="meister")),
+    "firms.tasks": (_see(),),
+    "machines.abilities": (_see(machine_id="machine"),),
+    "machines.ability": (_see(machine_id="machine", process_key="=milling_5x"),),
+    "machines.certificate": (_see(certificate_id="certificate"),),
+    "machines.certificate_list": (_see(),),
+    "machines.edit": (_see(machine_id="machine"),),
+    "machines.edit_certificate": (_see(certificate_id="certificate"),),
+    "machines.index": (_see(), _see(JONAS, note="meister")),
+    "machines.new": (_see(), _see(query="?typ=mill_5axis", note="fraese")),
+    "machines.new_certificate": (_see(),),
+    "machines.preview": (_see(run_id="machine_run"),),
+    "machines.quick": (_see(),),
+    "machines.rate": (_see(machine_id="machine"),),
+    "machines.show": (_see(machine_id="machine"), _see(JONAS, machine_id="machine", note="meister")),
+    "machines.upload": (_see(),),
+    "offers.index": (_see(JONAS), _see("lindner foreman", note="leer")),
+    "offers.part": (_see(JONAS, request_id="waiting"), _see(JONAS, request_id="know_how", note="wissen")),
+    "offers.show": (
+        _see(JONAS, request_id="waiting"),
+        _see(JONAS, request_id="know_how", note="wissen"),
+        _see(JONAS, request_id="planless", note="ja"),
+        _see("brandt foreman", request_id="planless", note="nein"),
+        _see(JONAS, request_id="withdrawn", note="zurueck"),
+        _see("yilmaz manager", request_id="waiting", note="leitung"),
+    ),
+    "offers.why": (_see(JONAS, request_id="waiting"),),
+    "partners.clause": (_see("yilmaz manager", partner_id="new_partner", number="=1"),),
+    "partners.contract": (
+        _see(partner_id="partner"),
+        _see("yilmaz manager", partner_id="new_partner", note="neu"),
+    ),
+    "partners.edit": (_see("yilmaz manager", partner_id="new_partner"),),
+    "partners.ending": (_see(partner_id="ending_partner"),),
+    "partners.index": (_see(), _see("yilmaz manager", note="neu"), _see(JONAS, note="meister")),
+    "partners.invitation": (_see(invitation_id="partner_invitation"),),
+    "partners.invite": (_see(),),
+    "partners.join": (
+        _see("keller manager", token="partner_token"),
+        _see(NOBODY, token="keller manager:partner_token", note="fremd"),
+        _see(NOBODY, token="=gibtesnicht", note="weg", status=404),
+    ),
+    "partners.show": (
+        _see(partner_id="partner"),
+        _see("yilmaz manager", partner_id="new_partner", note="neu"),
+        _see("brandt manager", partner_id="new_partner", note="wartet"),
+        _see(JONAS, partner_id="partner", note="meister"),
+    ),
+    "passkeys.approve_key": (_see(passkey_id="passkey"),),
+    "passkeys.choose_language": (_see(NOBODY, token="keller manager:join_token"),),
+    "passkeys.devices": (_see(), _see("yilmaz worker", note="mitarbeiter"), _see("keller steward", note="betreuung")),
+    "passkeys.emergency": (_see(NOBODY),),
+    "passkeys.enter_code": (_see(NOBODY),),
+    "passkeys.install": (_see(),),
+    "passkeys.install_first": (_see(NOBODY, token="keller manager:join_token"),),
+    "passkeys.invite": (_see(), _see(JONAS, note="meister")),
+    "passkeys.new_firm": (_see(NOBODY),),
+    "passkeys.not_me": (_see(NOBODY, token="keller manager:join_token"),),
+    "passkeys.recovery_sheet": (_see(),),
+    "passkeys.set_up": (_see(NOBODY, token="keller manager:join_token"),),
+    "passkeys.show_invitation": (_see(invitation_id="join_invitation"),),
+    "passkeys.sign_in": (_see(NOBODY),),
+    "passkeys.welcome": (
+        _see(NOBODY, token="keller manager:join_token"),
+        _see(NOBODY, token="=gibtesnicht", note="weg", status=404),
+    ),
+    "plans.compare": (
+        _see(request_id="planned"),
+        _see(request_id="planless", note="wartet"),
+        _see(request_id="sent", note="leer"),
+    ),
+    "plans.detail": (_see(plan_id="plan"),),
+    "plans.show": (
+        _see(request_id="request"),
+        _see(request_id="sent", note="gesendet"),
+        _see(request_id="planless", note="angebot"),
+        _see(request_id="withdrawn", note="zurueck"),
+        _see(request_id="know_how", note="wissen"),
+    ),
+    "push.show": (_see(), _see(JONAS, note="meister")),
+    "requests.change": (_see(request_id="sent"),),
+    "requests.check": (_see(request_id="draft"),),
+    "requests.details": (_see(request_id="draft"),),
+    "requests.edit": (_see(request_id="draft"),),
+    "requests.know_how": (_see(),),
+    "requests.new": (_see(),),
+    "requests.questions": (
+        _see(request_id="request", partner_id="partner"),
+        _see(JONAS, request_id="received", partner_id="partner", note="meister"),
+        _see(request_id="planless", partner_id="partner", note="leer"),
+    ),
+    "requests.time": (_see(), _see(query="?process_key=milling_5x&need=500&delivery_week=2026-W51", note="antwort")),
+    "web.offline": (_see(NOBODY),),
+}
+"""By endpoint. A new page without a row here fails the story."""
+
+NO_PAGES = {
+    "agreements.amendment_proof", "agreements.proof", "agreements.text", "capacity.table", "federation.download",
+    "machines.photo", "machines.table", "partners.evidence", "static_files.send", "web.healthz", "web.manifest",
+    "web.service_worker",  # files
+    "agreements.state", "capacity.hours", "partners.invitation_state", "partners.state", "plans.coverage", "plans.ready",
+    "push.state", "requests.last_weeks",  # parts of a page that htmx fetches
+}  # fmt: skip
+PLAYED = {"passkeys.first_passkey", "passkeys.confirm_firm"}
+"""Pages that only stand between two taps: the story of the new firm meets them."""
+SAME_PAGE = {"requests.edit": "requests.new", "passkeys.install_first": "passkeys.install"}
+"""Two addresses of one page, which may share a title."""
+
+BROKEN = (
+    "requests.new", "requests.details", "requests.change", "requests.know_how", "requests.questions", "requests.time",
+    "capacity.offer", "capacity.days", "capacity.upload", "machines.new", "machines.edit", "machines.rate",
+    "machines.new_certificate", "machines.upload", "firms.edit", "firms.person", "passkeys.new_firm", "passkeys.invite",
+    "passkeys.enter_code", "passkeys.emergency", "partners.clause", "partners.edit", "offers.part", "agreements.change",
+    "agreements.cancel",
+)  # fmt: skip
+"""Pages whose first form has errors when it is sent empty."""
+
+REFUSED = {
+    "403": ("yilmaz worker", "/suchen", 403),
+    "403-ohne-schloss": ("keller device", "/betrieb", 403),
+    "404": (PETRA, "/vertraege/gibtesnicht", 404),
+    "404-fremd": (NOBODY, "/gibtesnicht", 404),
+}
+
+EMPTY = (
+    "/notfall/schluessel", "/betrieb/aufgaben", "/start", "/suchen", "/wissen", "/zeit", "/vertraege", "/buchungen",
+    "/partner", "/maschinen", "/zertifikate", "/anbieten", "/plan", "/woche/2026-W50", "/betrieb", "/betrieb/kalender",
+    "/protokoll", "/geraete", "/anfragen", "/mehr",
+)  # fmt: skip
+"""Lists of a firm that has just begun."""

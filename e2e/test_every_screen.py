@@ -1,0 +1,242 @@
+"""Every page of both worlds on a small phone: no fault for axe, nothing cut, nothing small, in three looks and two languages."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Response
+
+from app.config import load_config
+from app.factory import create_app, create_site
+from e2e.acts import KELLER
+from e2e.full_house import House, furnish
+from e2e.phone import LOOKS, Phone
+from e2e.screens import BROKEN, EMPTY, NO_PAGES, NOBODY, PLAYED, REFUSED, SAME_PAGE, SCREENS, Screen
+from tests.bench.server import serving
+from tests.long.race_world import MONDAY
+
+NETWORK_READY_S = 180
+"""Until the practice network is built, also on a machine that has other work."""
+LINKS = "() => [...document.querySelectorAll('a[href]')].map((a) => a.href)"
+EMPTY_THE_FORM = """
+() => {
+  const form = document.querySelector("main form:has(.aktion)")
+    ?? document.querySelector("main form:has(input:not([type=hidden]), textarea)");
+  for (const field of form.querySelectorAll("input:not([type=hidden], [type=file]), textarea")) {
+    if (["radio", "checkbox"].includes(field.type)) field.checked = false; else field.value = "";
+  }
+  form.noValidate = true;
+  form.requestSubmit();
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    return furnish(tmp_path_factory.mktemp("full") / "data")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """Only for its addresses."""
+    return create_app(load_config({"DATA_DIR": str(tmp_path_factory.mktemp("map"))}))
+
+
+@pytest.fixture(scope="module")
+def tour(browser: Browser, house: House, app: Flask) -> Iterator["Tour"]:
+    with serving(house.folder, CLOCK_START=MONDAY.isoformat()) as server:
+        walk = Tour(browser, f"http://localhost:{server.port}", house, app)
+        yield walk
+        walk.end()
+
+
+class Tour:
+    """The phones of everybody who looks at a page, and what was found on the way."""
+
+    def __init__(self, browser: Browser, url: str, house: House, app: Flask) -> None:
+        self.browser, self.url, self.house = browser, url, house
+        self.addresses = app.url_map.bind("localhost")
+        self.phones: dict[str, Phone] = {}
+        self.titles: dict[str, str] = {}
+
+    def phone(self, who: str) -> Phone:
+        if who not in self.phones:
+            phone = self.phones[who] = Phone.pick_up(self.browser, self.url, who)
+            if who != NOBODY:
+                phone.context.add_cookies([{"name": "werkring", "value": self.house.cookie(who), "url": self.url}])
+        return self.phones[who]
+
+    def open(self, endpoint: str, screen: Screen) -> tuple[Phone, Response]:
+        ids = {name: self._id_of(screen, kind) for name, kind in screen.ids.items()}
+        phone = self.phone(screen.who)
+        answer = phone.page.goto(self.addresses.build(endpoint, ids) + screen.query)
+        assert answer is not None
+        return phone, answer
+
+    def judge(self, name: str, phone: Phone, endpoint: str) -> list[str]:
+        """Faults of the page in sight; a title may stand on one kind of page only."""
+        faults = phone.judge(name)
+        owner = SAME_PAGE.get(endpoint, endpoint)
+        known = self.titles.setdefault(phone.page.title(), owner)
+        return faults if known == owner else [*faults, f"has the title of {known}: {phone.page.title()}"]
+
+    def end(self) -> None:
+        for phone in self.phones.values():
+            phone.context.close()
+
+    def _id_of(self, screen: Screen, kind: str) -> str:
+        """The id of this kind in the house of who looks, or in the house that is named before the colon."""
+        if kind.startswith("="):
+            return kind[1:]
+        who, _, name = kind.rpartition(":")
+        return self.house.ids(who or screen.who)[name]
+
+
+def all_screens() -> Iterator[tuple[str, str, Screen]]:
+    for endpoint, screens in SCREENS.items():
+        for screen in screens:
+            yield f"{endpoint}-{screen.note}" if screen.note else endpoint, endpoint, screen
+
+
+def test_every_page_has_its_row(app: Flask) -> None:
+    pages = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    assert pages - NO_PAGES - PLAYED == set(SCREENS)
+
+
+def test_every_page_is_good_in_three_looks(tour: Tour) -> None:
+    found = {}
+    for name, endpoint, screen in all_screens():
+        phone, answer = tour.open(endpoint, screen)
+        faults = tour.judge(name, phone, endpoint)
+        if answer.status != screen.status:
+            faults = [f"answers {answer.status}", *faults]
+        found |= {name: faults} if faults else {}
+    assert found == {}
+
+
+def test_a_form_that_is_sent_empty_comes_back_with_its_errors(tour: Tour) -> None:
+    found = {}
+    for endpoint in BROKEN:
+        screen = SCREENS[endpoint][-1 if endpoint == "machines.new" else 0]
+        phone, _ = tour.open(endpoint, screen)
+        with phone.page.expect_navigation():
+            phone.page.evaluate(EMPTY_THE_FORM)
+        faults = phone.judge(f"{endpoint}-fehler")
+        if not phone.page.title().startswith("Fehler:") or not phone.page.locator("#fehlerliste").count():
+            faults = [f"tells of no error: {phone.page.url}", *faults]
+        found |= {endpoint: faults} if faults else {}
+    assert found == {}
+
+
+def test_a_refusal_is_a_good_page_too(tour: Tour) -> None:
+    found = {}
+    for name, (who, path, status) in REFUSED.items():
+        phone = tour.phone(who)
+        answer = phone.page.goto(path)
+        assert answer is not None
+        assert answer.status == status
+        found |= {name: faults} if (faults := phone.judge(name)) else {}
+    assert found == {}
+
+
+def test_a_new_firm_meets_good_pages_from_its_first_tap_to_its_empty_lists(tour: Tour) -> None:
+    """The two steps after the form, a worker's first steps, and every list that has nothing to show yet."""
+    phone = Phone.pick_up(tour.browser, tour.url, "Neu")
+    found_in_steps(phone)
+    for path in EMPTY:
+        phone.page.goto(path)
+        phone.judge(f"neu{path.replace('/', '-')}")
+    faults = {screen: found for screen, found in phone.judged.items() if found}
+    phone.context.close()
+    assert faults == {}
+
+
+def found_in_steps(phone: Phone) -> None:
+    phone.open("/betrieb/neu")
+    for label, text in (
+        ("Dein Name", KELLER.manager), ("Deine E-Mail", "neu@firma.example"), ("Name des Betriebs", "Neu Metallbau"),
+        ("Kurzer Name", "Neu"), ("Straße", KELLER.street), ("Postleitzahl", KELLER.postcode), ("Ort", KELLER.town),
+    ):  # fmt: skip
+        phone.write(label, text)
+    phone.tap("Weiter")
+    phone.see("Schritt 2 von 3")
+    phone.judge("betrieb-schritt-2")
+    phone.tap("Fingerabdruck")
+    phone.see("Schritt 3 von 3")
+    phone.judge("betrieb-schritt-3")
+    phone.tap("Fingerabdruck")
+    phone.page.wait_for_url(re.compile("/schluessel$"))
+
+
+def test_every_page_speaks_english_without_scrolling_sideways(tour: Tour) -> None:
+    tour.house.speak("en")
+    found = {}
+    with english_visitors(tour):
+        for name, endpoint, screen in all_screens():
+            phone, _ = tour.open(endpoint, screen)
+            found |= {name: faults} if (faults := phone.judge_language("en")) else {}
+    tour.house.speak("de")
+    assert found == {}
+
+
+@contextmanager
+def english_visitors(tour: Tour) -> Iterator[None]:
+    context = tour.phone(NOBODY).context
+    context.add_cookies([{"name": "language", "value": "en", "url": tour.url}])
+    yield
+    context.clear_cookies(name="language")
+
+
+def test_every_page_of_the_practice_world_is_good(browser: Browser, tmp_path: Path) -> None:
+    """A newcomer follows every link of every role of one firm, one page of each kind."""
+    with serving(tmp_path / "data", CLOCK_START=MONDAY.isoformat(), PRACTICE="on") as server:
+        phone = Phone.pick_up(browser, f"http://localhost:{server.port}", "Übung")
+        phone.context.set_default_timeout(NETWORK_READY_S * 1000)
+        app = practice_map(tmp_path / "map")
+        phone.open("/uebung/")
+        phone.judge("uebung-tuer")
+        phone.tap("Üben starten")
+        phone.judge("uebung-personen")
+        judged: set[str] = set()
+        for role in ("worker", "foreman", "manager"):
+            phone.open("/uebung/personen")
+            phone.tap("Keller")
+            phone.page.get_by_test_id(f"person-{role}").first.click()
+            phone.see("ÜBUNG")
+            walk_on(phone, app, judged)
+        faults = {screen: found for screen, found in phone.judged.items() if found}
+        phone.context.close()
+    assert faults == {}
+    assert len(judged) >= 40
+
+
+def practice_map(folder: Path) -> Flask:
+    folder.mkdir()
+    site = create_site(load_config({"DATA_DIR": str(folder)}))
+    found: Flask = site.mounts["/uebung"].app
+    return found
+
+
+def walk_on(phone: Phone, app: Flask, judged: set[str]) -> None:
+    """Follow this person's links, one page of each kind; what the real world has too is judged in one look."""
+    addresses = app.url_map.bind("localhost")
+    waiting, seen = [phone.page.url], set(NO_PAGES)
+    while waiting:
+        url = waiting.pop()
+        path = url.split("#")[0].split("?")[0].removeprefix(phone.base + "/uebung")
+        if not url.startswith(phone.base + "/uebung/") or not addresses.test(path, "GET"):
+            continue
+        endpoint = addresses.match(path, "GET")[0]
+        if endpoint in seen:
+            continue
+        seen.add(endpoint)
+        phone.page.goto(url)
+        waiting += phone.page.evaluate(LINKS)
+        if endpoint in judged:
+            continue
+        judged.add(endpoint)
+        phone.judge(f"uebung-{endpoint}", LOOKS[-1:] if endpoint in SCREENS else LOOKS)
+        phone.judged[f"uebung-{endpoint}"] += [] if phone.page.get_by_text("ÜBUNG").count() else ["wears no band"]
