@@ -139,7 +139,7 @@ def _receive_next(
         return
     if amendment.counterpart is not None or amended.step not in ("signed", "proved"):
         return
-    if amended.step == "signed" and amendment.by_us and amendment.state == "signed_one":
+    if amended.step == "signed" and amendment.by_us and amendment.state in ("signed_one", "lapsed"):
         record_of(session, agreement, amendment)
         _check_signed(session, incoming, agreement, amendment, amended)
         amendment.signatures = [*amendment.signatures, *amended.signatures]

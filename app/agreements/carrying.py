@@ -39,6 +39,7 @@ def carry_out(session: Session, agreement: Agreement, amendment: Amendment) -> N
     if agreement.side == "theirs":
         _move_hours(session, agreement, amendment)
     amendment.state, amendment.in_force_at = "in_force", clock.now()
+    amendment.ended_at, amendment.end_reason = None, ""
     session.flush()
     after = standing_of(session, agreement)
     agreement.minutes = sum(one.agreed_min for one in bookings_of(session, agreement.firm_id, agreement.id))

@@ -19,6 +19,8 @@ STEPS: Mapping[str, frozenset[str]] = {
 AMENDMENT_STEPS: Mapping[str, frozenset[str]] = {
     "frozen": frozenset({"signed_one", "in_force", "declined", "lapsed"}),
     "signed_one": frozenset({"in_force", "declined", "lapsed"}),
+    # The other side signed in time, and only the way here took longer than we waited.
+    "lapsed": frozenset({"in_force"}),
 }
 OPEN = ("frozen", "signed_one", "waiting_bundle")
 OVER = ("declined", "lapsed", "superseded", "terminated", "fulfilled")

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from app.agreements.actions import (
     approve_amendment,
     decline_amendment,
+    lapse_amendments,
     propose_cancellation,
     propose_change,
     signable_amendment,
@@ -113,6 +114,27 @@ def test_a_change_that_nobody_signs_lapses(database: Database) -> None:
         end_what_is_due(database)
     assert amendment_states(database, deal, amendment_id) == ("lapsed", "lapsed")
     assert at(database, deal, "keller", agreement_id).state == "in_force"
+
+
+@pytest.mark.parametrize("late", [dt.timedelta(minutes=2), dt.timedelta(hours=5)])
+def test_a_signature_given_in_time_counts_however_late_it_arrives(
+    database: Database, tmp_path: Path, late: dt.timedelta
+) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "keller", agreement_id, change={1: 300})
+    sign_amendment(database, deal, "keller", amendment_id)
+    expiry = expiry_of(database, deal, amendment_id)
+    with clock.frozen(expiry - dt.timedelta(minutes=1)):
+        sign_amendment_only(database, deal, "yilmaz", amendment_id)
+    with clock.frozen(expiry + late):
+        with database.write() as session:
+            lapse_amendments(session, clock.now())
+        run_until_quiet(database)
+        assert amendment_states(database, deal, amendment_id) == ("in_force", "in_force")
+        assert booked(database, deal, "keller") == booked(database, deal, "yilmaz") == {1: 300, 2: 600, 3: 600, 4: 600}
+        propose(database, deal, "keller", agreement_id, change={1: 360})
+    for key in ("keller", "yilmaz"):
+        assert verified(amendment_evidence(database, deal, key, amendment_id), tmp_path) == 0
 
 
 def test_more_hours_than_are_free_cannot_be_signed(database: Database) -> None:
@@ -273,6 +295,11 @@ def told(database: Database, deal: Deal, key: str) -> Sequence[str]:
     """The kinds of alerts that people of this firm got."""
     with database.read() as session:
         return session.scalars(sa.select(Alert.kind).where(Alert.firm_id == deal.firms[key].id)).all()
+
+
+def expiry_of(database: Database, deal: Deal, amendment_id: str) -> dt.datetime:
+    with database.read() as session:
+        return session.get_one(Amendment, (deal.firms["keller"].id, amendment_id)).expires_at
 
 
 def state_of(database: Database, deal: Deal, key: str, amendment_id: str) -> str | None:
