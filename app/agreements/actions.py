@@ -12,7 +12,13 @@ from app.agreements.amendment_exchange import receive_amendment, send_amendment
 from app.agreements.approving import approve_agreement, signable_digest
 from app.agreements.bundles import receive_effective, send_effective
 from app.agreements.drafting import draft_agreements
-from app.agreements.ending import decline_agreement, lapse_agreements, receive_declined, receive_lapsed
+from app.agreements.ending import (
+    decline_agreement,
+    lapse_agreements,
+    lapse_signed_with,
+    receive_declined,
+    receive_lapsed,
+)
 from app.agreements.receiving import receive_draft
 from app.agreements.sealing import receive_signatures, seal_agreement
 from app.agreements.sending import (
@@ -32,6 +38,7 @@ __all__ = [
     "draft_agreements",
     "lapse_agreements",
     "lapse_amendments",
+    "lapse_signed_with",
     "propose_cancellation",
     "propose_change",
     "receive_amendment",

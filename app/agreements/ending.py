@@ -25,17 +25,18 @@ from app.bookings.actions import release_bookings
 from app.core import clock
 from app.core.db import each_alone
 from app.core.errors import Conflict
-from app.core.events import AgreementDeclined, AgreementLapsed, OfferReceived
+from app.core.events import AgreementDeclined, AgreementLapsed, OfferReceived, PasskeyLocked
 from app.core.outbox import emit
 from app.federation.rules import Incoming
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import append_entry, seal
 from app.notary.documents import Display, new_message
-from app.notary.queries import address, digest
+from app.notary.queries import address, digest, passkey_kid
 from app.offers.actions import decline_offer, release_selection
 from app.offers.models import Offer
 from app.offers.queries import live_offers
+from app.passkeys.models import Passkey
 from app.plans.models import Plan
 from app.plans.queries import chosen_plan
 from app.requests.actions import advance_request, close_request
@@ -80,6 +81,19 @@ def lapse_agreements(session: Session, now: dt.datetime) -> None:
     ).all()
     each_alone(session, late, lambda row: _lapse_late(session, row.firm_id, row.id, now))
     _lapse_without_hours(session)
+
+
+def lapse_signed_with(session: Session, event: PasskeyLocked) -> None:
+    """A key was locked: what it signed and the partner has not accepted yet does not come about, and the partner learns it."""
+    kid = "0x" + passkey_kid(session.get_one(Passkey, (event.firm_id, event.passkey_id)).public_key).hex()
+    waiting = session.scalars(
+        sa.select(Agreement)
+        .where(Agreement.firm_id == event.firm_id, Agreement.state.in_(("frozen", "signed_one")))
+        .order_by(Agreement.id)
+    ).all()
+    for agreement in waiting:
+        if any(signature.get("kid") == kid for signature in agreement.signatures):
+            lapse_agreement(session, locked_agreement(session, agreement.firm_id, agreement.id), "locked")
 
 
 def _lapse_late(session: Session, firm_id: str, agreement_id: str, now: dt.datetime) -> None:

@@ -34,6 +34,7 @@ REASONS: Mapping[str, str] = {
     "expired": N_("Die Frist ist vorbei."),
     "declined": N_("Ein Betrieb hat abgelehnt."),
     "hours_gone": N_("Die Stunden sind nicht mehr frei."),
+    "locked": N_("Ein Schlüssel ist gesperrt."),
     "bundle": N_("Der Plan ist nicht ganz zustande gekommen."),
 }
 """Why an agreement did not come about; the keys stand in the record."""

@@ -261,6 +261,13 @@ class PersonAlerted(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class PasskeyLocked(Event):
+    """A device may sign nothing any more; what it signed and the partner has not signed yet goes back."""
+
+    passkey_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class SignedOut(Event):
     """A device was signed out, by itself or from afar: what belongs to it (its push subscription) goes too."""
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock, outbox
 from app.core.errors import NotFound, RuleBroken
-from app.core.events import SignedOut
+from app.core.events import PasskeyLocked, SignedOut
 from app.core.ids import new_id
 from app.firms.access import Actor, Role, require
 from app.firms.actions import add_person, bump_version, note_event
@@ -241,6 +241,7 @@ def revoke_passkey(session: Session, actor: Actor, passkey_id: str) -> Passkey:
 def lock_passkey(session: Session, passkey: Passkey, but: str = "") -> None:
     """Set the passkey out of use, sign its person's devices out, and end the QRs that they may have shown around."""
     passkey.revoked_at = clock.now()
+    outbox.emit(session, PasskeyLocked(passkey.firm_id, passkey.id))
     _end_invitations(session, passkey.firm_id, passkey.person_id)
     sign_out_person(session, passkey.firm_id, passkey.person_id, but)
     bump_version(session, passkey.firm_id)

@@ -16,6 +16,8 @@ from app.federation.actions import send_message
 from app.firms.access import Role
 from app.notary.models import LedgerEntry
 from app.offers.models import Offer
+from app.passkeys.actions import lock_passkey
+from app.passkeys.models import Passkey
 from app.plans.models import Plan
 from app.push.models import Alert
 from app.requests.models import WorkRequest
@@ -230,6 +232,28 @@ def test_a_requester_cannot_take_the_hours_out_of_an_agreement_that_stands(
     with clock.frozen(AFTER_EXPIRY + dt.timedelta(hours=2)):
         end_what_is_due(database)
     assert minutes_of(database, deal, "yilmaz") == (0, 0)
+
+
+def test_what_a_locked_key_signed_goes_back_until_the_partner_has_signed_too(database: Database) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"), all_or_none=False)
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids[:1])
+    sign(database, deal, "keller", ids[1])
+    first, second = (provider_of(database, deal, agreement_id) for agreement_id in ids)
+    actor = deal.actor("keller")
+    with database.write() as session:
+        passkey = Passkey(
+            firm_id=actor.firm_id, id=new_id(), created_at=clock.now(), person_id=actor.person_id, credential_id="k",
+            public_key=deal.passkeys["keller"].cose, user_handle="h", name="Handy",
+        )  # fmt: skip
+        session.add(passkey)
+        session.flush()
+        lock_passkey(session, passkey)
+    run_until_quiet(database)
+    assert states(database, deal, ids[0], first) == ("in_force", "in_force")
+    assert states(database, deal, ids[1], second) == ("lapsed", "lapsed")
+    assert at(database, deal, second, ids[1]).end_reason == "locked"
+    assert minutes_of(database, deal, second) == (0, 0)
 
 
 def request_state(database: Database, deal: Deal) -> str:
