@@ -24,13 +24,14 @@ from app.push.payload import build_payload
 from app.push.queries import live_devices, quiet_of
 from app.push.rules import LEASE, LONGEST_TRY, end_of_quiet
 from app.push.sending import Letter, Outcome, Result, postman
-from app.push.vapid import VapidHeaders, vapid_key
+from app.push.vapid import VapidHeaders, vapid_key, vapid_public_key
 
 __all__ = ["send_due_alerts", "send_due_mails"]
 MOST_AT_ONCE = 256
 _turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
 _asked_again: set[str] = set()
 _headers: dict[str, VapidHeaders] = {}
+"""By public key: another database may come to the same address, restored or in tests"""
 
 
 def send_due_alerts(database: Database, config: Config) -> None:
@@ -109,9 +110,10 @@ async def _send_batches(database: Database, config: Config, letters: list[Letter
 
 
 def _vapid(database: Database, config: Config) -> VapidHeaders:
-    if database.url not in _headers:
-        _headers[database.url] = VapidHeaders(vapid_key(database, config), config.push_contact)
-    return _headers[database.url]
+    key = vapid_public_key(database, config)
+    if key not in _headers:
+        _headers[key] = VapidHeaders(vapid_key(database, config), config.push_contact)
+    return _headers[key]
 
 
 def _is_anything_due(database: Database, now: dt.datetime) -> bool:
