@@ -247,7 +247,7 @@ SMALL_TARGETS = """
   const bar = (e) => e.closest(".aktion, .leiste, .kopf, .fuehrung, .band");
   const targets = [...document.querySelectorAll("a, button, input, select, textarea, summary, label.chip")]
     .filter((e) => { const s = getComputedStyle(e); const r = e.getBoundingClientRect();
-      return r.width > 1 && r.height > 1 && s.visibility !== "hidden" && s.position !== "absolute" && !e.closest(".sprung, .band")
+      return r.width > 1 && r.height > 1 && e.checkVisibility({ contentVisibilityAuto: true, visibilityProperty: true }) && s.position !== "absolute" && !e.closest(".sprung, .band")
         && !["radio", "checkbox", "file", "hidden"].includes(e.type) && !isText(e); })
     .map((e) => [e, e.getBoundingClientRect()]);
   const isFirst = (e) => e.matches(".knopf.pri, .knopf.ja");

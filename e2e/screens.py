@@ -45,8 +45,8 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     "capacity.preview": (_see(run_id="hours_run"),),
     "capacity.upload": (_see(),),
     "capacity.week": (_see(JONAS, week="=2026-W50", machine_id="machine"),),
-    "capacity.week_list": (_see(JONAS, week="=2026-W50"),),
     "firms.edit": (_see(),),
+    "firms.help_page": (_see(), _see("yilmaz worker", note="mitarbeiter")),
     "firms.home": (_see(NOBODY),),
     "firms.legal": tuple(_see(NOBODY, name=f"={name}", note=name) for name in ("impressum", "datenschutz", "nutzung")),
     "firms.log": (_see(),),
@@ -60,6 +60,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     ),
     "firms.person": (_see(person_id="person"),),
     "firms.show": (_see(), _see("keller steward", note="betreuung"), _see(JONAS, note="meister")),
+    "firms.stored": (_see(), _see("yilmaz worker", note="mitarbeiter")),
     "firms.tasks": (_see(),),
     "machines.abilities": (_see(machine_id="machine"),),
     "machines.ability": (_see(machine_id="machine", process_key="=milling_5x"),),
@@ -108,6 +109,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         _see(JONAS, partner_id="partner", note="meister"),
     ),
     "passkeys.approve_key": (_see(passkey_id="passkey"),),
+    "passkeys.approve_rule": (_see(change_id="rule_change"),),
     "passkeys.choose_language": (_see(NOBODY, token="keller manager:join_token"),),
     "passkeys.devices": (_see(), _see("yilmaz worker", note="mitarbeiter"), _see("keller steward", note="betreuung")),
     "passkeys.emergency": (_see(NOBODY),),
@@ -161,6 +163,7 @@ NO_PAGES = {
     "web.service_worker",  # files
     "agreements.state", "capacity.hours", "partners.invitation_state", "partners.state", "plans.coverage", "plans.ready",
     "push.state", "requests.last_weeks",  # parts of a page that htmx fetches
+    "firms.come_back", "firms.cross_over",  # ways between the two worlds, which only lead on
 }  # fmt: skip
 PLAYED = {"passkeys.first_passkey", "passkeys.confirm_firm"}
 """Pages that only stand between two taps: the story of the new firm meets them."""
@@ -185,7 +188,7 @@ REFUSED = {
 
 EMPTY = (
     "/notfall/schluessel", "/betrieb/aufgaben", "/start", "/suchen", "/wissen", "/zeit", "/vertraege", "/buchungen",
-    "/partner", "/maschinen", "/zertifikate", "/anbieten", "/plan", "/woche/2026-W50", "/betrieb", "/betrieb/kalender",
+    "/partner", "/maschinen", "/zertifikate", "/anbieten", "/plan", "/betrieb", "/betrieb/kalender",
     "/protokoll", "/geraete", "/anfragen", "/mehr",
 )  # fmt: skip
 """Lists of a firm that has just begun."""
