@@ -49,6 +49,8 @@ from app.web.forms import Form
 from app.web.render import hours_said, render
 
 SHOWN_CHIPS = 6
+WHO = ("shortage_reason", "partners", "reply_by")
+"""Fields of the second step that always show; the others are folded away until one of them is wrong."""
 
 
 def need_page(session: Session, actor: Actor, form: Form, draft: WorkRequest | None, status: int = 200) -> Response:
@@ -68,6 +70,7 @@ def need_page(session: Session, actor: Actor, form: Form, draft: WorkRequest | N
 
 
 def details_page(session: Session, actor: Actor, draft: WorkRequest, form: Form, status: int = 200) -> Response:
+    files = files_of(session, actor.firm_id, draft.id)
     return render(
         "requests/details.html",
         status,
@@ -76,8 +79,9 @@ def details_page(session: Session, actor: Actor, draft: WorkRequest, form: Form,
         asked=asked_text(draft.kind, draft.need_min, draft.part_count),
         process=process_text(draft.process_key, draft.pack),
         weeks=weeks_text(draft.first_week, draft.last_week),
-        files=files_of(session, actor.firm_id, draft.id),
+        files=files,
         needs=_needs(draft),
+        is_open=bool(files) or any(error.field not in WHO for error in form.errors),
         delivery_weeks=_delivery_weeks(draft),
         **_detail_options(session, actor, draft, draft.kind),
     )
