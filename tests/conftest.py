@@ -17,6 +17,7 @@ from tests.postgres import PostgresServer, empty_tables
 MONDAY = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each file stays on one worker, the practice world with its costly template too; what takes long begins first."""
     for item in items:

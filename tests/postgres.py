@@ -45,6 +45,11 @@ class PostgresServer:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.template}" STRATEGY FILE_COPY')
         return self._named(name)
 
+    def drop_database(self, url: str) -> None:
+        name = url.partition("?")[0].rsplit("/", 1)[1]
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
     def _make_template(self) -> str:
         name = f"template{uuid.uuid4().hex[:10]}"
         with psycopg.connect(self.url, autocommit=True) as connection:

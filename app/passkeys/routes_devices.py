@@ -77,11 +77,7 @@ def key_hints(session: Session, actor: Actor) -> list[tuple[str, str]]:
     hints = []
     waiting = waiting_key_count(session, actor.firm_id) if may(actor, "keys.edit") else 0
     if waiting:
-        hints.append(
-            ngettext(
-                "Ein Schlüssel braucht deine Bestätigung.", "%(num)d Schlüssel brauchen deine Bestätigung.", waiting
-            )
-        )
+        hints.append(ngettext("Ein Schlüssel braucht dein Ja.", "%(num)d Schlüssel brauchen dein Ja.", waiting))
     if needs_second_key(session, actor) and not config().is_practice:
         hints.append(gettext("Du hast nur einen Schlüssel. Richte einen zweiten ein."))
     return [(hint, url_for(DEVICES)) for hint in hints]

@@ -181,6 +181,8 @@ def endpoint_mark(endpoint: str) -> str:
 
 def pages_above(path: str) -> list[str]:
     """The page itself and those above it that are about one thing: '/a/1/b' -> ['/a/1', '/a/1/b']."""
+    if "\0" in path:
+        return []  # no page has such an address, and PostgreSQL refuses to be asked
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(3, len(parts))] + [path]
 

@@ -136,10 +136,10 @@ def test_a_week_tells_own_promised_and_free_hours(house: House, sqlite_database:
     assert "5 Stunden sind schon zugesagt." in answer.text
 
 
-def test_a_week_of_all_machines_and_weeks_that_do_not_exist(house: House) -> None:
-    assert "F5-650" in house.get(f"/woche/{KW48}").text
+def test_weeks_that_do_not_exist_or_are_over_are_not_found(house: House, yilmaz: TestFirm) -> None:
+    assert "F5-650" in house.get(f"/woche/{KW48}/{yilmaz.machine_id}").text
     for week in ("2025-W53", "2026-W40", "x", "9999-W52"):
-        assert house.get(f"/woche/{week}").status_code == 404
+        assert house.get(f"/woche/{week}/{yilmaz.machine_id}").status_code == 404
 
 
 def test_the_short_friday_changes_the_plan(house: House, sqlite_database: Database, yilmaz: TestFirm) -> None:
@@ -196,7 +196,8 @@ def test_another_firms_calendar_is_not_found(house: House, world: dict[str, Test
 
 def test_workers_see_no_free_hours(house: House, yilmaz: TestFirm) -> None:
     house.enter(yilmaz.actor(Role.WORKER))
-    for url in ("/anbieten", "/plan", f"/woche/{KW48}", "/betrieb/kalender", "/stunden/import", "/stunden/tabelle.csv"):
+    week = f"/woche/{KW48}/{yilmaz.machine_id}"
+    for url in ("/anbieten", "/plan", week, "/betrieb/kalender", "/stunden/import", "/stunden/tabelle.csv"):
         assert house.get(url).status_code == 403
 
 

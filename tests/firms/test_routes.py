@@ -205,13 +205,13 @@ def test_managers_are_urged_to_a_second_key_and_see_keys_that_wait(
     add_key(sqlite_database, keller, registered_seq=0)
     page = house.get("/betrieb/aufgaben").text
     assert "Du hast nur einen Schlüssel. Richte einen zweiten ein." in page
-    assert "braucht deine Bestätigung" not in page
+    assert "braucht dein Ja" not in page
     assert "karte-schluessel" not in house.get("/start").text
     add_key(sqlite_database, keller)
     page = house.get("/betrieb/aufgaben").text
     assert "nur einen Schlüssel" not in page
-    assert "Ein Schlüssel braucht deine Bestätigung." in page
+    assert "Ein Schlüssel braucht dein Ja." in page
     add_key(sqlite_database, keller, registered_seq=1, revoked_at=clock.now())
-    assert "2 Schlüssel brauchen deine Bestätigung." in house.get("/betrieb/aufgaben").text
-    assert "2 Schlüssel brauchen deine Bestätigung." in house.get("/start").text
+    assert "2 Schlüssel brauchen dein Ja." in house.get("/betrieb/aufgaben").text
+    assert "2 Schlüssel brauchen dein Ja." in house.get("/start").text
     assert "Schlüssel" not in house.enter(actor_as(keller, Role.FOREMAN)).get("/betrieb/aufgaben").text
