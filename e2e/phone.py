@@ -58,7 +58,7 @@ class Phone:
         """A new phone, 360×640, touch, German, with a virtual authenticator that always says yes."""
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]}, device_scale_factor=2, is_mobile=True, has_touch=True, locale="de-DE",
-            timezone_id="Europe/Berlin", base_url=base,
+            timezone_id="Europe/Berlin", base_url=base, reduced_motion="reduce",
         )  # fmt: skip
         context.set_default_timeout(8_000)
         if push is not None:

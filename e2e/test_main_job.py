@@ -69,11 +69,8 @@ class Story:
     def begin(self) -> None:
         """Five firms are founded, linked and equipped; each partner has a foreman, one with messages switched on."""
         self.petra.open("/")
-        self.petra.judge("S01")
         found_firm(self.petra, KELLER, start="")
-        self.petra.judge("notfallschluessel")
         print_recovery_key(self.petra)
-        self.petra.judge("S06")
         for shop in PARTNERS:
             self._join_partner(shop)
             self._equip(shop)
@@ -87,8 +84,6 @@ class Story:
         phone = self.managers[shop] = self.pick_up(shop.manager)
         counted = link_partner(self.petra, phone, shop)
         self._keep("J6", counted | {"taps": counted["taps"] - counted["fields"]})
-        if shop is YILMAZ:
-            phone.judge("S29")
 
     def _equip(self, shop: Shop) -> None:
         write_rate(self.managers[shop], shop)
@@ -109,7 +104,6 @@ class Story:
         join_firm(phone, link)
         phone.see("Guten Morgen, Ayşe.")
         self._keep("J7", phone.counted())
-        phone.judge("S08")
 
     def _keep(self, job: str, counted: dict[str, float]) -> None:
         """The worst of all times that a job is done is what counts."""
@@ -120,10 +114,8 @@ class Story:
         """J2: the foreman writes down free hours of one more week."""
         phone = self.foremen[shop]
         phone.go()
-        phone.judge("S13-leer")
         phone.count_from_here()
         phone.tap("Anbieten", exact=True)
-        phone.judge("S16")
         phone.tap("KW 47")
         phone.page.locator("button[data-testid=anbieten]").click()
         phone.taps += 1
@@ -133,7 +125,6 @@ class Story:
     def _switch_messages_on(self, shop: Shop) -> None:
         phone = self.foremen[shop]
         phone.go("Mehr", "Nachrichten auf diesem Handy")
-        phone.judge("S05")
         phone.tap("Ja, einschalten")
         notification = phone.deliver(self._pushed(shop, 1))
         assert notification["title"] == "Es klappt!"
@@ -152,10 +143,8 @@ class Story:
         """J4: 500 hours of 5-axis milling from KW 49 to KW 4."""
         phone = self.petra
         phone.open("/")
-        phone.judge("S20")
         phone.count_from_here()
         phone.tap("Suchen")
-        phone.judge("S21")
         phone.tap("5-Achs-Fräsen")
         phone.write("Stunden", "500")
         phone.page.locator("fieldset", has_text="Von wann").locator("label", has_text="KW 49").click()
@@ -163,10 +152,8 @@ class Story:
         last_weeks.filter(has=phone.page.get_by_text("KW 4", exact=True)).click()
         phone.taps += 2
         phone.tap("Weiter")
-        phone.judge("S21-wen")
         phone.tap("Keine freie Zeit")
         phone.tap("Weiter")
-        phone.judge("S21-pruefen")
         phone.tap("Anfrage senden")
         phone.see("Gesendet an 4 Partner")
         self._keep("J4", phone.counted())
@@ -181,7 +168,6 @@ class Story:
         self.foremen[LINDNER].see("Ein Nein hat keine Nachteile für euch")
         self.petra.see("500 von 500 Stunden")
         self.petra.see_not("Nein")
-        self.petra.judge("S21-abdeckung")
 
     def _answer_from_lock_screen(self, shop: Shop) -> None:
         phone, message = self.foremen[shop], self._pushed(shop, 2)
@@ -207,15 +193,12 @@ class Story:
 
     def _open_request(self, phone: Phone) -> None:
         wait_for(phone, "5-Achs-Fräsen für Keller")
-        phone.judge("S13")
         phone.tap("5-Achs-Fräsen für Keller")
         phone.see("Könnt ihr das machen?")
 
     def _answer_in_part(self, phone: Phone) -> None:
         self._open_request(phone)
-        phone.judge("S14")
         phone.tap("Ein Teil geht")
-        phone.judge("S15")
         phone.write("Stunden", "100")
         phone.tap("Vorschlag senden")
         phone.see("Danke. Keller weiß Bescheid.")
@@ -225,15 +208,12 @@ class Story:
         phone = self.petra
         phone.tap("Pläne vergleichen")
         phone.see("Kostet am wenigsten")
-        phone.judge("S22")
         phone.tap("Plan A wählen")
-        phone.judge("S23")
         phone.tap("Vereinbarung erstellen")
         phone.see("Prüfe die fünf Punkte")
 
     def sign(self) -> None:
         """Petra signs three agreements, each partner's manager signs one; then all take effect together."""
-        self.petra.judge("S24")
         for _ in range(3):
             self._keep("J5", sign_waiting(self.petra))
         for shop in (YILMAZ, BRANDT, NOWAK):
@@ -243,11 +223,8 @@ class Story:
         """Both sides see the same hours in the weeks."""
         wait_for(self.petra, "Für uns arbeitet", "Mehr", "Gebuchte Stunden")
         wait_for(self.managers[BRANDT], "Wir arbeiten für", "Mehr", "Gebuchte Stunden")
-        self.managers[BRANDT].judge("buchungen")
         self.petra.go("Verträge")
-        self.petra.judge("S25")
         self.foremen[BRANDT].go("Plan")
-        self.foremen[BRANDT].judge("S17")
 
     def ask_whether_time_suffices(self) -> None:
         """S41: from the question to a request that is filled in already."""
@@ -257,7 +234,6 @@ class Story:
         phone.tap("Reicht unsere Zeit?")
         phone.write("Wie viele Stunden", "300")
         phone.tap("Ausrechnen")
-        phone.judge("S41")
         phone.tap("Partner fragen")
         phone.see("300 Stunden")
         self._keep("S41", phone.counted())

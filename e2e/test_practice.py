@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from e2e.acts import wait_for
+from e2e.acts import wait_here
 from e2e.node import Node
 from e2e.phone import Phone
 
@@ -85,7 +85,8 @@ def test_two_phones_play_one_game_to_signed_bookings(phones: list[Phone]) -> Non
     kemal.open("/uebung/start")
     kemal.tap("Wartet auf dich")
     _sign_all(kemal)
-    wait_for(petra, "/uebung/start", "224 Stunden arbeiten Partner für euch")
+    petra.open("/uebung/start")
+    wait_here(petra, "224 Stunden arbeiten Partner für euch")
     kemal.open("/uebung/buchungen")
     kemal.see("Keller Metallbau (Demo)")
     kemal.judge("uebung-buchungen")
