@@ -17,12 +17,13 @@ from tests.postgres import PostgresServer, empty_tables
 MONDAY = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Each file stays on one worker; so does the practice world, whose template is costly."""
+    item.add_marker(pytest.mark.xdist_group("practice" if item.path.parent.name == "practice" else str(item.path)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each file stays on one worker, the practice world with its costly template too; what takes long begins first."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group("practice" if folder == "practice" else str(item.path)))
+    """What takes long begins first."""
     items.sort(key=lambda item: item.path.parent.name not in ("safety", "practice"))
 
 
