@@ -17,13 +17,8 @@ from tests.postgres import PostgresServer, empty_tables
 MONDAY = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Each file stays on one worker; so does the practice world, whose template is costly."""
-    item.add_marker(pytest.mark.xdist_group("practice" if item.path.parent.name == "practice" else str(item.path)))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long begins first."""
+    """What takes long begins first: the workers take the tests one by one, in this order."""
     items.sort(key=lambda item: item.path.parent.name not in ("safety", "practice"))
 
 
