@@ -60,11 +60,11 @@ endef
 	@$(PYTHON) -m venv .venv
 
 .venv/run: .venv/bin/python requirements.lock
-	@$(BIN)/pip install -q -r requirements.lock
+	@$(BIN)/pip install -q --use-pep517 -r requirements.lock
 	@touch $@
 
 .venv/test: .venv/run requirements-test.lock
-	@$(BIN)/pip install -q -r requirements-test.lock
+	@$(BIN)/pip install -q --use-pep517 -r requirements-test.lock
 	@touch $@
 
 .venv/words: .venv/run $(wildcard app/translations/*/LC_MESSAGES/messages.po)
@@ -75,7 +75,7 @@ endef
 	@command -v chromium >/dev/null || { $(call need,chromium fonts-dejavu-core); }
 	@command -v npm >/dev/null || { $(call need,nodejs npm); }
 	@command -v setpriv >/dev/null || { $(call need,util-linux); }
-	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || $(BIN)/python -c 'import pgserver' 2>/dev/null || { $(call need,postgresql); }
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { $(call need,postgresql); }
 	@cd e2e && npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests: a given one, the distribution's, or the pgserver wheel; also as root."""
+"""A real PostgreSQL server for the tests: a given one or the distribution's; also as root."""
 
 import os
 import shutil
@@ -24,17 +24,15 @@ class PostgresServer:
     url: str
     folder: Path | None = None
     process: subprocess.Popen[bytes] | None = None
-    wheel: object = None
     template: str = field(default="")
 
     @classmethod
     def start(cls, folder: Path) -> "PostgresServer":
-        """Take TEST_DATABASE_URL if it is set, else start the distribution's server, else the one of the wheel."""
+        """Take TEST_DATABASE_URL if it is set, else start the distribution's server."""
         given = os.environ.get("TEST_DATABASE_URL")
         if given:
             return cls(given)
-        found = _distribution_folder()
-        return _start_distribution(cls, found, folder) if found else _start_wheel(cls, folder)
+        return _start_distribution(cls, _distribution_folder(), folder)
 
     def new_database(self) -> str:
         """Create an empty database with all tables; returns its URL."""
@@ -69,8 +67,6 @@ class PostgresServer:
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)  # at once, also when a failed test left a connection open
             self.process.wait(20)
-        if self.wheel is not None:
-            self.wheel.cleanup()  # type: ignore[attr-defined]
 
 
 def empty_tables(database: Database) -> None:
@@ -86,11 +82,11 @@ def empty_tables(database: Database) -> None:
             connection.exec_driver_sql(f'DELETE FROM "{table.name}"')
 
 
-def _distribution_folder() -> Path | None:
+def _distribution_folder() -> Path:
     for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
         if (folder / "postgres").exists() and (folder / "initdb").exists():
             return folder
-    return None
+    raise RuntimeError("PostgreSQL is missing: `make test` installs it.")
 
 
 def _start_distribution(cls: type[PostgresServer], binaries: Path, folder: Path) -> PostgresServer:
@@ -124,13 +120,6 @@ def _start_distribution(cls: type[PostgresServer], binaries: Path, folder: Path)
     server = cls(f"postgresql://postgres@127.0.0.1:{port}/postgres", home, process)
     _wait_for(server.url)
     return server
-
-
-def _start_wheel(cls: type[PostgresServer], folder: Path) -> PostgresServer:
-    import pgserver
-
-    wheel = pgserver.get_server(folder / "pgserver")
-    return cls(wheel.get_uri(), folder, None, wheel)
 
 
 def _free_port() -> int:

@@ -1,6 +1,5 @@
 """A backup is taken while the node writes, and believed only after it was restored."""
 
-import shutil
 import tarfile
 from pathlib import Path
 
@@ -92,7 +91,6 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
         restore_backup(tmp_path / "x.tgz", tmp_path / "new")
 
 
-@pytest.mark.skipif(shutil.which("pg_dump") is None, reason="pg_dump is not installed")
 def test_a_postgresql_node_is_restored_into_a_scratch_database_that_is_gone_afterwards(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
@@ -110,7 +108,6 @@ def test_a_postgresql_node_is_restored_into_a_scratch_database_that_is_gone_afte
     postgres_server.drop_database(url)
 
 
-@pytest.mark.skipif(shutil.which("pg_dump") is None, reason="pg_dump is not installed")
 def test_a_dump_goes_into_an_empty_database_only(postgres_server: PostgresServer, tmp_path: Path) -> None:
     url = postgres_server.new_database()
     filled(url)
