@@ -73,6 +73,7 @@ endef
 
 .venv/tools: e2e/package-lock.json
 	@command -v chromium >/dev/null || { $(call need,chromium fonts-dejavu-core); }
+	@ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1 || { $(call need,libatomic1); }
 	@command -v npm >/dev/null || { $(call need,nodejs npm); }
 	@command -v setpriv >/dev/null || { $(call need,util-linux); }
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { $(call need,postgresql); }

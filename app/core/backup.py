@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,9 +79,8 @@ def restore_backup(archive: Path, data_dir: Path, database_url: str = "") -> Res
 
 def _restore(archive: Path, data_dir: Path, database_url: str) -> Restored:
     try:
-        with tarfile.open(archive) as packed:
-            packed.extractall(data_dir, filter="data")
-    except (OSError, EOFError, tarfile.TarError) as error:
+        _unpack(archive, data_dir)
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise BackupError(f"{archive} cannot be read: {error}") from None
     files = _check_sums(data_dir)
     if DUMP not in files:
@@ -132,6 +132,18 @@ def _pack(folder: Path, target: Path) -> None:
         for path in sorted(folder.iterdir()):
             packed.add(path, path.name)
     target.chmod(0o600)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Plain files beside each other, as `_pack` writes them: tarfile's own filter is missing in Debian's Python 3.11."""
+    with tarfile.open(archive) as packed:
+        for member in packed:
+            content = packed.extractfile(member) if member.isfile() else None
+            if content is None or Path(member.name).name != member.name:
+                raise BackupError("This is no backup of Werkring.")
+            with (folder / member.name).open("xb") as file:
+                shutil.copyfileobj(content, file)
+            (folder / member.name).chmod(0o600)
 
 
 def _check_sums(folder: Path) -> frozenset[str]:

@@ -71,8 +71,7 @@ def test_nothing_is_overwritten(node: Path, tmp_path: Path) -> None:
 
 def test_a_damaged_archive_is_refused_and_leaves_the_folder_empty(node: Path, tmp_path: Path) -> None:
     back_up(node, tmp_path / "backup.tgz")
-    with tarfile.open(tmp_path / "backup.tgz") as packed:
-        packed.extractall(tmp_path / "open", filter="data")
+    restore_backup(tmp_path / "backup.tgz", tmp_path / "open")
     database = tmp_path / "open/werkring.sqlite"
     content = bytearray(database.read_bytes())
     content[len(content) // 2] ^= 1
@@ -89,6 +88,17 @@ def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.tgz").write_bytes(b"nothing")
     with pytest.raises(BackupError, match="cannot be read"):
         restore_backup(tmp_path / "x.tgz", tmp_path / "new")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("../node.key", tarfile.REGTYPE), ("node.key", tarfile.SYMTYPE)])
+def test_an_archive_that_reaches_out_of_its_folder_is_refused(name: str, kind: bytes, tmp_path: Path) -> None:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "/etc/passwd"
+    with tarfile.open(tmp_path / "x.tgz", "w:gz") as packed:
+        packed.addfile(member)
+    with pytest.raises(BackupError, match="no backup"):
+        restore_backup(tmp_path / "x.tgz", tmp_path / "new")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["new", "x.tgz"]
 
 
 def test_a_postgresql_node_is_restored_into_a_scratch_database_that_is_gone_afterwards(
