@@ -207,7 +207,7 @@ class Story:
         """Compare, choose one, make the agreements."""
         phone = self.petra
         phone.tap("Pläne vergleichen")
-        phone.see("Kostet am wenigsten")
+        phone.see("Plan A wählen")
         phone.tap("Plan A wählen")
         phone.tap("Vereinbarung erstellen")
         phone.see("Prüfe die fünf Punkte")
