@@ -249,7 +249,8 @@ def _check_context(run: _Run) -> str:
 def _check_in_time(run: _Run) -> None:
     other = run.file.counterpart
     accepted = run.leaf if other is None or other.leaf is None else other.leaf
-    if checks.is_accepted_elsewhere(run.leaf, run.evidence) and checks.is_late(accepted, run.evidence):
+    is_elsewhere = checks.is_accepted_elsewhere(run.leaf, run.evidence, run.parties)
+    if is_elsewhere and checks.is_late(accepted, run.evidence):
         raise VerificationError("no log proves that it was accepted before it had expired")
 
 

@@ -18,7 +18,7 @@ from ledger import canonical, fsck, typed
 from ledger.encoding import from_b64, to_b64, to_hex
 from ledger.errors import VerificationError as VerificationError
 from ledger.evidence import parse_evidence
-from ledger.evidence_file import Counterpart, EvidenceFile, Proved, build_file, counterpart, prove
+from ledger.evidence_file import Counterpart, EvidenceFile, Proved, build_file, counterpart, prove, read_counterpart
 from ledger.keys import recovery_public_key, seed_from_words, words_from_seed
 from ledger.merkle import inclusion_proof
 from ledger.note import parse_vkey
@@ -154,8 +154,14 @@ def export_log(session: Session, firm_id: str) -> Iterator[bytes]:
         .order_by(LedgerCheckpoint.size)
     )
     rows = session.execute(_entries_with_evidence(firm_id).order_by(LedgerEntry.seq).execution_options(yield_per=500))
-    entries = (Entry(entry.leaf, body) for entry, body in rows)
+    entries = (part for entry, body in rows for part in _exported(entry, body))
     return fsck.export_log(origin(session, firm_id), entries, [(row.size, row.note) for row in notes], pairs)
+
+
+def _exported(entry: LedgerEntry, body: bytes | None) -> Iterator[Entry | Counterpart]:
+    if entry.counterpart is not None:
+        yield read_counterpart(entry.counterpart)
+    yield Entry(entry.leaf, body)
 
 
 def log_vkey(session: Session, firm_id: str) -> str:
