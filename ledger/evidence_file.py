@@ -14,7 +14,19 @@ from ledger.merkle import inclusion_proof, leaf_hash, verify_inclusion
 
 MAX_BYTES = 1_000_000
 MAX_RECORDS = 64
-_MEMBERS = {"v", "leaf", "proof", "checkpoint", "evidence", "keys", "chain", "erasure", "counterpart", "witnesses"}
+_MEMBERS = {
+    "v",
+    "leaf",
+    "proof",
+    "checkpoint",
+    "evidence",
+    "keys",
+    "chain",
+    "erasure",
+    "counterpart",
+    "witnesses",
+    "places",
+}
 _PROVED = {"leaf", "proof", "evidence"}
 _COUNTERPART = {"leaf", "proof", "checkpoint"}
 
@@ -65,6 +77,8 @@ class EvidenceFile:
     erasure: Proved | None = None
     counterpart: Counterpart | None = None
     witnesses: tuple[str, ...] = ()
+    places: tuple[Counterpart, ...] = ()
+    """Where replaced records of the chain stand in the other firm's log, if it took them first"""
 
 
 def prove(leaf: bytes, leaf_hashes: Sequence[bytes], evidence: bytes | None) -> Proved:
@@ -97,6 +111,7 @@ def build_file(file: EvidenceFile) -> bytes:
             "erasure": None if file.erasure is None else write_proved(file.erasure),
             "counterpart": None if other is None else write_counterpart(other),
             "witnesses": list(file.witnesses),
+            "places": [write_counterpart(one) for one in file.places],
         }
     )
     parse_file(data)
@@ -120,6 +135,7 @@ def parse_file(data: bytes) -> EvidenceFile:
         erasure=None if value["erasure"] is None else _read_proved(value["erasure"]),
         counterpart=None if value["counterpart"] is None else read_counterpart(value["counterpart"]),
         witnesses=tuple(_text(one) for one in _list(value["witnesses"])),
+        places=tuple(read_counterpart(one) for one in _list(value["places"])),
     )
 
 

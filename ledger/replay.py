@@ -16,7 +16,8 @@ from ledger.evidence_file import Counterpart, Proved
 from ledger.firm_keys import FirmKeys
 from ledger.key_records import read_key_record
 from ledger.leaf import NO_PREVIOUS, Leaf, parse_leaf
-from ledger.merkle import Frontier, leaf_hash, verify_inclusion
+from ledger.merkle import Frontier, leaf_hash
+from ledger.places import proved_place, seqs_of
 from ledger.signatures import CurveCheck
 
 # Signatures are gathered and then run curve by curve: each curve's tables stay in the processor's cache.
@@ -119,17 +120,11 @@ class Replay:
     def add_counterpart(self, other: Counterpart) -> None:
         """Where the next entry stands in a partner's log: its keys are judged as they were there."""
         try:
-            claim = checkpoint.parse(notes.parse(other.checkpoint).text)
-            keys = next((one for one in self._firms.values() if one.origin == claim.origin), None)
-            if keys is None or claim.origin == self.origin or other.leaf is None or other.leaf_bytes is None:
-                raise VerificationError("no place in the log of a known partner")
-            if other.leaf.log != claim.origin or self._elsewhere is not None:
-                raise VerificationError("not the place of the next entry")
-            checkpoint.verify_signature(other.checkpoint, keys.log_key(claim.size))
-            verify_inclusion(leaf_hash(other.leaf_bytes), other.leaf.seq, claim.size, other.proof, claim.root)
+            if self._elsewhere is not None:
+                raise VerificationError("told twice")
+            self._elsewhere = proved_place(other, self._firms)
         except VerificationError as error:
             raise BadPositionError(self.size, f"place in the other log: {error}") from error
-        self._elsewhere = other.leaf
 
     def check_checkpoint(self, note: str) -> None:
         """A checkpoint that the log signed at its present size: same root, right key."""
@@ -197,12 +192,8 @@ class Replay:
             self._counts["signatures"] += len(pending)
 
     def _parties_of(self, leaf: Leaf) -> Parties:
-        other, self._elsewhere = self._elsewhere, None
-        if other is None:
-            return self._parties
-        if (other.type, other.digest, other.evidence) != (leaf.type, leaf.digest, leaf.evidence):
-            raise VerificationError("the other firm entered something else")
-        return Parties(self._firms, {other.log: other.seq})
+        place, self._elsewhere = self._elsewhere, None
+        return self._parties if place is None else Parties(self._firms, seqs_of(leaf, place))
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, []

@@ -131,12 +131,14 @@ def evidence_file(session: Session, firm_id: str, seq: int, other: dict[str, Any
     record = _prove(session, firm_id, seq, hashes)
     partner = other or _partner_document(session, firm_id, record)
     partner_records, partner_side = _counterpart(partner)
+    chain = tuple(_superseded(session, firm_id, record, hashes))
     file = EvidenceFile(
         record=record,
         checkpoint=note.note,
         keys=(*_proved_keys(session, firm_id, note.size), *partner_records),
-        chain=tuple(_superseded(session, firm_id, record, hashes)),
+        chain=chain,
         counterpart=partner_side,
+        places=tuple(_places(session, firm_id, chain)),
     )
     return build_file(file)
 
@@ -257,6 +259,13 @@ def _superseded(session: Session, firm_id: str, record: Proved, hashes: Sequence
             raise VerificationError("a replaced record is missing in the log")
         found = _prove(session, firm_id, seq, hashes)
         yield found
+
+
+def _places(session: Session, firm_id: str, chain: Sequence[Proved]) -> Iterator[Counterpart]:
+    for record in chain:
+        entry, _ = _entry(session, firm_id, record.leaf.seq)
+        if entry.counterpart is not None:
+            yield read_counterpart(entry.counterpart)
 
 
 def _partner_document(session: Session, firm_id: str, record: Proved) -> dict[str, Any] | None:

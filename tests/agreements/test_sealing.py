@@ -24,6 +24,7 @@ from app.partners.rules import OWED
 from app.requests.models import WorkRequest
 from app.worker import run_until_quiet
 from ledger.fsck import check_log
+from tests.agreements.test_amending import check_both_hold, propose, sign_amendment
 from tests.agreements.world import (
     Deal,
     at,
@@ -270,6 +271,11 @@ def test_a_key_that_the_provider_locks_after_its_entry_leaves_nobody_bound_alone
         assert verified(evidence_of(database, deal, key, agreement_id), tmp_path) == 0
         with database.read() as session:
             check_log(export_log(session, deal.firms[key].id))
+    with clock.frozen(MONDAY + dt.timedelta(hours=3)):
+        amendment_id = propose(database, deal, "keller", agreement_id, change={1: 300})
+        for key in ("keller", "yilmaz"):
+            sign_amendment(database, deal, key, amendment_id)
+    check_both_hold(database, deal, amendment_id, tmp_path)
 
 
 def test_a_stolen_key_that_the_providers_log_had_locked_before_binds_nobody(
