@@ -34,6 +34,7 @@ from app.notary.queries import address, key_document, proof_document
 from app.offers.rules import MOST_HOLD
 
 OVER = ("declined", "lapsed")
+TOLD = "told"
 MAY_BE_LATE = dt.timedelta(days=2)
 
 
@@ -96,6 +97,8 @@ def _receive_new(session: Session, incoming: Incoming, agreement: Agreement, ame
     issued_at = moment(message["issuedAt"])
     if not _goes_first(session, agreement):
         return
+    if amended.step == "proposed" and _waits_for_us(session, agreement):
+        raise _refused("step")
     record = amendment_record(session, agreement, amended.amendment_id, wanted, message["salt"], issued_at)
     if (record.text, record.message) != (amended.text, message):
         raise _refused("text")
@@ -116,6 +119,12 @@ def _receive_new(session: Session, incoming: Incoming, agreement: Agreement, ame
         _carry_out_with(session, agreement, row, amended)
         return
     tell_managers(session, agreement, "amendment", once=row.id)
+
+
+def _waits_for_us(session: Session, agreement: Agreement) -> bool:
+    """One change of the partner at a time: two of them would keep each other from being signed."""
+    found = amendments_of(session, agreement.firm_id, agreement.id)
+    return any(one.state == "signed_one" and not one.by_us for one in found)
 
 
 def _goes_first(session: Session, agreement: Agreement) -> bool:
@@ -142,6 +151,7 @@ def _receive_next(
     if amended.step in OVER:
         if amendment.by_us and amendment.state == "signed_one":
             end_amendment(session, agreement, amendment, amended.step)
+            amendment.end_reason = TOLD
             if amended.step == "declined":
                 tell_managers(session, agreement, "declined", once=amendment.id)
         return
@@ -151,11 +161,16 @@ def _receive_next(
         return
     if amendment.counterpart is not None or amended.step not in ("signed", "proved"):
         return
-    if amended.step == "signed" and amendment.by_us and amendment.state in ("signed_one", "lapsed"):
+    if amended.step == "signed" and amendment.by_us and _may_be_accepted(amendment):
         _check_signed(session, incoming, agreement, amendment, amended)
         _accept(session, agreement, amendment, amended)
     elif amendment.entry_seq is not None:
         _keep_proof(session, agreement, amendment, amended)
+
+
+def _may_be_accepted(amendment: Amendment) -> bool:
+    """Who once said that it did not accept in time says nothing else afterwards."""
+    return amendment.state == "signed_one" or (amendment.state == "lapsed" and amendment.end_reason != TOLD)
 
 
 def _accept(session: Session, agreement: Agreement, amendment: Amendment, amended: Amended) -> None:

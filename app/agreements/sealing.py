@@ -106,15 +106,16 @@ def _accept_signatures(session: Session, agreement: Agreement, signed: Signed, e
     check_partner_signatures(session, firm_id, partner_id, entry.address, digest, signed.signatures, entry.seq)
     if entry.at > agreement.message["expiresAt"]:
         raise RuleBroken("Der Partner hat zu spät unterschrieben.")
-    if agreement.state == "lapsed" and not agreement.is_bundled:
+    # The partner's log says when it accepted; however long the way here took, ours follows. A plan must be whole in time.
+    if agreement.is_bundled and (agreement.state == "lapsed" or clock.now() > agreement.expires_at):
+        lapse_agreement(session, agreement, "expired")
+        return
+    if agreement.state == "lapsed":
         tell_one_sided(session, agreement)
         return
     check_step(agreement.state, "in_force")
     agreement.signatures = [*agreement.signatures, *signed.signatures]
     agreement.partner_signed_at = clock.now()
-    # The partner's log says when it accepted; however long the way here took, ours follows. A plan must be whole in time.
-    if agreement.is_bundled and clock.now() > agreement.expires_at:
-        raise RuleBroken("Der Partner hat zu spät unterschrieben.")
     _enter(session, agreement, signed.proof)
     _book(session, agreement)
     _come_about(session, agreement)

@@ -30,13 +30,13 @@ from app.push.models import Alert
 from app.reactions import INBOX
 from app.worker import end_what_is_due, run_until_quiet, settle_events
 from ledger.fsck import check_log
-from tests.agreements.test_ending import lock_managers_key
 from tests.agreements.world import (
     Deal,
     approval,
     at,
     drafted,
     lock_key,
+    lock_phone,
     make_deal,
     minutes_of,
     second_manager,
@@ -226,7 +226,7 @@ def test_a_change_that_a_locked_key_signed_comes_back_unless_the_partner_was_fas
     sign_amendment(database, deal, "yilmaz", amendment_id)
     if was_faster:
         sign_amendment_only(database, deal, "keller", amendment_id)
-    lock_managers_key(database, deal, "yilmaz")
+    lock_phone(database, deal, "yilmaz")
     run_until_quiet(database)
     expected = ("in_force", 2520) if was_faster else ("declined", 2400)
     assert amendment_states(database, deal, amendment_id) == (expected[0], expected[0])

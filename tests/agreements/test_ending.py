@@ -16,8 +16,6 @@ from app.federation.actions import send_message
 from app.firms.access import Role
 from app.notary.models import LedgerEntry
 from app.offers.models import Offer
-from app.passkeys.actions import lock_passkey
-from app.passkeys.models import Passkey
 from app.plans.models import Plan
 from app.push.models import Alert
 from app.requests.models import WorkRequest
@@ -27,6 +25,7 @@ from tests.agreements.world import (
     approval,
     at,
     drafted,
+    lock_phone,
     make_deal,
     minutes_of,
     provider_of,
@@ -240,7 +239,7 @@ def test_what_a_locked_key_signed_goes_back_until_the_partner_has_signed_too(dat
     signed_by_both(database, deal, ids[:1])
     sign(database, deal, "keller", ids[1])
     first, second = (provider_of(database, deal, agreement_id) for agreement_id in ids)
-    lock_managers_key(database, deal, "keller")
+    lock_phone(database, deal, "keller")
     run_until_quiet(database)
     assert states(database, deal, ids[0], first) == ("in_force", "in_force")
     assert states(database, deal, ids[1], second) == ("lapsed", "lapsed")
@@ -253,7 +252,7 @@ def test_what_a_locked_key_signed_stands_where_the_partner_was_faster(database: 
     (agreement_id,) = drafted(database, deal)
     sign(database, deal, "keller", agreement_id)
     sign_only(database, deal, "yilmaz", agreement_id)
-    lock_managers_key(database, deal, "keller")
+    lock_phone(database, deal, "keller")
     run_until_quiet(database)
     assert states(database, deal, agreement_id) == ("in_force", "in_force")
     assert "one_sided" not in told(database, deal, "yilmaz", Role.MANAGER)
@@ -264,23 +263,10 @@ def test_a_draft_that_is_still_on_its_way_when_its_key_is_locked_comes_back(data
     (agreement_id,) = drafted(database, deal)
     sign_only(database, deal, "keller", agreement_id)
     settle_events(database)
-    lock_managers_key(database, deal, "keller")
+    lock_phone(database, deal, "keller")
     run_until_quiet(database)
     assert states(database, deal, agreement_id) == ("lapsed", "lapsed")
     assert minutes_of(database, deal, "yilmaz") == (0, 0)
-
-
-def lock_managers_key(database: Database, deal: Deal, key: str) -> None:
-    """The manager's phone is lost: its key signs nothing any more from this moment on."""
-    actor = deal.actor(key)
-    with database.write() as session:
-        passkey = Passkey(
-            firm_id=actor.firm_id, id=new_id(), created_at=clock.now(), person_id=actor.person_id, credential_id="k",
-            public_key=deal.passkeys[key].cose, user_handle="h", name="Handy",
-        )  # fmt: skip
-        session.add(passkey)
-        session.flush()
-        lock_passkey(session, passkey)
 
 
 def request_state(database: Database, deal: Deal) -> str:
