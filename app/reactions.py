@@ -80,7 +80,10 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.AgreementLapsed: (agreements.send_lapsed,),
     e.AgreementEffective: (agreements.send_effective,),
     e.BookingAmended: (agreements.send_amendment,),
-    e.PasskeyLocked: (agreements.lapse_signed_with,),
+    e.PasskeyLocked: (
+        agreements.lapse_signed_with,
+        agreements.take_back_amendments,
+    ),
     e.SignedOut: (devices.remove_devices,),
 }
 INBOX: dict[str, Callable[[Session, Incoming], None]] = {

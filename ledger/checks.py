@@ -16,6 +16,7 @@ from ledger.types import PRIMARY_TYPES
 
 # Clocks of two nodes may differ; a day is far more than they do and far less than a dispute is about.
 CLOCK_TOLERANCE_S = 86_400
+_ACCEPTED_BY_THE_OTHER = frozenset({"agreement", "change", "cancellation"})
 
 # Renders the text of a message again: template and message in, the exact text out.
 Render = Callable[[str, Mapping[str, Any]], str]
@@ -116,7 +117,7 @@ def check_context(leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
         _check_logs(message, parties)
     if evidence.primary_type == "LinkPartner":
         _check_linked_keys(leaf, message, parties)
-    if is_late(leaf, evidence) and not is_accepted_elsewhere(leaf, evidence):
+    if is_late(leaf, evidence) and not is_accepted_elsewhere(leaf, evidence, parties):
         raise VerificationError("entered after it had expired")
     if message["issuedAt"] > leaf.at + CLOCK_TOLERANCE_S:
         raise VerificationError("entered before it was issued")
@@ -127,10 +128,11 @@ def is_late(leaf: Leaf, evidence: Evidence) -> bool:
     return bool(0 < evidence.message["expiresAt"] < leaf.at)
 
 
-def is_accepted_elsewhere(leaf: Leaf, evidence: Evidence) -> bool:
+def is_accepted_elsewhere(leaf: Leaf, evidence: Evidence, parties: Parties) -> bool:
     """Who signs last accepts by the entry in its own log; the drafter's log follows when the word arrives, however late."""
     message = evidence.message
-    if leaf.type not in ("agreement", "change") or leaf.log != message.get("logFrom"):
+    drafter = parties.firms.get(message["from"])
+    if leaf.type not in _ACCEPTED_BY_THE_OTHER or drafter is None or leaf.log != drafter.origin:
         return False
     return any(signature["party"] == message["to"] for signature in evidence.signatures)
 

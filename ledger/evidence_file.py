@@ -14,7 +14,19 @@ from ledger.merkle import inclusion_proof, leaf_hash, verify_inclusion
 
 MAX_BYTES = 1_000_000
 MAX_RECORDS = 64
-_MEMBERS = {"v", "leaf", "proof", "checkpoint", "evidence", "keys", "chain", "erasure", "counterpart", "witnesses"}
+_MEMBERS = {
+    "v",
+    "leaf",
+    "proof",
+    "checkpoint",
+    "evidence",
+    "keys",
+    "chain",
+    "erasure",
+    "counterpart",
+    "witnesses",
+    "places",
+}
 _PROVED = {"leaf", "proof", "evidence"}
 _COUNTERPART = {"leaf", "proof", "checkpoint"}
 
@@ -65,6 +77,8 @@ class EvidenceFile:
     erasure: Proved | None = None
     counterpart: Counterpart | None = None
     witnesses: tuple[str, ...] = ()
+    places: tuple[Counterpart, ...] = ()
+    """Where replaced records of the chain stand in the other firm's log, if it took them first"""
 
 
 def prove(leaf: bytes, leaf_hashes: Sequence[bytes], evidence: bytes | None) -> Proved:
@@ -95,8 +109,9 @@ def build_file(file: EvidenceFile) -> bytes:
             "keys": [write_proved(one) for one in sorted(file.keys, key=_place)],
             "chain": [write_proved(one) for one in file.chain],
             "erasure": None if file.erasure is None else write_proved(file.erasure),
-            "counterpart": None if other is None else _write_counterpart(other),
+            "counterpart": None if other is None else write_counterpart(other),
             "witnesses": list(file.witnesses),
+            "places": [write_counterpart(one) for one in file.places],
         }
     )
     parse_file(data)
@@ -118,8 +133,9 @@ def parse_file(data: bytes) -> EvidenceFile:
         keys=keys,
         chain=tuple(_read_proved(one) for one in _list(value["chain"])),
         erasure=None if value["erasure"] is None else _read_proved(value["erasure"]),
-        counterpart=None if value["counterpart"] is None else _read_counterpart(value["counterpart"]),
+        counterpart=None if value["counterpart"] is None else read_counterpart(value["counterpart"]),
         witnesses=tuple(_text(one) for one in _list(value["witnesses"])),
+        places=tuple(read_counterpart(one) for one in _list(value["places"])),
     )
 
 
@@ -136,7 +152,8 @@ def write_proved(record: Proved) -> dict[str, Any]:
     }
 
 
-def _write_counterpart(other: Counterpart) -> dict[str, Any]:
+def write_counterpart(other: Counterpart) -> dict[str, Any]:
+    """The JSON members of the other firm's side."""
     leaf = None if other.leaf_bytes is None else canonical.loads(other.leaf_bytes)
     return {"leaf": leaf, "proof": [to_b64(one) for one in other.proof], "checkpoint": other.checkpoint}
 
@@ -152,7 +169,8 @@ def _read_proved(value: Any) -> Proved:
     return Proved(leaf, proof, evidence, parse_leaf(leaf), read_evidence(value["evidence"]))
 
 
-def _read_counterpart(value: Any) -> Counterpart:
+def read_counterpart(value: Any) -> Counterpart:
+    """The other firm's side from its JSON members; raises VerificationError for any other."""
     _check_members(value, _COUNTERPART, "counterpart")
     proof = tuple(from_b64(_text(one), length=32) for one in _list(value["proof"]))
     if value["leaf"] is None:

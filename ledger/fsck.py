@@ -3,6 +3,7 @@
 Export, one canonical JSON object a line, in this order:
   {"kind":"log","origin":"…","v":1}                                       the first line
   {"checkpoint":"note","evidence":{…},"kind":"key","leaf":{…},"proof":[…]} a partner's key record, before its first use
+  {"checkpoint":"note","kind":"counterpart","leaf":{…},"proof":[…]}        the next entry's place in a partner's log
   {"evidence":{…} or null,"kind":"entry","leaf":{…}}                       the entries, from 0 on
   {"kind":"checkpoint","note":"…"}                                         a signed checkpoint, after its last entry
 """
@@ -13,13 +14,14 @@ from typing import Any
 from ledger import canonical
 from ledger.encoding import from_b64
 from ledger.errors import VerificationError
-from ledger.evidence_file import Proved, proved, write_proved
+from ledger.evidence_file import Counterpart, Proved, proved, read_counterpart, write_counterpart, write_proved
 from ledger.replay import BadPositionError, Entry, Replay, Totals
 
 MAX_LINE_BYTES = 1_000_000
 _MEMBERS = {
     "log": {"kind", "origin", "v"},
     "key": {"kind", "leaf", "proof", "evidence", "checkpoint"},
+    "counterpart": {"kind", "leaf", "proof", "checkpoint"},
     "entry": {"kind", "leaf", "evidence"},
     "checkpoint": {"kind", "note"},
 }
@@ -50,17 +52,25 @@ def check_log(
 
 def export_log(
     origin: str,
-    entries: Iterable[Entry],
+    entries: Iterable[Entry | Counterpart],
     checkpoints: Iterable[tuple[int, str]] = (),
     partner_keys: Iterable[tuple[Proved, str]] = (),
 ) -> Iterator[bytes]:
-    """The lines of an export; `checkpoints` are (size, note) in growing order."""
+    """The lines of an export; `checkpoints` are (size, note) in growing order.
+
+    Among `entries` stands, before its entry, the place of the same record in a partner's log where it is known.
+    """
     yield _line({"kind": "log", "origin": origin, "v": 1})
     for record, note in partner_keys:
         yield _line({"kind": "key", "checkpoint": note, **write_proved(record)})
     pending = iter(checkpoints)
     due = next(pending, None)
-    for size, entry in enumerate(entries, start=1):
+    size = 0
+    for entry in entries:
+        if isinstance(entry, Counterpart):
+            yield _line({"kind": "counterpart", **write_counterpart(entry)})
+            continue
+        size += 1
         evidence = None if entry.evidence is None else canonical.loads(entry.evidence)
         yield _line({"kind": "entry", "leaf": canonical.loads(entry.leaf), "evidence": evidence})
         while due is not None and due[0] <= size:
@@ -73,6 +83,8 @@ def _feed(replay: Replay, value: dict[str, Any]) -> None:
         case "entry":
             evidence = None if value["evidence"] is None else canonical.encode_plain(value["evidence"])
             replay.add(Entry(canonical.encode_plain(value["leaf"]), evidence))
+        case "counterpart":
+            replay.add_counterpart(_read_counterpart(value, replay.size))
         case "checkpoint":
             replay.check_checkpoint(value["note"])
         case "key":
@@ -87,6 +99,13 @@ def _read_key(value: dict[str, Any], position: int) -> Proved:
         return proved(leaf, [from_b64(one, length=32) for one in value["proof"]], evidence)
     except (VerificationError, TypeError) as error:
         raise BadPositionError(position, f"key record of a partner: {error}") from error
+
+
+def _read_counterpart(value: dict[str, Any], position: int) -> Counterpart:
+    try:
+        return read_counterpart({name: value[name] for name in ("leaf", "proof", "checkpoint")})
+    except VerificationError as error:
+        raise BadPositionError(position, f"place in the other log: {error}") from error
 
 
 def _parse_line(line: bytes) -> dict[str, Any]:

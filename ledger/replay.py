@@ -12,11 +12,12 @@ from ledger.encoding import to_hex
 from ledger.errors import VerificationError
 from ledger.evidence import MAX_BYTES as MAX_EVIDENCE_BYTES
 from ledger.evidence import Evidence, evidence_hash, read_evidence
-from ledger.evidence_file import Proved
+from ledger.evidence_file import Counterpart, Proved
 from ledger.firm_keys import FirmKeys
 from ledger.key_records import read_key_record
 from ledger.leaf import NO_PREVIOUS, Leaf, parse_leaf
 from ledger.merkle import Frontier, leaf_hash
+from ledger.places import proved_place, seqs_of
 from ledger.signatures import CurveCheck
 
 # Signatures are gathered and then run curve by curve: each curve's tables stay in the processor's cache.
@@ -62,7 +63,7 @@ class Replay:
         self.frontier = Frontier()
         self._last = NO_PREVIOUS
         self._firms: dict[str, FirmKeys] = {}
-        self._partner_claims: dict[str, str] = {}
+        self._elsewhere: Leaf | None = None
         self._parties = Parties(self._firms, {})
         self._is_signature_check = is_signature_check
         self._render = render
@@ -116,6 +117,15 @@ class Replay:
         except VerificationError as error:
             raise BadPositionError(self.size, f"key record of a partner: {error}") from error
 
+    def add_counterpart(self, other: Counterpart) -> None:
+        """Where the next entry stands in a partner's log: its keys are judged as they were there."""
+        try:
+            if self._elsewhere is not None:
+                raise VerificationError("told twice")
+            self._elsewhere = proved_place(other, self._firms)
+        except VerificationError as error:
+            raise BadPositionError(self.size, f"place in the other log: {error}") from error
+
     def check_checkpoint(self, note: str) -> None:
         """A checkpoint that the log signed at its present size: same root, right key."""
         try:
@@ -140,11 +150,12 @@ class Replay:
     def _enter(self, one: "_Read") -> None:
         leaf = one.leaf
         self._check_place(leaf)
+        parties = self._parties_of(leaf)
         if one.evidence is None:
             self._erased[to_hex(leaf.digest)] = leaf.seq
             self._counts["erased"] += 1
         else:
-            self._check_content(leaf, one.evidence)
+            self._check_content(leaf, one.evidence, parties)
         self._last = one.leaf_hash
         self.frontier = self.frontier.append(one.leaf_hash)
 
@@ -163,22 +174,26 @@ class Replay:
         if (leaf.seq == 0) != (leaf.type == "genesis"):
             raise VerificationError("a log begins with its genesis record and has one only")
 
-    def _check_content(self, leaf: Leaf, evidence: Evidence) -> None:
+    def _check_content(self, leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
         if leaf.type == "genesis":
             own = FirmKeys.from_genesis(leaf, evidence.message)
             self._firms[own.firm] = own
-        self._check_signed(leaf, evidence)
+        self._check_signed(leaf, evidence, parties)
         if checks.is_key_record(leaf) and leaf.type != "genesis":
             self._own_keys().apply(leaf, evidence.message)
         if leaf.type == "erasure":
             self._settle_erased(evidence)
 
-    def _check_signed(self, leaf: Leaf, evidence: Evidence) -> None:
+    def _check_signed(self, leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
         # Key records are always checked: all other signatures hang on them.
         if self._is_signature_check or checks.is_key_record(leaf):
-            pending = checks.check_after_digest(leaf, evidence, self._parties, self._render)
+            pending = checks.check_after_digest(leaf, evidence, parties, self._render)
             self._pending.extend([(leaf.seq, one) for one in pending])
             self._counts["signatures"] += len(pending)
+
+    def _parties_of(self, leaf: Leaf) -> Parties:
+        place, self._elsewhere = self._elsewhere, None
+        return self._parties if place is None else Parties(self._firms, seqs_of(leaf, place))
 
     def _flush(self) -> None:
         pending, self._pending = self._pending, []

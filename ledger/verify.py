@@ -18,6 +18,7 @@ from ledger.key_records import read_key_record
 from ledger.leaf import Leaf
 from ledger.merkle import leaf_hash, verify_inclusion
 from ledger.note import COSIGNER_KEY, Opened, Verifier
+from ledger.places import proved_place, seqs_of
 from ledger.policy import Policy
 from ledger.records import ZERO32
 from ledger.replay import Entry, Totals, verify_entries
@@ -249,19 +250,26 @@ def _check_context(run: _Run) -> str:
 def _check_in_time(run: _Run) -> None:
     other = run.file.counterpart
     accepted = run.leaf if other is None or other.leaf is None else other.leaf
-    if checks.is_accepted_elsewhere(run.leaf, run.evidence) and checks.is_late(accepted, run.evidence):
+    is_elsewhere = checks.is_accepted_elsewhere(run.leaf, run.evidence, run.parties)
+    if is_elsewhere and checks.is_late(accepted, run.evidence):
         raise VerificationError("no log proves that it was accepted before it had expired")
 
 
 def _check_chain(run: _Run) -> int:
     wanted, below = run.evidence.message["supersedes"], run.leaf.seq
+    found = [proved_place(one, run.firms) for one in run.file.places]
+    places = {place.digest: place for place in found}
+    if len(places) != len(found):
+        raise VerificationError("a place told twice")
     for record in run.file.chain:
         if wanted == ZERO32 or to_hex(record.leaf.digest) != wanted or record.leaf.seq >= below:
             raise VerificationError("a record that was not replaced, or in the wrong place")
-        _check_other_record(run, record, _SUPERSEDABLE)
+        _check_other_record(run, record, _SUPERSEDABLE, places.pop(record.leaf.digest, None))
         wanted, below = record.check_evidence().message["supersedes"], record.leaf.seq
     if wanted != ZERO32:
         raise VerificationError("a replaced record is missing in the file")
+    if places:
+        raise VerificationError("a place of a record that is not in the file")
     return len(run.file.chain)
 
 
@@ -285,11 +293,12 @@ def _check_counterpart(run: _Run) -> str:
     return f"entry {leaf.seq} of {run.other.size} in {run.other.origin}{_describe_cosignatures(opened)}"
 
 
-def _check_other_record(run: _Run, record: Proved, types: Iterable[str]) -> None:
+def _check_other_record(run: _Run, record: Proved, types: Iterable[str], place: Leaf | None = None) -> None:
     if run.own is None or record.leaf.type not in types:
         raise VerificationError("a record of a type that has no place here")
     record.check_inclusion(run.own)
-    checks.check_record(record.leaf, record.check_evidence(), Parties(run.firms, {}), run.render)
+    parties = Parties(run.firms, seqs_of(record.leaf, place))
+    checks.check_record(record.leaf, record.check_evidence(), parties, run.render)
 
 
 def _practice_step(run: _Run, is_allowed: bool) -> Step:

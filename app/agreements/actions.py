@@ -7,6 +7,7 @@ from app.agreements.amending import (
     propose_cancellation,
     propose_change,
     signable_amendment,
+    take_back_amendments,
 )
 from app.agreements.amendment_exchange import receive_amendment, send_amendment
 from app.agreements.approving import approve_agreement, signable_digest
@@ -56,4 +57,5 @@ __all__ = [
     "send_signatures",
     "signable_amendment",
     "signable_digest",
+    "take_back_amendments",
 ]

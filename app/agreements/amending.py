@@ -21,6 +21,7 @@ from app.agreements.queries import (
     agreement_for,
     amendment_for,
     amendments_of,
+    is_on_its_way,
     limit_of,
     locked_agreement,
     locked_amendment,
@@ -28,22 +29,32 @@ from app.agreements.queries import (
     signing_case,
 )
 from app.agreements.record import CHANGED
-from app.agreements.rules import Signing, check_amendment_step, check_may_sign, is_rule_met, role_of_signer
+from app.agreements.rules import (
+    WORD_MAY_TAKE,
+    Signing,
+    check_amendment_step,
+    check_may_sign,
+    is_rule_met,
+    role_of_signer,
+)
 from app.agreements.standing import LineChange, changes_from
 from app.agreements.telling import tell_managers
 from app.bookings.queries import bookings_of
 from app.core import clock
 from app.core.db import each_alone
 from app.core.errors import Conflict, RuleBroken
-from app.core.events import BookingAmended
+from app.core.events import BookingAmended, PasskeyLocked
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import check_signature, seal
+from app.notary.queries import newest_checkpoint, passkey_kid
 from app.partners.texts import one_line
+from app.passkeys.models import Passkey
 
 OPEN = ("frozen", "signed_one")
+KINDS = {"change": "booking.changed", "cancellation": "booking.cancelled"}
 
 
 def propose_change(
@@ -100,12 +111,15 @@ def approve_amendment(session: Session, actor: Actor, amendment_id: str, signatu
         tell_managers(session, agreement, "second_signature", but_not=actor.person_id, once=amendment.id)
         return amendment
     amendment.signatures = [*amendment.signatures, seal(session, actor.firm_id, value)]
+    if amendment.by_us:
+        amendment.not_before = newest_checkpoint(session, actor.firm_id)
     if amendment.by_us and amendment.needs_both:
         check_amendment_step(amendment.state, "signed_one")
         reserve_hours(session, agreement, amendment)
         amendment.state = "signed_one"
     else:
         carry_out(session, agreement, amendment)
+        _check_day(amendment)
     emit(session, BookingAmended(actor.firm_id, amendment.id))
     return amendment
 
@@ -120,26 +134,68 @@ def decline_amendment(session: Session, actor: Actor, amendment_id: str) -> None
         return
     if amendment.by_us and amendment.state == "signed_one":
         raise Conflict("Das geht nicht mehr. Der Partner prüft es schon.")
-    end_amendment(session, agreement, amendment, "declined")
-    if not amendment.by_us:
-        emit(session, BookingAmended(actor.firm_id, amendment.id))
+    _end(session, agreement, amendment, "declined")
 
 
 def lapse_amendments(session: Session, now: dt.datetime) -> None:
-    """End changes that were not signed in time; the agreement stays as it was."""
+    """End changes that were not signed in time; the agreement stays as it was.
+
+    Who wants the change and has signed waits for the other side's word, which may still be on its way.
+    """
     late = session.execute(
         sa.select(Amendment.firm_id, Amendment.id, Amendment.agreement_id)
-        .where(Amendment.state.in_(OPEN), Amendment.expires_at < now - dt.timedelta(hours=1))
+        .where(Amendment.state.in_(OPEN), Amendment.expires_at < now)
         .order_by(Amendment.firm_id, Amendment.id)
     ).all()
-    each_alone(session, late, lambda row: _lapse_one(session, row.firm_id, row.id, row.agreement_id))
+    each_alone(session, late, lambda row: _lapse_one(session, row.firm_id, row.id, row.agreement_id, now))
 
 
-def _lapse_one(session: Session, firm_id: str, amendment_id: str, agreement_id: str) -> None:
+def _lapse_one(session: Session, firm_id: str, amendment_id: str, agreement_id: str, now: dt.datetime) -> None:
     agreement = locked_agreement(session, firm_id, agreement_id)
     amendment = locked_amendment(session, firm_id, amendment_id)
-    if amendment.state in OPEN:
-        end_amendment(session, agreement, amendment, "lapsed")
+    is_over = amendment.expires_at + WORD_MAY_TAKE < now or not _awaits_word(session, amendment)
+    if amendment.state in OPEN and is_over:
+        _end(session, agreement, amendment, "lapsed")
+
+
+def take_back_amendments(session: Session, event: PasskeyLocked) -> None:
+    """A key was locked: what it signed and the other side has not accepted yet does not come about.
+
+    Where the partner may have accepted already, we ask for it back, and its log decides.
+    """
+    kid = "0x" + passkey_kid(session.get_one(Passkey, (event.firm_id, event.passkey_id)).public_key).hex()
+    found = session.execute(
+        sa.select(Amendment.id, Amendment.agreement_id, Amendment.signatures)
+        .where(Amendment.firm_id == event.firm_id, Amendment.state.in_(OPEN))
+        .order_by(Amendment.id)
+    ).all()
+    for row in found:
+        if any(signature.get("kid") == kid for signature in row.signatures):
+            _take_back(session, event.firm_id, row.id, row.agreement_id)
+
+
+def _take_back(session: Session, firm_id: str, amendment_id: str, agreement_id: str) -> None:
+    agreement = locked_agreement(session, firm_id, agreement_id)
+    amendment = locked_amendment(session, firm_id, amendment_id)
+    if not _awaits_word(session, amendment):
+        _end(session, agreement, amendment, "declined")
+        return
+    amendment.end_reason = "locked"
+    emit(session, BookingAmended(firm_id, amendment.id))
+
+
+def _end(session: Session, agreement: Agreement, amendment: Amendment, state: str) -> None:
+    """It ends here; who wanted it hears so."""
+    end_amendment(session, agreement, amendment, state)
+    if not amendment.by_us:
+        emit(session, BookingAmended(amendment.firm_id, amendment.id))
+
+
+def _awaits_word(session: Session, amendment: Amendment) -> bool:
+    """We signed what we want, and the other side decides."""
+    if not amendment.by_us or amendment.state != "signed_one":
+        return False
+    return is_on_its_way(session, amendment.firm_id, amendment.id, tuple(KINDS.values()))
 
 
 def record_of(session: Session, agreement: Agreement, amendment: Amendment) -> AmendmentRecord:
@@ -149,9 +205,15 @@ def record_of(session: Session, agreement: Agreement, amendment: Amendment) -> A
     record = amendment_record(session, agreement, amendment.id, wanted, amendment.message["salt"], issued_at)
     if record.text != amendment.text or record.message != amendment.message:
         raise RuleBroken(CHANGED)
-    if wanted.kind == "cancellation" and amendment.state == "frozen" and wanted.day != clock.today().isoformat():
-        raise RuleBroken("Diese Absage ist von gestern. Beginne sie neu.")
+    if amendment.state == "frozen":
+        _check_day(amendment)
     return record
+
+
+def _check_day(amendment: Amendment) -> None:
+    """The fee is that of the day on which our log takes a cancellation: before it and after it, midnight may pass."""
+    if amendment.kind == "cancellation" and amendment.by_us and amendment.facts["day"] != clock.today().isoformat():
+        raise RuleBroken("Diese Absage ist von gestern. Beginne sie neu.")
 
 
 def amendment_row(

@@ -75,7 +75,7 @@ def receive_effective(session: Session, incoming: Incoming) -> None:
         agreement.effective_digest = "0x" + digest("BundleEffective", effective.message).hex()
         tell_one_sided(session, agreement)
         return
-    _enter(session, agreement, effective.message, effective.text, effective.signatures)
+    _enter(session, agreement, effective.message, effective.text, effective.signatures, effective.proof)
     for line in sorted(
         lines_of(session, agreement.firm_id, agreement.id), key=lambda line: (line.machine_id, line.week)
     ):
@@ -95,7 +95,12 @@ def _declare_effective(session: Session, agreement: Agreement) -> None:
 
 
 def _enter(
-    session: Session, agreement: Agreement, message: dict[str, Any], text: str, signatures: tuple[dict[str, Any], ...]
+    session: Session,
+    agreement: Agreement,
+    message: dict[str, Any],
+    text: str,
+    signatures: tuple[dict[str, Any], ...],
+    proof: dict[str, Any] | None = None,
 ) -> None:
     append_entry(
         session,
@@ -106,6 +111,7 @@ def _enter(
         Display(EFFECTIVE_TEMPLATE, "de", text),
         signatures,
         subject_id=agreement.id,
+        counterpart=proof,
     )
 
 
@@ -154,4 +160,4 @@ def _check_word(session: Session, incoming: Incoming, agreement: Agreement, effe
     remember_partner_keys(session, incoming.firm_id, incoming.from_id, keys)
     if [one["kind"] for one in effective.signatures] != ["seal"]:
         raise RuleBroken("Das Siegel des Partners fehlt.")
-    check_signature(session, incoming.firm_id, incoming.from_id, value, effective.signatures[0])
+    check_signature(session, incoming.firm_id, incoming.from_id, value, effective.signatures[0], entry.seq)

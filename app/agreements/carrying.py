@@ -1,6 +1,7 @@
 """What a signed change or cancellation does: the record, the bookings and the hours change together, or not at all."""
 
 import uuid
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -21,8 +22,13 @@ from app.firms.actions import bump_version, note_event
 from app.notary.actions import append_entry
 
 
-def carry_out(session: Session, agreement: Agreement, amendment: Amendment) -> None:
-    """Everything is signed: the record, the bookings and the hours change together, or not at all."""
+def carry_out(
+    session: Session, agreement: Agreement, amendment: Amendment, proof: dict[str, Any] | None = None
+) -> None:
+    """Everything is signed: the record, the bookings and the hours change together, or not at all.
+
+    `proof` that the partner's log took it before ours.
+    """
     check_amendment_step(amendment.state, "in_force")
     amendment.entry_seq = append_entry(
         session,
@@ -33,6 +39,8 @@ def carry_out(session: Session, agreement: Agreement, amendment: Amendment) -> N
         display_of(amendment),
         amendment.signatures,
         subject_id=agreement.id,
+        not_before=amendment.not_before,
+        counterpart=proof,
     )
     for change in changes_from(amendment.facts["lines"]):
         change_booking(session, agreement.firm_id, agreement.id, change.line_no, change.new_min)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,19 +15,21 @@ from app.agreements.queries import (
     agreements_of_request,
     are_hours_held,
     bundle_of,
+    is_on_its_way,
     locked_agreement,
     partner_of,
 )
-from app.agreements.rules import GRACE, OPEN, check_step
+from app.agreements.rules import OPEN, WORD_MAY_TAKE, check_step
 from app.agreements.sources import chosen_lines
 from app.agreements.telling import tell_end, tell_one_sided
-from app.agreements.wire import read_ended
+from app.agreements.wire import Ended, body_of, read_ended
 from app.bookings.actions import release_bookings
 from app.core import clock
 from app.core.db import each_alone
 from app.core.errors import Conflict
 from app.core.events import AgreementDeclined, AgreementLapsed, OfferReceived, PasskeyLocked
 from app.core.outbox import emit
+from app.federation.actions import send_message
 from app.federation.rules import Incoming
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
@@ -45,6 +48,7 @@ from app.requests.queries import own_request
 from app.requests.rules import check_contracted
 
 CHOSEN = ("selected", "partly_selected")
+TAKEN_BACK = "locked"
 
 
 def decline_agreement(session: Session, actor: Actor, agreement_id: str, note: str = "") -> None:
@@ -72,7 +76,7 @@ def lapse_agreement(session: Session, agreement: Agreement, reason: str) -> None
 def lapse_agreements(session: Session, now: dt.datetime) -> None:
     """End what was not signed in time, at both sides.
 
-    Who sent signatures away waits an hour longer: a partner's signature given in time may still be on its way.
+    Who has signed waits for the other side's word: what that one did in time may still be on its way.
     """
     late = session.execute(
         sa.select(Agreement.firm_id, Agreement.id)
@@ -84,7 +88,10 @@ def lapse_agreements(session: Session, now: dt.datetime) -> None:
 
 
 def lapse_signed_with(session: Session, event: PasskeyLocked) -> None:
-    """A key was locked: what it signed and the partner has not accepted yet does not come about, and the partner learns it."""
+    """A key was locked: what it signed and the partner has not accepted yet does not come about, and the partner learns it.
+
+    Where the partner may have accepted already, we ask for it back, and its log decides.
+    """
     kid = "0x" + passkey_kid(session.get_one(Passkey, (event.firm_id, event.passkey_id)).public_key).hex()
     waiting = session.scalars(
         sa.select(Agreement)
@@ -93,12 +100,21 @@ def lapse_signed_with(session: Session, event: PasskeyLocked) -> None:
     ).all()
     for agreement in waiting:
         if any(signature.get("kid") == kid for signature in agreement.signatures):
-            lapse_agreement(session, locked_agreement(session, agreement.firm_id, agreement.id), "locked")
+            _take_back(session, locked_agreement(session, agreement.firm_id, agreement.id))
+
+
+def _take_back(session: Session, agreement: Agreement) -> None:
+    if not _awaits_word(session, agreement):
+        lapse_agreement(session, agreement, TAKEN_BACK)
+        return
+    agreement.end_reason = TAKEN_BACK
+    emit(session, AgreementLapsed(agreement.firm_id, agreement.id))
 
 
 def _lapse_late(session: Session, firm_id: str, agreement_id: str, now: dt.datetime) -> None:
     agreement = locked_agreement(session, firm_id, agreement_id)
-    if agreement.state in OPEN and (not _may_still_arrive(agreement) or agreement.expires_at + GRACE < now):
+    is_over = agreement.expires_at + WORD_MAY_TAKE < now or not _awaits_word(session, agreement)
+    if agreement.state in OPEN and is_over:
         lapse_agreement(session, agreement, "expired")
 
 
@@ -165,26 +181,35 @@ def _receive_end(session: Session, incoming: Incoming, state: str) -> None:
     ended = read_ended(incoming.body)
     agreement = session.get(Agreement, (incoming.firm_id, ended.agreement_id))
     if agreement is None:
-        return _release_offer(session, incoming, ended.offer_id)
+        return _release_offer(session, incoming, ended)
     agreement = locked_agreement(session, incoming.firm_id, ended.agreement_id)
     if agreement.partner_id != incoming.from_id or agreement.digest != ended.digest:
         return None
     if agreement.state == "in_force":
-        return tell_one_sided(session, agreement)
+        # What is asked back too late is in force at both sides as soon as our signatures arrive.
+        return None if ended.reason == TAKEN_BACK else tell_one_sided(session, agreement)
     if agreement.state not in OPEN:
         return None
     agreement.note = ended.note
-    return _end(session, agreement, state, ended.reason)
+    _end(session, agreement, state, ended.reason)
+    return _give_back(session, incoming, ended) if agreement.side == "theirs" else None
 
 
-def _release_offer(session: Session, incoming: Incoming, offer_id: str) -> None:
+def _release_offer(session: Session, incoming: Incoming, ended: Ended) -> None:
     """The partner gave up before its agreement reached us: we keep nothing for it, except what another draft binds."""
-    offer = session.get(Offer, (incoming.firm_id, offer_id))
+    offer = session.get(Offer, (incoming.firm_id, ended.offer_id))
     if offer is None or (offer.side, offer.partner_id) != ("ours", incoming.from_id):
         return
-    if offer.state not in CHOSEN or offer.is_bound:
-        return
-    release_selection(session, incoming.firm_id, offer_id)
+    _give_back(session, incoming, ended)
+    if offer.state in CHOSEN and not offer.is_bound:
+        release_selection(session, incoming.firm_id, offer.id)
+
+
+def _give_back(session: Session, incoming: Incoming, ended: Ended) -> None:
+    """The partner waits to hear that nothing of what it asks back was accepted."""
+    if ended.reason == TAKEN_BACK:
+        body = body_of(replace(ended, note=""))
+        send_message(session, incoming.firm_id, incoming.from_id, "agreement.lapsed", body, ended.agreement_id)
 
 
 def _end(session: Session, agreement: Agreement, state: str, reason: str) -> None:
@@ -236,8 +261,10 @@ def _record_lapse(session: Session, agreement: Agreement, reason: str) -> None:
     )
 
 
-def _may_still_arrive(agreement: Agreement) -> bool:
-    """We signed, and the other side's word that it did too may be on its way: its signatures, or that the plan stands."""
-    if agreement.side == "ours":
-        return agreement.state == "signed_one" and not agreement.is_bundled
-    return agreement.state == "waiting_bundle"
+def _awaits_word(session: Session, agreement: Agreement) -> bool:
+    """We signed, and the other side decides: the provider whether it accepts, the requester whether its plan stands."""
+    if agreement.side == "theirs":
+        return agreement.state == "waiting_bundle"
+    if agreement.state != "signed_one" or agreement.is_bundled:
+        return False
+    return is_on_its_way(session, agreement.firm_id, agreement.id, ("agreement.drafted",))

@@ -118,6 +118,8 @@ class Amendment(FirmOwned, Base):
     """frozen, signed_one, in_force, declined, lapsed"""
     entry_seq: Mapped[int | None]
     signers: Mapped[list[str]] = mapped_column(default=list)
+    not_before: Mapped[str] = mapped_column(sa.Text, default="")
+    """The checkpoint of who wants it, when it signed: as in an agreement."""
     counterpart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     in_force_at: Mapped[dt.datetime | None]
     ended_at: Mapped[dt.datetime | None]

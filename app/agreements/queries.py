@@ -10,6 +10,7 @@ from app.agreements.models import Agreement, AgreementLine, Amendment, Bundle
 from app.agreements.rules import OPEN, Signing, effective_limit
 from app.capacity.models import Hold
 from app.core.errors import NotFound
+from app.federation.models import Message
 from app.firms.access import Actor, Role
 from app.firms.queries import firm_of, people, person_for
 from app.partners.models import Partnership
@@ -139,6 +140,18 @@ def are_hours_held(session: Session, agreement: Agreement) -> bool:
     return all(
         held.get(line.offer_line_id, 0) >= line.minutes for line in lines_of(session, agreement.firm_id, agreement.id)
     )
+
+
+def is_on_its_way(session: Session, firm_id: str, subject_id: str, kinds: Sequence[str]) -> bool:
+    """Say whether our first message about this reached the partner or still may: then its word decides."""
+    state = session.scalar(
+        sa.select(Message.state)
+        .where(Message.firm_id == firm_id, Message.direction == "out")
+        .where(Message.subject_id == subject_id, Message.kind.in_(kinds))
+        .order_by(Message.seq)
+        .limit(1)
+    )
+    return state in ("waiting", "delivered")
 
 
 def amendments_of(session: Session, firm_id: str, agreement_id: str) -> Sequence[Amendment]:

@@ -26,7 +26,10 @@ OPEN = ("frozen", "signed_one", "waiting_bundle")
 OVER = ("declined", "lapsed", "superseded", "terminated", "fulfilled")
 EXPIRY_WORKING_DAYS = 3
 GRACE = dt.timedelta(hours=1)
-"""A signature given in time may arrive this much later; after it nobody waits any longer."""
+"""So far a message may lie from the entry that it tells of."""
+WORD_MAY_TAKE = dt.timedelta(days=7, hours=1)
+"""After a deadline, who has signed waits so long for the other side's word before it ends anything alone: messages are
+tried for seven days, and what the other side did in time counts at both."""
 ONE_SIDED_AFTER = dt.timedelta(hours=1)
 SOON = dt.timedelta(hours=24)
 

@@ -10,7 +10,7 @@ from app.agreements.ending import finish_request, lapse_agreement
 from app.agreements.models import Agreement, AgreementLine
 from app.agreements.queries import lines_of, locked_agreement, partner_of
 from app.agreements.record import digest_of, display_of, facts_of
-from app.agreements.rules import GRACE, check_step
+from app.agreements.rules import WORD_MAY_TAKE, check_step
 from app.agreements.telling import tell_one_sided
 from app.agreements.wire import Signed, read_signed, roles_of
 from app.bookings.actions import BookedAgreement, BookedLine, book_lines
@@ -61,7 +61,7 @@ def receive_signatures(session: Session, incoming: Incoming) -> None:
         raise RuleBroken("Die Nachricht passt zu keiner Vereinbarung.")
     if agreement.counterpart is not None:
         return
-    entry = _read_entry(session, incoming, agreement, signed)
+    entry = partner_entry(session, agreement, signed.digest, signed.proof)
     if agreement.side == "ours":
         _accept_signatures(session, agreement, signed, entry)
     else:
@@ -72,42 +72,51 @@ def receive_signatures(session: Session, incoming: Incoming) -> None:
 
 
 def check_partner_signatures(
-    session: Session, firm_id: str, partner_id: str, address: str, digest: bytes, signatures: Sequence[dict[str, Any]]
+    session: Session,
+    firm_id: str,
+    partner_id: str,
+    address: str,
+    digest: bytes,
+    signatures: Sequence[dict[str, Any]],
+    seq: int | None = None,
 ) -> None:
-    """Raise RuleBroken unless the partner's firm has signed: its manager or two, and its seal, with keys we know."""
+    """Raise RuleBroken unless the partner's firm has signed: its manager or two, and its seal, with keys we know.
+
+    `seq` is where the partner's log holds the record: a key that it locked later was valid there.
+    """
     if roles_of(signatures) not in ROLES or any(one["party"] != address for one in signatures):
         raise RuleBroken("Die Unterschriften des Partners sind nicht vollständig.")
     for signature in signatures:
-        check_signature(session, firm_id, partner_id, digest, signature)
+        check_signature(session, firm_id, partner_id, digest, signature, seq)
 
 
-def _read_entry(session: Session, incoming: Incoming, agreement: Agreement, signed: Signed) -> OtherEntry:
-    """The partner's proof: of the partner's log that the record names, and of this very record."""
-    entry = read_proof(signed.proof)
+def partner_entry(session: Session, agreement: Agreement, digest: str, proof: dict[str, Any]) -> OtherEntry:
+    """Return what the partner's proof says of a record: it is of the log that the agreement names, and of this record."""
+    entry = read_proof(proof)
     log = agreement.message["logTo" if agreement.side == "ours" else "logFrom"]
-    if (entry.address, entry.origin, entry.digest) != (partner_of(session, agreement).address, log, agreement.digest):
+    if (entry.address, entry.origin, entry.digest) != (partner_of(session, agreement).address, log, digest):
         raise RuleBroken("Der Nachweis des Partners stimmt nicht.")
-    remember_partner_keys(session, incoming.firm_id, incoming.from_id, _keys_of(signed.proof))
+    remember_partner_keys(session, agreement.firm_id, agreement.partner_id, _keys_of(proof))
     return entry
 
 
 def _accept_signatures(session: Session, agreement: Agreement, signed: Signed, entry: OtherEntry) -> None:
     """The requester's side: the same evidence enters our log, the same hours stand in our bookings."""
-    digest = digest_of(agreement)
-    check_partner_signatures(session, agreement.firm_id, agreement.partner_id, entry.address, digest, signed.signatures)
+    firm_id, partner_id, digest = agreement.firm_id, agreement.partner_id, digest_of(agreement)
+    check_partner_signatures(session, firm_id, partner_id, entry.address, digest, signed.signatures, entry.seq)
     if entry.at > agreement.message["expiresAt"]:
         raise RuleBroken("Der Partner hat zu spät unterschrieben.")
-    if agreement.state == "lapsed" and not agreement.is_bundled:
+    # The partner's log says when it accepted; however long the way here took, ours follows. A plan must be whole in time.
+    if agreement.is_bundled and (agreement.state == "lapsed" or clock.now() > agreement.expires_at):
+        lapse_agreement(session, agreement, "expired")
+        return
+    if agreement.state == "lapsed":
         tell_one_sided(session, agreement)
         return
     check_step(agreement.state, "in_force")
     agreement.signatures = [*agreement.signatures, *signed.signatures]
     agreement.partner_signed_at = clock.now()
-    # The partner's log says when it accepted; however long the way here took, ours follows. A plan must be whole in time.
-    if agreement.is_bundled and clock.now() > agreement.expires_at:
-        raise RuleBroken("Der Partner hat zu spät unterschrieben.")
-    _enter(session, agreement)
-    _check_same_evidence(session, agreement, entry)
+    _enter(session, agreement, signed.proof)
     _book(session, agreement)
     _come_about(session, agreement)
     emit(session, AgreementSealed(agreement.firm_id, agreement.id))
@@ -119,13 +128,16 @@ def _take_hours(session: Session, agreement: Agreement) -> None:
     """Held becomes agreed; in a bundle it stays held until the whole plan stands. Raises Conflict when it is gone."""
     for line in _by_window(lines_of(session, agreement.firm_id, agreement.id)):
         if agreement.is_bundled:
-            extend_hold(session, agreement.firm_id, line.offer_line_id, agreement.expires_at + GRACE)
+            extend_hold(session, agreement.firm_id, line.offer_line_id, agreement.expires_at + WORD_MAY_TAKE)
         else:
             agree_held(session, agreement.firm_id, line.offer_line_id, line.minutes)
 
 
-def _enter(session: Session, agreement: Agreement) -> None:
-    """Append the record with all four signatures; crash before the commit leaves nothing, after it the outbox goes on."""
+def _enter(session: Session, agreement: Agreement, proof: dict[str, Any] | None = None) -> None:
+    """Append the record with all four signatures; crash before the commit leaves nothing, after it the outbox goes on.
+
+    `proof` that the partner's log took it before ours.
+    """
     agreement.entry_seq = append_entry(
         session,
         agreement.firm_id,
@@ -136,6 +148,7 @@ def _enter(session: Session, agreement: Agreement) -> None:
         agreement.signatures,
         subject_id=agreement.id,
         not_before=agreement.not_before,
+        counterpart=proof,
     )
     agreement.sealed_at = clock.now()
 
@@ -157,7 +170,7 @@ def _book(session: Session, agreement: Agreement) -> None:
 
 
 def _come_about(session: Session, agreement: Agreement) -> None:
-    agreement.state = "waiting_bundle" if agreement.is_bundled else "in_force"
+    agreement.state, agreement.end_reason = "waiting_bundle" if agreement.is_bundled else "in_force", ""
     if not agreement.is_bundled:
         agreement.in_force_at = clock.now()
         accept_offer(session, agreement.firm_id, agreement.offer_id)

@@ -72,7 +72,7 @@ class Effective:
 
 @dataclass(frozen=True)
 class Amended:
-    """booking.changed and booking.cancelled; `step` proposed, signed, sealed, proved, declined or lapsed."""
+    """booking.changed and booking.cancelled; `step` proposed, withdrawn, signed, sealed, proved, declined or lapsed."""
 
     agreement_id: str
     amendment_id: str
@@ -81,11 +81,12 @@ class Amended:
     text: str
     message: dict[str, Any]
     signatures: tuple[dict[str, Any], ...]
+    not_before: str
     keys: dict[str, Any]
     proof: dict[str, Any]
 
 
-AMENDMENT_STEPS = ("proposed", "signed", "sealed", "proved", "declined", "lapsed")
+AMENDMENT_STEPS = ("proposed", "withdrawn", "signed", "sealed", "proved", "declined", "lapsed")
 
 
 def body_of(sent: Drafted | Signed | Ended | Effective | Amended) -> dict[str, Any]:
@@ -166,6 +167,7 @@ def read_amended(body: dict[str, Any]) -> Amended:
         text=given.document("text"),
         message=given.object("message"),
         signatures=given.signatures(least=0),
+        not_before=given.document("not_before"),
         keys=given.object("keys"),
         proof=given.object("proof"),
     )

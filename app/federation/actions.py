@@ -30,10 +30,17 @@ Inbox = Mapping[str, Callable[[Session, Incoming], None]]
 
 
 def send_message(
-    session: Session, from_firm_id: str, to_firm_id: str, kind: str, body: dict[str, Any], subject_id: str = ""
+    session: Session,
+    from_firm_id: str,
+    to_firm_id: str,
+    kind: str,
+    body: dict[str, Any],
+    subject_id: str = "",
+    created_at: dt.datetime | None = None,
 ) -> str:
     """Write a message to a partner into our outbox; returns its id. The partner may fetch the files it names.
 
+    `created_at`: when what it tells of was done, where a worker that stood still since must not make it look late.
     Raises RuleBroken without consent, or for a body that is no plain JSON of at most 256 kB.
     """
     if not may_send(session, from_firm_id, to_firm_id, kind, body):
@@ -44,7 +51,7 @@ def send_message(
     message = Message(
         firm_id=from_firm_id,
         id=new_id(),
-        created_at=now,
+        created_at=created_at or now,
         direction="out",
         peer_id=to_firm_id,
         kind=kind,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.errors import Conflict, RuleBroken
 from app.core.words import N_
+from app.notary.counterparts import OtherEntry, place_elsewhere
 from app.notary.documents import Display, LedgerDraft
 from app.notary.heads import head_of, locked_head, sign_after_commit
 from app.notary.heads import resume_checkpoints as resume_checkpoints
@@ -31,6 +32,7 @@ from ledger.evidence import Evidence, build_evidence, evidence_hash
 from ledger.firm_keys import KEY_RECORDS, PRACTICE_PREFIX, FirmKeys
 from ledger.leaf import Leaf, parse_leaf
 
+PLACE = ("leaf", "proof", "checkpoint")
 OTHER_KEYS = N_("Der Partner hat neue Schlüssel. Ruf dort an. Mach erst dann weiter.")
 
 
@@ -63,10 +65,12 @@ def append_entry(
     attachments: Iterable[dict[str, Any]] = (),
     subject_id: str = "",
     not_before: str = "",
+    counterpart: dict[str, Any] | None = None,
 ) -> int:
     """Append a record with everything verified again; returns its position. The same record twice gives the first one.
 
-    `not_before` is the drafter's checkpoint when it signed: its keys are judged as they were then.
+    `not_before` is the drafter's checkpoint when it signed: its keys are judged as they were then. `counterpart` proves
+    that the partner entered the same record first: its keys are judged as they were at that place of its log.
     The checkpoint is signed after the commit and before the answer. Raises RuleBroken for a record that does not hold,
     Conflict when another entry was faster.
     """
@@ -80,16 +84,20 @@ def append_entry(
     earlier = _earlier(session, firm_id, to_hex(digest), type)
     if earlier is not None:
         return earlier
+    other = None
+    if counterpart is not None:
+        other = place_elsewhere(session, firm_id, counterpart, digest, evidence_hash(body).hex())
     at = clock.now()
     try:
         before = head_of(row)
         appended = head.append_entry(before, type, digest, evidence_hash(body), int(at.timestamp()))
         leaf = parse_leaf(appended.leaf)
-        parties = _genesis_party(leaf, message) if type == "genesis" else _parties(session, firm_id, message)
+        parties = _genesis_party(leaf, message) if type == "genesis" else _parties(session, firm_id, message, other)
         checks.check_record(leaf, evidence, parties)
     except VerificationError as error:
         raise _refused(error) from error
-    _store(session, firm_id, appended, type, to_hex(digest), body, subject_id, at)
+    place = {name: counterpart[name] for name in PLACE} if counterpart else None
+    _store(session, firm_id, appended, type, to_hex(digest), body, subject_id, at, place)
     _swap_head(session, row, appended, type)
     sign_after_commit(session, firm_id)
     return before.size
@@ -189,14 +197,14 @@ def _genesis_party(leaf: Leaf, message: dict[str, Any]) -> Parties:
     return Parties({message["from"]: FirmKeys.from_genesis(leaf, message)}, {})
 
 
-def _parties(session: Session, firm_id: str, message: dict[str, Any]) -> Parties:
+def _parties(session: Session, firm_id: str, message: dict[str, Any], other: OtherEntry | None) -> Parties:
     own = own_keys(session, firm_id)
     firms = {own.firm: own}
     for party in {message["from"], message["to"]} - {own.firm}:
         found = partner_keys(session, firm_id, party)
         if found is not None:
             firms[party] = found
-    return Parties(firms, {})
+    return Parties(firms, {other.origin: other.seq} if other else {})
 
 
 def _store(
@@ -208,6 +216,7 @@ def _store(
     body: bytes,
     subject_id: str,
     at: dt.datetime,
+    counterpart: dict[str, Any] | None,
 ) -> None:
     sha256 = evidence_hash(body).hex()
     session.add(LedgerEvidence(firm_id=firm_id, sha256=sha256, body=body))
@@ -222,6 +231,7 @@ def _store(
             evidence_sha256=sha256,
             subject_id=subject_id,
             at=at,
+            counterpart=counterpart,
         )
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound, RuleBroken
 from app.notary.models import LedgerEntry, PartnerKeys
-from app.notary.rings import verify_key_document
+from app.notary.rings import partner_keys, verify_key_document
 from ledger import canonical, checkpoint, merkle
 from ledger import note as notes
 from ledger.encoding import from_b64, to_hex
@@ -25,6 +25,8 @@ class OtherEntry:
     digest: str
     evidence_sha256: str
     at: int
+    seq: int
+    genesis: bytes
 
 
 def read_proof(document: dict[str, Any]) -> OtherEntry:
@@ -40,7 +42,22 @@ def read_proof(document: dict[str, Any]) -> OtherEntry:
             raise VerificationError("the entry stands in another log")
     except (VerificationError, KeyError, TypeError) as error:
         raise RuleBroken("Der Nachweis des Partners stimmt nicht.") from error
-    return OtherEntry(keys.firm, keys.origin, to_hex(leaf.digest), leaf.evidence.hex(), leaf.at)
+    return OtherEntry(
+        keys.firm, keys.origin, to_hex(leaf.digest), leaf.evidence.hex(), leaf.at, leaf.seq, keys.genesis_digest
+    )
+
+
+def place_elsewhere(
+    session: Session, firm_id: str, document: dict[str, Any], digest: bytes, evidence_sha256: str
+) -> OtherEntry:
+    """Return where a partner's log holds this very record; raises RuleBroken for another record or an unknown log."""
+    entry = read_proof(document)
+    keys = partner_keys(session, firm_id, entry.address)
+    # A log of the same name with another beginning would place its entries as it likes.
+    is_known = keys is not None and (keys.origin, keys.genesis_digest) == (entry.origin, entry.genesis)
+    if not is_known or (entry.digest, entry.evidence_sha256) != (to_hex(digest), evidence_sha256):
+        raise RuleBroken("Der Nachweis des Partners stimmt nicht.")
+    return entry
 
 
 def check_checkpoint(session: Session, firm_id: str, partner_id: str, note: str) -> None:
@@ -50,6 +67,8 @@ def check_checkpoint(session: Session, firm_id: str, partner_id: str, note: str)
         keys, claim = verify_key_document(row.document), checkpoint.parse(note)
         if claim.origin != row.origin:
             raise VerificationError("the checkpoint is of another log")
+        if claim.size > checkpoint.parse(notes.parse(row.document["checkpoint"]).text).size:
+            raise VerificationError("the log has not come that far")
         checkpoint.verify_signature(note, keys.log_key(claim.size))
     except VerificationError as error:
         raise RuleBroken("Der Nachweis des Partners stimmt nicht.") from error

@@ -55,6 +55,8 @@ class LedgerEntry(Base):
     subject_id: Mapped[str] = mapped_column(sa.String(36), default="")
     """The agreement, partner, passkey … that the entry is about, to find it again."""
     at: Mapped[dt.datetime]
+    counterpart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    """Where the same record stood in the partner's log before ours: leaf, proof and checkpoint"""
 
 
 class LedgerEvidence(Base):

@@ -18,7 +18,7 @@ from ledger import canonical, fsck, typed
 from ledger.encoding import from_b64, to_b64, to_hex
 from ledger.errors import VerificationError as VerificationError
 from ledger.evidence import parse_evidence
-from ledger.evidence_file import Counterpart, EvidenceFile, Proved, build_file, counterpart, prove
+from ledger.evidence_file import Counterpart, EvidenceFile, Proved, build_file, counterpart, prove, read_counterpart
 from ledger.keys import recovery_public_key, seed_from_words, words_from_seed
 from ledger.merkle import inclusion_proof
 from ledger.note import parse_vkey
@@ -131,12 +131,14 @@ def evidence_file(session: Session, firm_id: str, seq: int, other: dict[str, Any
     record = _prove(session, firm_id, seq, hashes)
     partner = other or _partner_document(session, firm_id, record)
     partner_records, partner_side = _counterpart(partner)
+    chain = tuple(_superseded(session, firm_id, record, hashes))
     file = EvidenceFile(
         record=record,
         checkpoint=note.note,
         keys=(*_proved_keys(session, firm_id, note.size), *partner_records),
-        chain=tuple(_superseded(session, firm_id, record, hashes)),
+        chain=chain,
         counterpart=partner_side,
+        places=tuple(_places(session, firm_id, chain)),
     )
     return build_file(file)
 
@@ -154,8 +156,14 @@ def export_log(session: Session, firm_id: str) -> Iterator[bytes]:
         .order_by(LedgerCheckpoint.size)
     )
     rows = session.execute(_entries_with_evidence(firm_id).order_by(LedgerEntry.seq).execution_options(yield_per=500))
-    entries = (Entry(entry.leaf, body) for entry, body in rows)
+    entries = (part for entry, body in rows for part in _exported(entry, body))
     return fsck.export_log(origin(session, firm_id), entries, [(row.size, row.note) for row in notes], pairs)
+
+
+def _exported(entry: LedgerEntry, body: bytes | None) -> Iterator[Entry | Counterpart]:
+    if entry.counterpart is not None:
+        yield read_counterpart(entry.counterpart)
+    yield Entry(entry.leaf, body)
 
 
 def log_vkey(session: Session, firm_id: str) -> str:
@@ -251,6 +259,13 @@ def _superseded(session: Session, firm_id: str, record: Proved, hashes: Sequence
             raise VerificationError("a replaced record is missing in the log")
         found = _prove(session, firm_id, seq, hashes)
         yield found
+
+
+def _places(session: Session, firm_id: str, chain: Sequence[Proved]) -> Iterator[Counterpart]:
+    for record in chain:
+        entry, _ = _entry(session, firm_id, record.leaf.seq)
+        if entry.counterpart is not None:
+            yield read_counterpart(entry.counterpart)
 
 
 def _partner_document(session: Session, firm_id: str, record: Proved) -> dict[str, Any] | None:

@@ -54,17 +54,20 @@ def recovery_signature(party: str, log: str, key_seq: int, digest: bytes, seed: 
 
 
 def check_signature(
-    session: Session, firm_id: str, partner_id: str | None, digest: bytes, signature: Signature
+    session: Session, firm_id: str, partner_id: str | None, digest: bytes, signature: Signature, seq: int | None = None
 ) -> None:
-    """Raises RuleBroken unless the signature holds now: of our own firm, or of that partner."""
+    """Raises RuleBroken unless the signature holds now: of our own firm, or of that partner.
+
+    `seq`: a partner's signature holds as of that position of its log, where the signed record is proved to stand.
+    """
     try:
-        keys, place = _ring(session, firm_id, partner_id)
+        keys, place = _ring(session, firm_id, partner_id, seq)
         _check_one(keys, place, digest, signature)
     except (VerificationError, KeyError, TypeError) as error:
         raise RuleBroken("Diese Unterschrift stimmt nicht. Es wurde nichts gespeichert.") from error
 
 
-def _ring(session: Session, firm_id: str, partner_id: str | None) -> tuple[FirmKeys, Position]:
+def _ring(session: Session, firm_id: str, partner_id: str | None, seq: int | None) -> tuple[FirmKeys, Position]:
     now_s = int(clock.now().timestamp())
     if partner_id is None:
         return own_keys(session, firm_id), Position(session.get_one(LedgerHead, firm_id).size, now_s)
@@ -72,7 +75,7 @@ def _ring(session: Session, firm_id: str, partner_id: str | None) -> tuple[FirmK
     keys = None if row is None else partner_keys(session, firm_id, row.address)
     if keys is None:
         raise VerificationError("no keys of this partner")
-    return keys, Position(None, now_s)
+    return keys, Position(seq, now_s)
 
 
 def _check_one(keys: FirmKeys, place: Position, digest: bytes, signature: Signature) -> None:

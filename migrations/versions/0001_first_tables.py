@@ -299,6 +299,7 @@ def upgrade() -> None:
         sa.Column("evidence_sha256", sa.String(length=64), nullable=False),
         sa.Column("subject_id", sa.String(length=36), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("counterpart", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("firm_id", "seq", name=op.f("pk_ledger_entry")),
         sa.UniqueConstraint("firm_id", "digest", "type", name=op.f("uq_ledger_entry_firm_id_digest_type")),
     )
@@ -1000,6 +1001,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("entry_seq", sa.BigInteger(), nullable=True),
         sa.Column("signers", sa.JSON(), nullable=False),
+        sa.Column("not_before", sa.Text(), nullable=False),
         sa.Column("counterpart", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("in_force_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),

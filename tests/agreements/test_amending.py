@@ -24,17 +24,22 @@ from app.core.db import Database
 from app.core.errors import Conflict, NotFound, RuleBroken
 from app.federation.models import Message
 from app.federation.rules import Incoming
-from app.notary.queries import evidence_file
+from app.firms.access import Actor
+from app.notary.queries import evidence_file, export_log
 from app.push.models import Alert
 from app.reactions import INBOX
 from app.worker import end_what_is_due, run_until_quiet, settle_events
+from ledger.fsck import check_log
 from tests.agreements.world import (
     Deal,
     approval,
     at,
     drafted,
+    lock_key,
+    lock_phone,
     make_deal,
     minutes_of,
+    second_manager,
     signed_by_both,
     verified,
 )
@@ -116,25 +121,116 @@ def test_a_change_that_nobody_signs_lapses(database: Database) -> None:
     assert at(database, deal, "keller", agreement_id).state == "in_force"
 
 
-@pytest.mark.parametrize("late", [dt.timedelta(minutes=2), dt.timedelta(hours=5)])
+@pytest.mark.parametrize("late", [dt.timedelta(minutes=2), dt.timedelta(days=6)])
+@pytest.mark.parametrize(
+    ("by", "what", "minutes"),
+    [
+        ("keller", {"change": {1: 300}}, 300),
+        ("keller", {"change": {1: 720}}, 720),
+        ("yilmaz", {"change": {1: 720}}, 720),
+        ("yilmaz", {"cancel": [1]}, 0),
+    ],
+)
 def test_a_signature_given_in_time_counts_however_late_it_arrives(
-    database: Database, tmp_path: Path, late: dt.timedelta
+    database: Database, tmp_path: Path, late: dt.timedelta, by: str, what: dict[str, Any], minutes: int
 ) -> None:
     deal, agreement_id = sealed(database)
-    amendment_id = propose(database, deal, "keller", agreement_id, change={1: 300})
-    sign_amendment(database, deal, "keller", amendment_id)
+    other = {"keller": "yilmaz", "yilmaz": "keller"}[by]
+    amendment_id = propose(database, deal, by, agreement_id, **what)
+    sign_amendment(database, deal, by, amendment_id)
     expiry = expiry_of(database, deal, amendment_id)
     with clock.frozen(expiry - dt.timedelta(minutes=1)):
-        sign_amendment_only(database, deal, "yilmaz", amendment_id)
+        sign_amendment_only(database, deal, other, amendment_id)
     with clock.frozen(expiry + late):
         with database.write() as session:
             lapse_amendments(session, clock.now())
         run_until_quiet(database)
         assert amendment_states(database, deal, amendment_id) == ("in_force", "in_force")
-        assert booked(database, deal, "keller") == booked(database, deal, "yilmaz") == {1: 300, 2: 600, 3: 600, 4: 600}
-        propose(database, deal, "keller", agreement_id, change={1: 360})
+        assert booked(database, deal, "keller") == booked(database, deal, "yilmaz")
+        assert booked(database, deal, "keller") == {1: minutes, 2: 600, 3: 600, 4: 600}
+        assert minutes_of(database, deal, "yilmaz") == (0, 1800 + minutes)
+        propose(database, deal, "keller", agreement_id, change={2: 360})
     for key in ("keller", "yilmaz"):
         assert verified(amendment_evidence(database, deal, key, amendment_id), tmp_path) == 0
+        with database.read() as session:
+            check_log(export_log(session, deal.firms[key].id))
+
+
+@pytest.mark.parametrize(("by", "what"), [("keller", {"change": {1: 300}}), ("yilmaz", {"cancel": [1]})])
+@pytest.mark.parametrize("locked", ["keller", "yilmaz"])
+def test_a_key_locked_after_it_signed_a_change_leaves_nobody_bound_alone(
+    database: Database, tmp_path: Path, by: str, what: dict[str, Any], locked: str
+) -> None:
+    deal, agreement_id = sealed(database)
+    other = {"keller": "yilmaz", "yilmaz": "keller"}[by]
+    petra = second_manager(database, deal, locked)
+    amendment_id = propose(database, deal, by, agreement_id, **what)
+    sign_amendment(database, deal, by, amendment_id, petra if locked == by else None)
+    if locked == by:
+        with clock.frozen(MONDAY + dt.timedelta(hours=1)):
+            lock_key(database, deal, by, petra.person_id)
+    with clock.frozen(MONDAY + dt.timedelta(hours=2)):
+        sign_amendment_only(database, deal, other, amendment_id, petra if locked == other else None)
+    if locked == other:
+        with clock.frozen(MONDAY + dt.timedelta(hours=3)):
+            lock_key(database, deal, other, petra.person_id)
+    with clock.frozen(MONDAY + dt.timedelta(hours=4)):
+        run_until_quiet(database)
+    check_both_hold(database, deal, amendment_id, tmp_path)
+
+
+def test_a_cancellation_holds_although_its_key_was_locked_before_it_arrived(database: Database, tmp_path: Path) -> None:
+    deal, agreement_id = sealed(database)
+    petra = second_manager(database, deal, "keller")
+    amendment_id = propose(database, deal, "keller", agreement_id, cancel=[1])
+    sign_amendment_only(database, deal, "keller", amendment_id, petra)
+    with clock.frozen(MONDAY + dt.timedelta(hours=3)):
+        lock_key(database, deal, "keller", petra.person_id)
+        run_until_quiet(database)
+    check_both_hold(database, deal, amendment_id, tmp_path)
+
+
+@pytest.mark.parametrize(("by", "what"), [("keller", {"cancel": [1]}), ("yilmaz", {"change": {1: 300}})])
+def test_a_stolen_key_changes_nothing_once_its_log_has_locked_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, by: str, what: dict[str, Any]
+) -> None:
+    deal, agreement_id = sealed(database)
+    petra = second_manager(database, deal, by)
+    amendment_id = propose(database, deal, by, agreement_id, **what)
+    lock_key(database, deal, by, petra.person_id)
+    with monkeypatch.context() as careless:
+        careless.setattr("app.agreements.amending.check_signature", lambda *_: None)
+        careless.setattr("app.notary.actions.checks.check_record", lambda *_: None)
+        sign_amendment_only(database, deal, by, amendment_id, petra)
+    run_until_quiet(database)
+    other = {"keller": "yilmaz", "yilmaz": "keller"}[by]
+    assert state_of(database, deal, other, amendment_id) is None
+    assert booked(database, deal, other)[1] == 600
+
+
+def test_a_cancellation_counts_although_the_worker_stood_still_after_it(database: Database) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "keller", agreement_id, cancel=[1])
+    sign_amendment_only(database, deal, "keller", amendment_id)
+    with clock.frozen(MONDAY + dt.timedelta(days=2)):
+        run_until_quiet(database)
+    assert amendment_states(database, deal, amendment_id) == ("in_force", "in_force")
+
+
+@pytest.mark.parametrize("was_faster", [True, False])
+def test_a_change_that_a_locked_key_signed_comes_back_unless_the_partner_was_faster(
+    database: Database, was_faster: bool
+) -> None:
+    deal, agreement_id = sealed(database)
+    amendment_id = propose(database, deal, "yilmaz", agreement_id, change={1: 720})
+    sign_amendment(database, deal, "yilmaz", amendment_id)
+    if was_faster:
+        sign_amendment_only(database, deal, "keller", amendment_id)
+    lock_phone(database, deal, "yilmaz")
+    run_until_quiet(database)
+    expected = ("in_force", 2520) if was_faster else ("declined", 2400)
+    assert amendment_states(database, deal, amendment_id) == (expected[0], expected[0])
+    assert minutes_of(database, deal, "yilmaz") == (0, expected[1])
 
 
 def test_more_hours_than_are_free_cannot_be_signed(database: Database) -> None:
@@ -270,18 +366,31 @@ def propose(
         return propose_cancellation(session, deal.actor(key), agreement_id, cancel or [], "Kunde verschiebt").id
 
 
-def sign_amendment(database: Database, deal: Deal, key: str, amendment_id: str) -> None:
-    sign_amendment_only(database, deal, key, amendment_id)
+def check_both_hold(database: Database, deal: Deal, amendment_id: str, folder: Path) -> None:
+    """It is in force at both sides, and both can prove it: by its evidence file and by their whole log."""
+    assert amendment_states(database, deal, amendment_id) == ("in_force", "in_force")
+    assert booked(database, deal, "keller") == booked(database, deal, "yilmaz")
+    for key in ("keller", "yilmaz"):
+        assert verified(amendment_evidence(database, deal, key, amendment_id), folder) == 0
+        with database.read() as session:
+            check_log(export_log(session, deal.firms[key].id))
+
+
+def sign_amendment(database: Database, deal: Deal, key: str, amendment_id: str, actor: Actor | None = None) -> None:
+    sign_amendment_only(database, deal, key, amendment_id, actor)
     run_until_quiet(database)
 
 
-def sign_amendment_only(database: Database, deal: Deal, key: str, amendment_id: str) -> None:
+def sign_amendment_only(
+    database: Database, deal: Deal, key: str, amendment_id: str, actor: Actor | None = None
+) -> None:
     """The manager of that firm signs; nothing has left the house yet."""
+    who = actor or deal.actor(key)
     with database.read() as session:
-        digest, role = signable_amendment(session, deal.actor(key), amendment_id)
-        signature = approval(session, deal, key, digest, role)
+        digest, role = signable_amendment(session, who, amendment_id)
+        signature = approval(session, deal, key, digest, role, who)
     with database.write() as session:
-        approve_amendment(session, deal.actor(key), amendment_id, signature)
+        approve_amendment(session, who, amendment_id, signature)
 
 
 def sent(database: Database, kind: str) -> dict[str, Any]:

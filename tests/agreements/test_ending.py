@@ -16,17 +16,16 @@ from app.federation.actions import send_message
 from app.firms.access import Role
 from app.notary.models import LedgerEntry
 from app.offers.models import Offer
-from app.passkeys.actions import lock_passkey
-from app.passkeys.models import Passkey
 from app.plans.models import Plan
 from app.push.models import Alert
 from app.requests.models import WorkRequest
-from app.worker import end_what_is_due, run_until_quiet
+from app.worker import end_what_is_due, run_until_quiet, settle_events
 from tests.agreements.world import (
     Deal,
     approval,
     at,
     drafted,
+    lock_phone,
     make_deal,
     minutes_of,
     provider_of,
@@ -240,20 +239,34 @@ def test_what_a_locked_key_signed_goes_back_until_the_partner_has_signed_too(dat
     signed_by_both(database, deal, ids[:1])
     sign(database, deal, "keller", ids[1])
     first, second = (provider_of(database, deal, agreement_id) for agreement_id in ids)
-    actor = deal.actor("keller")
-    with database.write() as session:
-        passkey = Passkey(
-            firm_id=actor.firm_id, id=new_id(), created_at=clock.now(), person_id=actor.person_id, credential_id="k",
-            public_key=deal.passkeys["keller"].cose, user_handle="h", name="Handy",
-        )  # fmt: skip
-        session.add(passkey)
-        session.flush()
-        lock_passkey(session, passkey)
+    lock_phone(database, deal, "keller")
     run_until_quiet(database)
     assert states(database, deal, ids[0], first) == ("in_force", "in_force")
     assert states(database, deal, ids[1], second) == ("lapsed", "lapsed")
     assert at(database, deal, second, ids[1]).end_reason == "locked"
     assert minutes_of(database, deal, second) == (0, 0)
+
+
+def test_what_a_locked_key_signed_stands_where_the_partner_was_faster(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    sign_only(database, deal, "yilmaz", agreement_id)
+    lock_phone(database, deal, "keller")
+    run_until_quiet(database)
+    assert states(database, deal, agreement_id) == ("in_force", "in_force")
+    assert "one_sided" not in told(database, deal, "yilmaz", Role.MANAGER)
+
+
+def test_a_draft_that_is_still_on_its_way_when_its_key_is_locked_comes_back(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign_only(database, deal, "keller", agreement_id)
+    settle_events(database)
+    lock_phone(database, deal, "keller")
+    run_until_quiet(database)
+    assert states(database, deal, agreement_id) == ("lapsed", "lapsed")
+    assert minutes_of(database, deal, "yilmaz") == (0, 0)
 
 
 def request_state(database: Database, deal: Deal) -> str:

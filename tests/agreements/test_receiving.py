@@ -233,13 +233,46 @@ def test_a_plan_that_was_whole_in_time_is_in_force_although_its_word_was_slow(da
         assert states(database, deal, agreement_id, provider) == ("in_force", "in_force")
 
 
-def test_an_end_that_crosses_a_signature_in_time_is_told_to_the_managers_of_both(database: Database) -> None:
+def test_no_deadline_overtakes_a_signature_that_is_on_its_way(database: Database) -> None:
     deal = make_deal(database)
     (agreement_id,) = drafted(database, deal)
     sign(database, deal, "keller", agreement_id)
     with clock.frozen(MONDAY + dt.timedelta(days=3) - dt.timedelta(minutes=1)):
         sign_only(database, deal, "yilmaz", agreement_id)
-    with clock.frozen(MONDAY + dt.timedelta(days=3, hours=2)):
+    with clock.frozen(MONDAY + dt.timedelta(days=9)):
+        with database.write() as session:
+            lapse_agreements(session, clock.now())
+        assert states(database, deal, agreement_id) == ("signed_one", "in_force")
+        run_until_quiet(database)
+    assert states(database, deal, agreement_id) == ("in_force", "in_force")
+
+
+def test_no_deadline_overtakes_the_word_that_a_plan_stands(database: Database) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids[:1])
+    sign(database, deal, "keller", ids[1])
+    with clock.frozen(MONDAY + dt.timedelta(days=3) - dt.timedelta(minutes=1)):
+        sign_only(database, deal, provider_of(database, deal, ids[1]), ids[1])
+        settle_events(database)
+        deliver_messages(database)
+    with clock.frozen(MONDAY + dt.timedelta(days=9)):
+        with database.write() as session:
+            lapse_agreements(session, clock.now())
+        run_until_quiet(database)
+    for agreement_id in ids:
+        provider = provider_of(database, deal, agreement_id)
+        assert states(database, deal, agreement_id, provider) == ("in_force", "in_force")
+        assert minutes_of(database, deal, provider) == (0, 2400)
+
+
+def test_a_word_that_comes_after_nobody_waited_any_more_is_told_to_the_managers_of_both(database: Database) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    with clock.frozen(MONDAY + dt.timedelta(days=3) - dt.timedelta(minutes=1)):
+        sign_only(database, deal, "yilmaz", agreement_id)
+    with clock.frozen(MONDAY + dt.timedelta(days=10, hours=2)):
         with database.write() as session:
             lapse_agreements(session, clock.now())
         run_until_quiet(database)

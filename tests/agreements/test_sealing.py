@@ -24,6 +24,7 @@ from app.partners.rules import OWED
 from app.requests.models import WorkRequest
 from app.worker import run_until_quiet
 from ledger.fsck import check_log
+from tests.agreements.test_amending import check_both_hold, propose, sign_amendment
 from tests.agreements.world import (
     Deal,
     at,
@@ -251,6 +252,50 @@ def test_a_key_that_was_locked_before_signs_nothing_under_an_older_checkpoint(da
     run_until_quiet(database)
     with database.read() as session:
         assert session.get(Agreement, (deal.firms["yilmaz"].id, agreement_id)) is None
+
+
+def test_a_key_that_the_provider_locks_after_its_entry_leaves_nobody_bound_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    petra = second_manager(database, deal, "yilmaz")
+    sign_only(database, deal, "yilmaz", agreement_id, petra)
+    with clock.frozen(MONDAY + dt.timedelta(hours=1)):
+        lock_key(database, deal, "yilmaz", petra.person_id)
+    with clock.frozen(MONDAY + dt.timedelta(hours=2)):
+        run_until_quiet(database)
+    assert states(database, deal, agreement_id) == ("in_force", "in_force")
+    for key in ("keller", "yilmaz"):
+        assert verified(evidence_of(database, deal, key, agreement_id), tmp_path) == 0
+        with database.read() as session:
+            check_log(export_log(session, deal.firms[key].id))
+    with clock.frozen(MONDAY + dt.timedelta(hours=3)):
+        amendment_id = propose(database, deal, "keller", agreement_id, change={1: 300})
+        for key in ("keller", "yilmaz"):
+            sign_amendment(database, deal, key, amendment_id)
+    check_both_hold(database, deal, amendment_id, tmp_path)
+
+
+def test_a_stolen_key_that_the_providers_log_had_locked_before_binds_nobody(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deal = make_deal(database)
+    (agreement_id,) = drafted(database, deal)
+    sign(database, deal, "keller", agreement_id)
+    petra = second_manager(database, deal, "yilmaz")
+    lock_key(database, deal, "yilmaz", petra.person_id)
+    with monkeypatch.context() as careless:
+        careless.setattr("app.agreements.approving.check_signature", lambda *_: None)
+        careless.setattr("app.notary.actions.checks.check_record", lambda *_: None)
+        sign_only(database, deal, "yilmaz", agreement_id, petra)
+    run_until_quiet(database)
+    assert states(database, deal, agreement_id) == ("signed_one", "in_force")
+    with database.read() as session:
+        assert "agreement" not in session.scalars(
+            sa.select(LedgerEntry.type).where(LedgerEntry.firm_id == deal.firms["keller"].id)
+        )
 
 
 def leave(database: Database, deal: Deal, key: str, other: str, deed: str) -> None:

@@ -29,6 +29,8 @@ from app.notary.queries import evidence_file, key_document, passkey_kid
 from app.offers.models import Offer, OfferLine
 from app.partners.documents import FrameworkFacts, Party, load_template, render_framework
 from app.partners.models import Framework, Partnership
+from app.passkeys.actions import lock_passkey
+from app.passkeys.models import Passkey
 from app.plans.models import Plan, PlanLine
 from app.requests.models import Invitation, RequestFile, WorkRequest
 from app.worker import run_until_quiet
@@ -208,6 +210,19 @@ def lock_key(database: Database, deal: Deal, key: str, person_id: str) -> None:
         append_entry(
             session, firm_id, "key.revoke", "KeyRevoke", message, Display("key.revoke/1", "de", text), signatures
         )
+
+
+def lock_phone(database: Database, deal: Deal, key: str, person_id: str = "") -> None:
+    """A manager's phone is lost: its key signs nothing any more from this moment on; no record says so yet."""
+    actor = deal.actor(key)
+    with database.write() as session:
+        passkey = Passkey(
+            firm_id=actor.firm_id, id=new_id(), created_at=clock.now(), person_id=person_id or actor.person_id,
+            credential_id=new_id(), public_key=deal.passkeys[person_id or key].cose, user_handle="h", name="Handy",
+        )  # fmt: skip
+        session.add(passkey)
+        session.flush()
+        lock_passkey(session, passkey)
 
 
 def evidence_of(database: Database, deal: Deal, key: str, agreement_id: str) -> bytes:

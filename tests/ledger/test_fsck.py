@@ -11,7 +11,7 @@ from ledger import canonical, keys, records
 from ledger.encoding import from_b64, to_b64, to_hex
 from ledger.errors import VerificationError
 from ledger.evidence import evidence_hash
-from ledger.evidence_file import Proved
+from ledger.evidence_file import Counterpart, Proved, counterpart
 from ledger.fsck import check_log, export_log
 from ledger.head import append_entry, empty_head
 from ledger.leaf import parse_leaf
@@ -74,6 +74,58 @@ def edit(line: bytes, path: list[Any], value: Any) -> bytes:
         target = target[step]
     target[path[-1]] = value
     return canonical.dumps(whole) + b"\n"
+
+
+def place_of(world: World) -> Counterpart:
+    """Where the provider's log holds the agreement."""
+    proof = world.provider.prove(world.provider_seq).proof
+    return counterpart(world.provider.note(), world.provider.leaves[world.provider_seq], proof)
+
+
+def lines_with(world: World, *places: Counterpart, keys: tuple[int, ...] = (0,)) -> list[bytes]:
+    """The requester's log, with these places before its agreement."""
+    entries = world.requester.entries()
+    parts = [*entries[: world.seq], *places, *entries[world.seq :]]
+    partner = [(world.provider.prove(seq), world.provider.note()) for seq in keys]
+    return list(export_log(world.requester.origin, parts, (), partner))
+
+
+def test_a_partners_key_is_judged_by_where_its_own_log_holds_the_record() -> None:
+    world = make_world(noise=1)
+    lock = records.KeyRevoke(
+        **world.provider.common(to=world.provider.address),
+        purpose="passkey",
+        kid=to_hex(world.provider.kid),
+        reason="x",
+    )
+    provider = world.provider
+    locked = provider.enter(lock, lambda digest: [provider.sign_by_recovery(digest), provider.sign_by_seal(digest)])
+    assert first_bad(lines_with(world, keys=(0, locked))) == world.seq
+    assert check_log(lines_with(world, place_of(world), keys=(0, locked))).entries == world.requester.head.size
+
+
+PLACES: dict[str, Callable[[], list[Counterpart]]] = {
+    "of another record": lambda: [replace(place_of(WORLD), **vars(elsewhere(1)))],
+    "with another proof": lambda: [replace(place_of(WORLD), proof=(bytes(32), *place_of(WORLD).proof[1:]))],
+    "under the own checkpoint": lambda: [replace(place_of(WORLD), checkpoint=OWN.note())],
+    "in the own log": lambda: [counterpart(OWN.note(), OWN.leaves[WORLD.seq], OWN.prove(WORLD.seq).proof)],
+    "told twice": lambda: [place_of(WORLD), place_of(WORLD)],
+    "without a leaf": lambda: [counterpart(WORLD.provider.note())],
+}
+
+
+def elsewhere(seq: int) -> Counterpart:
+    return counterpart(WORLD.provider.note(), WORLD.provider.leaves[seq], WORLD.provider.prove(seq).proof)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_place_in_a_partners_log_that_does_not_hold_is_named(name: str) -> None:
+    assert check_log(lines_with(WORLD, place_of(WORLD))).entries == OWN.head.size
+    assert first_bad(lines_with(WORLD, *PLACES[name]())) == WORLD.seq
+
+
+def test_a_place_in_the_log_of_a_stranger_is_refused() -> None:
+    assert first_bad(lines_with(WORLD, place_of(make_world("other.example/")))) == WORLD.seq
 
 
 FAULTS: dict[str, Callable[[bytes], bytes]] = {

@@ -570,6 +570,28 @@ def test_a_cancellation_by_right_of_a_clause_needs_one_side_only(basis: str, hol
     assert report.failed == (() if holds else (10,))
 
 
+def test_a_replaced_record_is_judged_by_where_the_other_log_holds_it() -> None:
+    world = make_world(noise=0)
+    own, other = world.requester, world.provider
+    digest = to_hex(typed.digest("Agreement", world.agreement.message()))
+    end = records.Cancellation(
+        **own.common(to=other.address, text="Storno", supersedes=digest), agreement=digest, basis="§ 7",
+        line_numbers=(), currency="EUR", fee_cents=0, reason="Auftrag entfallen",
+    )  # fmt: skip
+    seq = own.enter(end, lambda one: [own.sign_by_passkey(one), own.sign_by_seal(one)], "Storno")
+    place = counterpart(other.note(), other.leaves[world.provider_seq], other.prove(world.provider_seq).proof)
+    lock = records.KeyRevoke(**other.common(to=other.address), purpose="passkey", kid=to_hex(other.kid), reason="x")
+    locked = other.enter(lock, lambda one: [other.sign_by_recovery(one), other.sign_by_seal(one)])
+    file = EvidenceFile(
+        record=own.prove(seq), checkpoint=own.note(), keys=(own.prove(0), other.prove(0), other.prove(locked)),
+        chain=(own.prove(world.seq),), counterpart=counterpart(other.note()), places=(place,),
+    )  # fmt: skip
+    assert verify_bundle(build_file(file)).holds
+    stranger = counterpart(other.note(), other.leaves[0], other.prove(0).proof)
+    for places in ((), (place, place), (place, stranger), (stranger,), (replace(place, checkpoint=own.note()),)):
+        assert verify_bundle(build_file(replace(file, places=places))).failed == (11,)
+
+
 def test_erased_content_leaves_the_proof_of_existence() -> None:
     world = make_world(noise=0)
     own = world.requester
