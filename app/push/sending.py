@@ -8,15 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 
 import aiohttp
 import structlog
 
 from app.core.errors import RuleBroken
 from app.push.encryption import encrypt_for
-from app.push.payload import Payload
-from app.push.rules import check_endpoint, origin_of, retry_after_s
+from app.push.payload import Letter
+from app.push.rules import Outcome, Result, check_endpoint, origin_of, retry_after_s
 from app.push.vapid import VapidHeaders
 
 log = structlog.get_logger()
@@ -28,37 +27,6 @@ BREAK_AFTER = 8
 MOST_ANSWER_BYTES = 2048
 TAKEN = (200, 201, 202)
 FORGOTTEN = (404, 410)
-
-
-class Outcome(StrEnum):
-    """What became of one try."""
-
-    SENT = "sent"
-    GONE = "gone"
-    REFUSED = "refused"
-    LATER = "later"
-
-
-@dataclass(frozen=True)
-class Letter:
-    """One encrypted message to be: where to, for which keys, with what."""
-
-    key: tuple[str, str]
-    """(firm_id, id) of the delivery"""
-    endpoint: str
-    p256dh: str
-    auth: str
-    payload: Payload
-    attempts: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """The outcome of one letter; `wait_s` until the next try, for LATER."""
-
-    key: tuple[str, str]
-    outcome: Outcome
-    wait_s: int = 0
 
 
 @dataclass(frozen=True)

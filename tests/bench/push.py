@@ -14,8 +14,9 @@ from py_vapid import Vapid02
 from pywebpush import WebPusher, webpush
 
 from app.push.encryption import encrypt_for
-from app.push.payload import Payload
-from app.push.sending import Letter, Outcome, postman
+from app.push.payload import Letter, Payload
+from app.push.rules import Outcome
+from app.push.sending import postman
 from app.push.vapid import VapidHeaders
 from tests.bench.figure import Figure, alternating_s, figure
 from tests.push.service import Phone, to_text, vapid_fault
