@@ -7,6 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONPATH := $(CURDIR)
+# images that forbid bytecode would have web and worker compile the whole house at every start
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test audit lint types contracts unit browser bench clean
 

@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 import structlog
-from huey import PostgresHuey, RedisHuey, SqliteHuey, crontab
 from sqlalchemy.exc import OperationalError
 
 from app.config import Config, ConfigError, load_config
@@ -165,6 +164,8 @@ def enqueue(config: Config) -> None:
 @cache
 def task_engine(config: Config) -> Any:
     """The engine with its tasks, for the web (to enqueue) and the worker (to run)."""
+    from huey import crontab
+
     engine = _engine_for(config)
 
     def run_due() -> None:
@@ -186,6 +187,8 @@ def task_engine(config: Config) -> Any:
 
 
 def _engine_for(config: Config) -> Any:
+    from huey import PostgresHuey, RedisHuey, SqliteHuey  # with all its databases: not before the first thing is done
+
     url = config.queue_url or ("" if config.is_embedded else config.database_url)
     if url.startswith("redis"):
         return RedisHuey("werkring", url=url, results=False)

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from eth_keys.backends import get_backend
 
 from ledger.canonical import check_depth
 from ledger.encoding import from_b64url, from_hex, to_b64url, to_hex
@@ -34,13 +33,6 @@ _HALF_ORDER = (SECP256K1_ORDER // 2).to_bytes(32, "big")
 _RECOVERY_ID = {27: b"\x00", 28: b"\x01"}
 
 PasskeyKey = bytes | ec.EllipticCurvePublicKey
-
-
-def assert_fast_backend() -> None:
-    """Raises RuntimeError where eth-keys would sign in pure Python: right, but 20 to 50 times slower."""
-    name = type(get_backend()).__name__
-    if name != "CoinCurveECCBackend":
-        raise RuntimeError(f"eth-keys must use coincurve, not {name}; install coincurve")
 
 
 def verify_passkey(

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -86,22 +87,21 @@ class PlanRow:
 
 
 def free_for_matching(
-    session: Session, firm_id: str, process_key: str | None, first_week: str, last_week: str, least_min: int = 1
+    session: Session, firm_id: str, process_key: str | None, first_week: str, last_week: str
 ) -> list[FreeWeek]:
     """Free minutes of the firm's ready machines that do the process, by machine and week; one query.
 
     Without a process: of all ready machines. The current week counts only from tomorrow on, past ones not at all.
     """
     current = week_of(clock.today())
-    query = (
-        sa.select(CapacityWindow.machine_id, CapacityWindow.week, FREE)
-        .where(CapacityWindow.firm_id == firm_id)
-        .where(CapacityWindow.week >= max(first_week, current), CapacityWindow.week <= last_week, least_min <= FREE)
-        .where(CapacityWindow.machine_id.in_(_ready_machines(firm_id, process_key)))
-        .order_by(CapacityWindow.machine_id, CapacityWindow.week)
-    )
-    found = list(map(FreeWeek._make, session.execute(query)))
-    return found if first_week > current else _without_past_days(session, firm_id, found, current, least_min)
+    asked = {"firm_id": firm_id, "first_week": max(first_week, current), "last_week": last_week}
+    if process_key is not None:
+        asked["process_key"] = process_key
+    session.flush()
+    # on the bare connection: the session's own way costs as much again for every firm asked
+    rows = session.connection().execute(_free_statement(process_key is not None), asked)
+    found = list(map(FreeWeek._make, rows))
+    return found if first_week > current else _without_past_days(session, firm_id, found, current)
 
 
 def own_free_by_week(session: Session, firm_id: str, process_key: str, first: str, last: str) -> dict[str, int]:
@@ -171,24 +171,34 @@ def closures(session: Session, firm_id: str, site_id: str, since: dt.date) -> Se
     return session.scalars(query.order_by(Closure.first_day, Closure.id)).all()
 
 
-def _ready_machines(firm_id: str, process_key: str | None) -> sa.Select[str]:
-    query = sa.select(Machine.id).where(Machine.firm_id == firm_id, Machine.state == "ready")
-    if process_key is None:
+@cache
+def _free_statement(has_process: bool) -> sa.Select[str, str, int]:
+    """Built once: SQLAlchemy takes longer to put it together than the database to answer it."""
+    return (
+        sa.select(CapacityWindow.machine_id, CapacityWindow.week, FREE)
+        .where(CapacityWindow.firm_id == sa.bindparam("firm_id"), FREE > 0)
+        .where(CapacityWindow.week >= sa.bindparam("first_week"), CapacityWindow.week <= sa.bindparam("last_week"))
+        .where(CapacityWindow.machine_id.in_(_ready_machines(has_process)))
+        .order_by(CapacityWindow.machine_id, CapacityWindow.week)
+    )
+
+
+def _ready_machines(has_process: bool) -> sa.Select[str]:
+    query = sa.select(Machine.id).where(Machine.firm_id == sa.bindparam("firm_id"), Machine.state == "ready")
+    if not has_process:
         return query
     return query.join(
         Capability, (Capability.firm_id == Machine.firm_id) & (Capability.machine_id == Machine.id)
-    ).where(Capability.process_key == process_key)
+    ).where(Capability.process_key == sa.bindparam("process_key"))
 
 
-def _without_past_days(
-    session: Session, firm_id: str, found: list[FreeWeek], current: str, least_min: int
-) -> list[FreeWeek]:
+def _without_past_days(session: Session, firm_id: str, found: list[FreeWeek], current: str) -> list[FreeWeek]:
     """Lower the current week to what its remaining days allow."""
     left = _left_this_week(session, firm_id)
     lowered = [
         row._replace(free_min=min(row.free_min, left[row.machine_id])) if row.week == current else row for row in found
     ]
-    return [row for row in lowered if row.free_min >= least_min]
+    return [row for row in lowered if row.free_min > 0]
 
 
 def _left_this_week(session: Session, firm_id: str) -> dict[str, int]:

@@ -10,8 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.capacity.models import CapacityWindow
-from app.capacity.queries import FREE, free_for_matching
+from app.capacity.queries import free_for_matching
 from app.core import clock
 from app.core.units import distance_km, week_of
 from app.firms.models import Site
@@ -142,15 +141,13 @@ def _machines(session: Session, firm_id: str, request: WorkRequest, need: Requir
     asked: dict[str, Any] = {
         "firm_id": firm_id,
         "process_key": need.process_key,
-        "first_week": need.first_week,
-        "last_week": need.last_week,
         "today": clock.today(),
     }
     has_process = need.process_key is not None
     able = session.execute(_able_statement(has_process), asked).all()
     if not able:
         return {}
-    free = _free_windows(session, firm_id, need, asked)
+    free = _free_windows(session, firm_id, need)
     rates = {row.machine_id: row.rate_cents_per_hour for row in session.execute(_rate_statement(has_process), asked)}
     abilities: dict[str, tuple[CapabilityFacts, ...]] = {}
     for row in able:
@@ -173,17 +170,11 @@ def _machines(session: Session, firm_id: str, request: WorkRequest, need: Requir
     }
 
 
-def _free_windows(
-    session: Session, firm_id: str, need: Requirement, asked: dict[str, Any]
-) -> dict[str, list[tuple[str, int]]]:
-    """Free minutes by machine, week by week. The week that runs counts only from tomorrow on: capacity knows how."""
+def _free_windows(session: Session, firm_id: str, need: Requirement) -> dict[str, list[tuple[str, int]]]:
+    """Free minutes by machine, week by week."""
     free: dict[str, list[tuple[str, int]]] = {}
-    if need.first_week <= week_of(clock.today()):
-        for window in free_for_matching(session, firm_id, need.process_key, need.first_week, need.last_week):
-            free.setdefault(window.machine_id, []).append((window.week, window.free_min))
-        return free
-    for machine_id, week, minutes in session.execute(_free_statement(need.process_key is not None), asked):
-        free.setdefault(machine_id, []).append((week, minutes))
+    for window in free_for_matching(session, firm_id, need.process_key, need.first_week, need.last_week):
+        free.setdefault(window.machine_id, []).append((window.week, window.free_min))
     return free
 
 
@@ -204,18 +195,6 @@ def _able_statement(has_process: bool) -> sa.Select[Any]:
         .order_by(Machine.id, Capability.process_key)
     )  # fmt: skip
     return query.where(Capability.process_key == sa.bindparam("process_key")) if has_process else query
-
-
-@cache
-def _free_statement(has_process: bool) -> sa.Select[str, str, int]:
-    """The one query over many rows, by the index on (firm, week)."""
-    return (
-        sa.select(CapacityWindow.machine_id, CapacityWindow.week, FREE)
-        .where(CapacityWindow.firm_id == sa.bindparam("firm_id"), CapacityWindow.machine_id.in_(_able_ids(has_process)))
-        .where(CapacityWindow.week >= sa.bindparam("first_week"), CapacityWindow.week <= sa.bindparam("last_week"))
-        .where(FREE > 0)
-        .order_by(CapacityWindow.machine_id, CapacityWindow.week)
-    )
 
 
 @cache

@@ -1,8 +1,9 @@
 """Offers of the acting firm: what waits for an answer here, what we answered, and what partners offered to us."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from app.partners.queries import find_partnership, is_linked, may_send
 from app.requests.models import Question, Receipt, WorkRequest
 from app.requests.queries import ANSWERABLE
 
+FIRM = sa.bindparam("firm_id", type_=sa.String)
 LIVE = ("submitted", "selected", "partly_selected", "accepted")
 
 
@@ -58,30 +60,40 @@ class OfferView:
 
 def inbox(session: Session, firm_id: str, since: dt.datetime) -> list[InboxRow]:
     """Requests of partners whose deadline is after `since`, the earliest deadline first; ended ones too."""
-    unread = _unread(firm_id)
-    found: sa.Result[Any] = session.execute(
+    found: sa.Result[Any] = session.execute(_inbox_statement(), {"firm_id": firm_id, "since": since})
+    return [InboxRow(*list(row)) for row in found]
+
+
+@cache
+def _inbox_statement() -> sa.Select[*tuple[Any, ...]]:
+    """Built once, as `_waiting_statement`: SQLAlchemy takes longer to put them together than the database to answer."""
+    return (
         sa.select(
             WorkRequest.id, WorkRequest.partner_id, Partnership.short_name, WorkRequest.kind, WorkRequest.title,
             WorkRequest.process_key, WorkRequest.pack, WorkRequest.need_min, WorkRequest.part_count,
             WorkRequest.first_week, WorkRequest.last_week, WorkRequest.reply_by, WorkRequest.state,
-            is_linked(firm_id), _proposed(firm_id), _fits(firm_id), sa.func.coalesce(Receipt.answer, ""), unread,
+            is_linked(FIRM), _proposed(), _fits(), sa.func.coalesce(Receipt.answer, ""), _unread(),
         )
         .join(
             Partnership,
             (Partnership.firm_id == WorkRequest.firm_id) & (Partnership.partner_id == WorkRequest.partner_id),
         )
         .outerjoin(Receipt, (Receipt.firm_id == WorkRequest.firm_id) & (Receipt.request_id == WorkRequest.id))
-        .where(WorkRequest.firm_id == firm_id, WorkRequest.side == "theirs", WorkRequest.reply_by > since)
+        .where(WorkRequest.firm_id == FIRM, WorkRequest.side == "theirs", WorkRequest.reply_by > sa.bindparam("since"))
         .order_by(WorkRequest.reply_by, WorkRequest.id)
         .limit(200)
     )  # fmt: skip
-    return [InboxRow(*list(row)) for row in found]
 
 
 def waiting_count(session: Session, firm_id: str, now: dt.datetime) -> int:
     """How many fitting requests wait for our answer: the number on the tab."""
+    return session.scalar(_waiting_statement(), {"firm_id": firm_id, "now": now}) or 0
+
+
+@cache
+def _waiting_statement() -> sa.Select[int]:
     is_waiting = sa.or_(Receipt.answer == "", Receipt.answer.is_(None))
-    query = (
+    return (
         sa.select(sa.func.count())
         .select_from(WorkRequest)
         .join(
@@ -89,11 +101,10 @@ def waiting_count(session: Session, firm_id: str, now: dt.datetime) -> int:
             (Partnership.firm_id == WorkRequest.firm_id) & (Partnership.partner_id == WorkRequest.partner_id),
         )
         .outerjoin(Receipt, (Receipt.firm_id == WorkRequest.firm_id) & (Receipt.request_id == WorkRequest.id))
-        .where(WorkRequest.firm_id == firm_id, WorkRequest.side == "theirs", WorkRequest.state.in_(ANSWERABLE))
-        .where(is_linked(firm_id))
-        .where(WorkRequest.reply_by > now, is_waiting, _fits(firm_id))
+        .where(WorkRequest.firm_id == FIRM, WorkRequest.side == "theirs", WorkRequest.state.in_(ANSWERABLE))
+        .where(is_linked(FIRM))
+        .where(WorkRequest.reply_by > sa.bindparam("now"), is_waiting, _fits())
     )
-    return session.scalar(query) or 0
 
 
 def asked_of(session: Session, request: WorkRequest) -> Asked:
@@ -139,17 +150,21 @@ def received_offers(session: Session, firm_id: str, request_id: str) -> list[Off
         .where(Offer.firm_id == firm_id, Offer.request_id == request_id, Offer.side == "theirs", Offer.state.in_(LIVE))
         .order_by(Offer.partner_id, Offer.id)
     ).all()
-    return [OfferView(offer, lines_of(session, firm_id, offer.id)) for offer in offers]
+    lines = _lines_of_all(session, firm_id, [offer.id for offer in offers])
+    return [OfferView(offer, tuple(line for line in lines if line.offer_id == offer.id)) for offer in offers]
 
 
 def lines_of(session: Session, firm_id: str, offer_id: str) -> tuple[OfferLine, ...]:
     """The lines of one offer, the earliest week first."""
-    found = session.scalars(
+    return tuple(_lines_of_all(session, firm_id, [offer_id]))
+
+
+def _lines_of_all(session: Session, firm_id: str, offer_ids: Collection[str]) -> Sequence[OfferLine]:
+    return session.scalars(
         sa.select(OfferLine)
-        .where(OfferLine.firm_id == firm_id, OfferLine.offer_id == offer_id)
+        .where(OfferLine.firm_id == firm_id, OfferLine.offer_id.in_(offer_ids))
         .order_by(OfferLine.week, OfferLine.machine_name, OfferLine.id)
-    )
-    return tuple(found)
+    ).all()
 
 
 def live_offers(session: Session, firm_id: str, request_id: str, side: str, partner_id: str = "") -> Sequence[Offer]:
@@ -171,28 +186,28 @@ def version_count(session: Session, firm_id: str, request_id: str, partner_id: s
     )
 
 
-def _proposed(firm_id: str) -> sa.ScalarSelect[int]:
+def _proposed() -> sa.ScalarSelect[int]:
     return (
         sa.select(sa.func.coalesce(sa.func.sum(MatchProposal.minutes), 0))
-        .where(MatchProposal.firm_id == firm_id, MatchProposal.request_id == WorkRequest.id)
+        .where(MatchProposal.firm_id == FIRM, MatchProposal.request_id == WorkRequest.id)
         .correlate(WorkRequest)
         .scalar_subquery()
     )
 
 
-def _fits(firm_id: str) -> sa.Exists:
+def _fits() -> sa.Exists:
     return (
         sa.exists()
-        .where(MatchVerdict.firm_id == firm_id, MatchVerdict.request_id == WorkRequest.id, MatchVerdict.answer != "no")
+        .where(MatchVerdict.firm_id == FIRM, MatchVerdict.request_id == WorkRequest.id, MatchVerdict.answer != "no")
         .correlate(WorkRequest)
     )
 
 
-def _unread(firm_id: str) -> sa.ScalarSelect[int]:
+def _unread() -> sa.ScalarSelect[int]:
     return (
         sa.select(sa.func.count())
         .select_from(Question)
-        .where(Question.firm_id == firm_id, Question.request_id == WorkRequest.id)
+        .where(Question.firm_id == FIRM, Question.request_id == WorkRequest.id)
         .where(Question.is_ours.is_(False), Question.seen_at.is_(None))
         .correlate(WorkRequest)
         .scalar_subquery()

@@ -183,7 +183,7 @@ def own_words(session: Session, firm_id: str) -> str:
     return fingerprint_words(genesis_digest(session, firm_id))
 
 
-def is_linked(firm_id: str) -> sa.ColumnElement[bool]:
+def is_linked(firm_id: str | sa.BindParameter[str]) -> sa.ColumnElement[bool]:
     """Of a partnership in a statement: it holds, does not rest, and we have not blocked the partner."""
     return sa.and_(Partnership.state == "active", ~_blocked(firm_id))
 
@@ -216,7 +216,7 @@ def _count(session: Session, firm_id: str, states: frozenset[str]) -> int:
     return session.scalar(query) or 0
 
 
-def _blocked(firm_id: str) -> sa.ColumnElement[bool]:
+def _blocked(firm_id: str | sa.BindParameter[str]) -> sa.ColumnElement[bool]:
     return (
         sa.select(sa.literal(1))
         .where(BlockedFirm.firm_id == firm_id, BlockedFirm.address == Partnership.address)

@@ -10,7 +10,7 @@ from app.core.words import N_
 from app.firms.access import Actor
 from app.firms.actions import note_views
 from app.firms.queries import firm_version
-from app.offers.queries import received_offers
+from app.offers.queries import live_offers
 from app.plans.greedy import build_greedy
 from app.plans.models import Plan
 from app.plans.queries import (
@@ -170,8 +170,6 @@ def _share(plan: Plan, partner_id: str, lines: tuple[LineOfPlan, ...]) -> Share:
 
 def _note_offers_seen(session: Session, actor: Actor, request_id: str) -> None:
     """Hours and prices are the partners' own; each may know that somebody here looked at them."""
-    views = [
-        (view.offer.partner_id, view.offer.id, view.offer.version)
-        for view in received_offers(session, actor.firm_id, request_id)
-    ]
+    offers = live_offers(session, actor.firm_id, request_id, "theirs")
+    views = [(offer.partner_id, offer.id, offer.version) for offer in offers]
     note_views(world().database(), session, actor, "offer", views)

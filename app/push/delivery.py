@@ -20,10 +20,9 @@ from app.passkeys.queries import is_living
 from app.push.mails import send_due_mails
 from app.push.messages import KINDS
 from app.push.models import Alert, PushDelivery, PushDevice
-from app.push.payload import build_payload
+from app.push.payload import Letter, build_payload
 from app.push.queries import live_devices, quiet_of
-from app.push.rules import LEASE, LONGEST_TRY, end_of_quiet
-from app.push.sending import Letter, Outcome, Result, postman
+from app.push.rules import LEASE, LONGEST_TRY, Outcome, Result, end_of_quiet
 from app.push.vapid import VapidHeaders, vapid_key, vapid_public_key
 
 __all__ = ["send_due_alerts", "send_due_mails"]
@@ -102,6 +101,8 @@ def _run(database: Database, config: Config) -> None:
 
 async def _send_batches(database: Database, config: Config, letters: list[Letter]) -> None:
     """One session for all batches. Nothing is in flight while the database is asked, so it may block."""
+    from app.push.sending import postman  # with aiohttp, which the web never needs: a tenth of its start
+
     async with postman(_vapid(database, config), config.push_test_hosts) as post:
         while letters:
             note_results(database, await post.send_all(letters, clock.now()))

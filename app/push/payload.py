@@ -42,6 +42,19 @@ class Payload:
     is_urgent: bool
 
 
+@dataclass(frozen=True)
+class Letter:
+    """One encrypted message to be: where to, for which keys, with what."""
+
+    key: tuple[str, str]
+    """(firm_id, id) of the delivery"""
+    endpoint: str
+    p256dh: str
+    auth: str
+    payload: Payload
+    attempts: int
+
+
 def build_payload(
     session: Session, config: Config, alert: Alert, device: PushDevice, person: Person, now: dt.datetime
 ) -> Payload:

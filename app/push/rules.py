@@ -127,6 +127,24 @@ def retry_after_s(header: str | None, now: dt.datetime, attempts: int) -> int:
     return BACKOFF_S[min(max(attempts, 1), len(BACKOFF_S)) - 1]
 
 
+class Outcome(StrEnum):
+    """What became of one try."""
+
+    SENT = "sent"
+    GONE = "gone"
+    REFUSED = "refused"
+    LATER = "later"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one letter; `wait_s` until the next try, for LATER."""
+
+    key: tuple[str, str]
+    outcome: Outcome
+    wait_s: int = 0
+
+
 class Health(StrEnum):
     """The light of one device."""
 

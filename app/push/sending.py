@@ -8,16 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
 import aiohttp
 import structlog
-from pywebpush import WebPushException, webpush_async
 
 from app.core.errors import RuleBroken
-from app.push.payload import Payload
-from app.push.rules import check_endpoint, origin_of, retry_after_s
+from app.push.encryption import encrypt_for
+from app.push.payload import Letter
+from app.push.rules import Outcome, Result, check_endpoint, origin_of, retry_after_s
 from app.push.vapid import VapidHeaders
 
 log = structlog.get_logger()
@@ -27,52 +25,16 @@ MOST_PER_ORIGIN = 16
 BREAK_AFTER = 8
 """So many faults of one service in one run: the rest of its messages wait instead of queueing up for timeouts"""
 MOST_ANSWER_BYTES = 2048
-CREATED = 201
+TAKEN = (200, 201, 202)
 FORGOTTEN = (404, 410)
-
-
-class Outcome(StrEnum):
-    """What became of one try."""
-
-    SENT = "sent"
-    GONE = "gone"
-    REFUSED = "refused"
-    LATER = "later"
-
-
-@dataclass(frozen=True)
-class Letter:
-    """One encrypted message to be: where to, for which keys, with what."""
-
-    key: tuple[str, str]
-    """(firm_id, id) of the delivery"""
-    endpoint: str
-    p256dh: str
-    auth: str
-    payload: Payload
-    attempts: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """The outcome of one letter; `wait_s` until the next try, for LATER."""
-
-    key: tuple[str, str]
-    outcome: Outcome
-    wait_s: int = 0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What pywebpush needs of a service's answer."""
+    """What counts of a service's answer."""
 
     status: int
-    reason: str
-    headers: Any
-    body: str
-
-    async def text(self) -> str:
-        return self.body
+    retry_after: str | None
 
 
 class Postman:
@@ -106,46 +68,29 @@ class Postman:
 
     async def _try(self, letter: Letter, origin: str, now: dt.datetime) -> Result:
         try:
-            await self._post(letter, origin)
-        except WebPushException as error:
-            return _judge(letter, error, now)
+            answer = await self._post(letter, origin)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.info("push service silent", origin=origin, kind=type(error).__name__)
             return Result(letter.key, Outcome.LATER, retry_after_s(None, now, letter.attempts))
         except ValueError as error:
             log.warning("push not possible", origin=origin, kind=type(error).__name__)
             return Result(letter.key, Outcome.REFUSED)
-        return Result(letter.key, Outcome.SENT)
+        return _judge(letter, origin, answer, now)
 
-    async def _post(self, letter: Letter, origin: str) -> None:
-        headers: dict[str, str | int | float] = {
+    async def _post(self, letter: Letter, origin: str) -> Answer:
+        headers = {
             "Authorization": self._vapid.header_for(origin),
+            "Content-Encoding": "aes128gcm",
+            "TTL": str(letter.payload.ttl_s),
             "Urgency": "high" if letter.payload.is_urgent else "normal",
             "Topic": _topic(letter.payload.tag),
         }
-        await webpush_async(
-            {"endpoint": letter.endpoint, "keys": {"p256dh": letter.p256dh, "auth": letter.auth}},
-            data=letter.payload.body,
-            ttl=letter.payload.ttl_s,
-            headers=headers,
-            aiohttp_session=_Door(self._client),
-        )
-
-
-class _Door:
-    """The session as pywebpush sees it: its own post would follow redirects, wait for hours and read without end."""
-
-    def __init__(self, client: aiohttp.ClientSession) -> None:
-        self._client = client
-
-    async def post(self, url: str, *, data: bytes, headers: dict[str, str], timeout: object = None) -> Answer:
-        async with self._client.post(url, data=data, headers=headers, timeout=TIMEOUT, allow_redirects=False) as got:
-            if got.status == CREATED:  # nothing more to learn; the body, if any, is dropped with the connection
-                return Answer(got.status, "", got.headers, "")
-            body = await got.content.read(MOST_ANSWER_BYTES)
-            if not got.content.at_eof():
-                got.close()  # the rest is not read: this connection cannot be used again
-            return Answer(got.status, got.reason or "", got.headers, body.decode("utf-8", "replace"))
+        sealed = encrypt_for(letter.p256dh, letter.auth, letter.payload.body)
+        async with self._client.post(letter.endpoint, data=sealed, headers=headers, allow_redirects=False) as got:
+            if got.status not in TAKEN:
+                # a short reason is read, so that the connection stays good; a long one ends with it
+                await got.content.read(MOST_ANSWER_BYTES)
+            return Answer(got.status, got.headers.get("Retry-After"))
 
 
 @asynccontextmanager
@@ -158,14 +103,15 @@ async def postman(vapid: VapidHeaders, test_hosts: Collection[str]) -> AsyncIter
         yield Postman(client, vapid, test_hosts)
 
 
-def _judge(letter: Letter, error: WebPushException, now: dt.datetime) -> Result:
+def _judge(letter: Letter, origin: str, answer: Answer, now: dt.datetime) -> Result:
     """4xx is about this message or subscription, 5xx and 429 about the moment; a redirect is never followed."""
-    status = error.status_code or 0
-    if status in FORGOTTEN:
+    if answer.status in TAKEN:
+        return Result(letter.key, Outcome.SENT)
+    if answer.status in FORGOTTEN:
         return Result(letter.key, Outcome.GONE)
-    if status in (408, 429) or status >= 500:
-        return Result(letter.key, Outcome.LATER, retry_after_s(error.retry_after, now, letter.attempts))
-    log.warning("push refused", origin=origin_of(letter.endpoint), status=status)
+    if answer.status in (408, 429) or answer.status >= 500:
+        return Result(letter.key, Outcome.LATER, retry_after_s(answer.retry_after, now, letter.attempts))
+    log.warning("push refused", origin=origin, status=answer.status)
     return Result(letter.key, Outcome.REFUSED)
 
 

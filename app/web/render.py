@@ -58,7 +58,9 @@ def prepare_rendering(app: Flask) -> None:
         said=said,
         percent=percent_of,
     )
-    app.jinja_env.globals["weeks_from"] = weeks_from
+    app.jinja_env.globals.update(
+        weeks_from=weeks_from, static_url=static_url, csrf_token=csrf_token, once_key=new_secret
+    )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_context)
@@ -130,9 +132,6 @@ def _context() -> dict[str, Any]:
         "lang": str(get_locale() or "de"),
         "world": _world_context(),
         "tabs": world().tabs(actor) if actor else [],
-        "static_url": static_url,
-        "csrf_token": csrf_token,
-        "once_key": new_secret,
         "receipt": _receipt(),
         "path": request.path,
     }

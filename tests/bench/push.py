@@ -1,4 +1,4 @@
-"""Messages per second over keep-alive connections, against the cryptography alone and pywebpush's own session."""
+"""Messages per second over keep-alive connections, against pywebpush's cryptography alone and its own session."""
 
 import asyncio
 import datetime as dt
@@ -6,31 +6,29 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import socket
-import time
 import warnings
-from collections.abc import Callable
-from statistics import median
-from typing import Any
 
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02
 from pywebpush import WebPusher, webpush
 
-from app.push.payload import Payload
-from app.push.sending import Letter, Outcome, postman
+from app.push.encryption import encrypt_for
+from app.push.payload import Letter, Payload
+from app.push.rules import Outcome
+from app.push.sending import postman
 from app.push.vapid import VapidHeaders
+from tests.bench.figure import Figure, alternating_s, figure
 from tests.push.service import Phone, to_text, vapid_fault
 
 MESSAGES = 400
-ROUNDS = 5
 GOAL = 0.5
-"""Share of the speed of the cryptography alone"""
+"""Share of the speed of pywebpush's cryptography alone, which ours does not touch; ours alone is told beside it"""
 BODY = json.dumps({"web_push": 8030, "notification": {"title": "40 h Fräsen in KW 48?", "body": "x" * 600}}).encode()
 NOW = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.UTC)
 
 
-def run() -> list[dict[str, Any]]:
+def run() -> list[Figure]:
     """Return one figure: messages a second sent by the postman; floor the cryptography alone, peer pywebpush and requests.
 
     `ok`: the first message is believed and decrypts, all arrive, and the ratio to the floor reaches the goal.
@@ -42,23 +40,24 @@ def run() -> list[dict[str, Any]]:
     try:
         phone = Phone(f"http://127.0.0.1:{ours.recv()}", "/push/1")
         is_right = _is_believed(key, phone, ours)
-        floor = _per_second(lambda: _encrypt_only(phone))
-        value = _per_second(lambda: _send_all(key, phone))
-        peer = _per_second(lambda: _send_with_requests(key, phone))
+        ours_s, floor_s, peer_s, own_crypto_s = alternating_s(
+            [
+                lambda: _send_all(key, phone),
+                lambda: _encrypt_only(phone),
+                lambda: _send_with_requests(key, phone),
+                lambda: _encrypt_ourselves(phone),
+            ]
+        )
     finally:
         server.terminate()
         server.join()
+    share = floor_s / ours_s
     return [
-        {
-            "name": "push_messages_per_s",
-            "value": round(value),
-            "floor": round(floor),
-            "peer": round(peer),
-            "ratio": round(value / floor, 3),
-            "goal": GOAL,
-            "ok": is_right and value / floor >= GOAL,
-        }
-    ]
+        figure(
+            "push_messages_per_s", MESSAGES / ours_s, floor=MESSAGES / floor_s, peer=MESSAGES / peer_s, ratio=share,
+            goal=GOAL, is_good=is_right and share >= GOAL, own_crypto_per_s=round(MESSAGES / own_crypto_s),
+        )
+    ]  # fmt: skip
 
 
 def serve(pipe: "multiprocessing.connection.Connection") -> None:
@@ -112,6 +111,11 @@ def _encrypt_only(phone: Phone) -> None:
         WebPusher(phone.json()).encode(BODY)
 
 
+def _encrypt_ourselves(phone: Phone) -> None:
+    for _ in range(MESSAGES):
+        encrypt_for(phone.p256dh, to_text(phone.auth), BODY)
+
+
 def _send_all(key: Vapid02, phone: Phone, count: int = MESSAGES) -> None:
     letter = Letter(("firm", "1"), phone.endpoint, phone.p256dh, to_text(phone.auth), Payload(BODY, "t", 60, True), 1)
 
@@ -130,15 +134,3 @@ def _send_with_requests(key: Vapid02, phone: Phone) -> None:
         for _ in range(MESSAGES):
             claims: dict[str, str | int] = {"sub": "mailto:betrieb@werkring.example"}
             webpush(phone.json(), BODY, key, claims, timeout=5, ttl=60, requests_session=session)  # type: ignore[arg-type]
-
-
-def _per_second(work: Callable[[], None]) -> float:
-    """Median of the rounds after one to warm up."""
-    work()
-    return median(MESSAGES / _seconds(work) for _ in range(ROUNDS))
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

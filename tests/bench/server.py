@@ -13,6 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 START_S = 60
+NOT_TOLD = ("DATABASE_URL", "PYTHONDONTWRITEBYTECODE")
+"""`make run` keeps bytecode too: only the very first start of a node compiles"""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Server:
 def serving(folder: Path, **env: str) -> Iterator[Server]:
     """Granian as `flask serve` starts it, over the data folder; ends with the block."""
     port = free_port()
-    told = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    told = {name: value for name, value in os.environ.items() if name not in NOT_TOLD}
     told |= {"DATA_DIR": str(folder), "PORT": str(port), "PRACTICE": "off", "PYTHONPATH": str(ROOT)} | env
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),

@@ -127,10 +127,6 @@ def test_what_is_no_es256_key_is_refused(key: bytes) -> None:
         signatures.verify_passkey(DIGEST, encode(SoftwarePasskey().sign(DIGEST)), key, [ORIGIN], RP_ID)
 
 
-def test_coincurve_signs_behind_eth_keys() -> None:
-    signatures.assert_fast_backend()
-
-
 @given(st.binary(min_size=32, max_size=32).filter(any), st.binary(min_size=32, max_size=32))
 def test_our_seal_is_eth_accounts_signature(secret: bytes, digest: bytes) -> None:
     secret = (int.from_bytes(secret, "big") % (signatures.SECP256K1_ORDER - 1) + 1).to_bytes(32, "big")

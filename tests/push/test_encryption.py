@@ -1,0 +1,62 @@
+"""What leaves for a phone can be read by that phone alone."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.push.encryption import encrypt_for, encrypt_record
+from app.push.rules import MOST_PAYLOAD_BYTES
+from tests.push.service import Phone, from_text, to_text
+
+PHONE = Phone("http://localhost", "/push/1")
+
+
+def test_the_example_of_the_standard_comes_out_byte_for_byte() -> None:
+    """RFC 8291, section 5."""
+    sealed = encrypt_record(
+        b"When I grow up, I want to be a watermelon",
+        from_text("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"),
+        from_text("BTBZMqHH6r4Tts7J_aSIgg"),
+        ec.derive_private_key(
+            int.from_bytes(from_text("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"), "big"), ec.SECP256R1()
+        ),
+        from_text("DGv6ra1nlYgDCS1FRnbzlw"),
+    )
+    assert to_text(sealed) == (
+        "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBr"
+        "u3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+    )
+
+
+@given(text=some.text(some.characters(codec="utf-8"), max_size=500))
+def test_a_phone_reads_what_was_written_and_no_message_repeats_a_key(text: str) -> None:
+    body = json.dumps({"text": text}, ensure_ascii=False).encode()
+    one, other = (encrypt_for(PHONE.p256dh, to_text(PHONE.auth), body) for _ in range(2))
+    assert PHONE.read(one) == PHONE.read(other) == {"text": text}
+    assert one[:16] != other[:16]
+    assert one[21:86] != other[21:86]
+
+
+def test_the_longest_message_fits_into_4096_bytes_and_a_longer_one_is_refused() -> None:
+    assert len(encrypt_for(PHONE.p256dh, to_text(PHONE.auth), b"x" * MOST_PAYLOAD_BYTES)) == 4096
+    with pytest.raises(ValueError):
+        encrypt_for(PHONE.p256dh, to_text(PHONE.auth), b"x" * (MOST_PAYLOAD_BYTES + 1))
+
+
+@pytest.mark.parametrize(
+    ("p256dh", "auth"),
+    [
+        ("", to_text(PHONE.auth)),
+        (PHONE.p256dh[:-4], to_text(PHONE.auth)),
+        (to_text(b"\x04" + b"\x01" * 64), to_text(PHONE.auth)),
+        (PHONE.p256dh, ""),
+        (PHONE.p256dh, to_text(b"short")),
+        ("ä", to_text(PHONE.auth)),
+    ],
+)
+def test_broken_keys_of_a_subscription_are_an_error_and_never_a_message(p256dh: str, auth: str) -> None:
+    with pytest.raises(ValueError):
+        encrypt_for(p256dh, auth, b"{}")
