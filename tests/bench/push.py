@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02
 from pywebpush import WebPusher, webpush
 
-from app.push.encryption import encrypt_for
 from app.push.payload import Letter, Payload
 from app.push.rules import Outcome
 from app.push.sending import postman
@@ -23,7 +22,7 @@ from tests.push.service import Phone, to_text, vapid_fault
 
 MESSAGES = 400
 GOAL = 0.5
-"""Share of the speed of pywebpush's cryptography alone, which ours does not touch; ours alone is told beside it"""
+"""Share of the speed of pywebpush's cryptography alone"""
 BODY = json.dumps({"web_push": 8030, "notification": {"title": "40 h Fräsen in KW 48?", "body": "x" * 600}}).encode()
 NOW = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.UTC)
 
@@ -40,13 +39,8 @@ def run() -> list[Figure]:
     try:
         phone = Phone(f"http://127.0.0.1:{ours.recv()}", "/push/1")
         is_right = _is_believed(key, phone, ours)
-        ours_s, floor_s, peer_s, own_crypto_s = alternating_s(
-            [
-                lambda: _send_all(key, phone),
-                lambda: _encrypt_only(phone),
-                lambda: _send_with_requests(key, phone),
-                lambda: _encrypt_ourselves(phone),
-            ]
+        ours_s, floor_s, peer_s = alternating_s(
+            [lambda: _send_all(key, phone), lambda: _encrypt_only(phone), lambda: _send_with_requests(key, phone)]
         )
     finally:
         server.terminate()
@@ -55,7 +49,7 @@ def run() -> list[Figure]:
     return [
         figure(
             "push_messages_per_s", MESSAGES / ours_s, floor=MESSAGES / floor_s, peer=MESSAGES / peer_s, ratio=share,
-            goal=GOAL, is_good=is_right and share >= GOAL, own_crypto_per_s=round(MESSAGES / own_crypto_s),
+            goal=GOAL, is_good=is_right and share >= GOAL,
         )
     ]  # fmt: skip
 
@@ -109,11 +103,6 @@ def _is_believed(key: Vapid02, phone: Phone, pipe: "multiprocessing.connection.C
 def _encrypt_only(phone: Phone) -> None:
     for _ in range(MESSAGES):
         WebPusher(phone.json()).encode(BODY)
-
-
-def _encrypt_ourselves(phone: Phone) -> None:
-    for _ in range(MESSAGES):
-        encrypt_for(phone.p256dh, to_text(phone.auth), BODY)
 
 
 def _send_all(key: Vapid02, phone: Phone, count: int = MESSAGES) -> None:

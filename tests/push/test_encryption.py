@@ -3,32 +3,14 @@
 import json
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.push.encryption import encrypt_for, encrypt_record
+from app.push.encryption import encrypt_for
 from app.push.rules import MOST_PAYLOAD_BYTES
-from tests.push.service import Phone, from_text, to_text
+from tests.push.service import Phone, to_text
 
 PHONE = Phone("http://localhost", "/push/1")
-
-
-def test_the_example_of_the_standard_comes_out_byte_for_byte() -> None:
-    """RFC 8291, section 5."""
-    sealed = encrypt_record(
-        b"When I grow up, I want to be a watermelon",
-        from_text("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"),
-        from_text("BTBZMqHH6r4Tts7J_aSIgg"),
-        ec.derive_private_key(
-            int.from_bytes(from_text("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"), "big"), ec.SECP256R1()
-        ),
-        from_text("DGv6ra1nlYgDCS1FRnbzlw"),
-    )
-    assert to_text(sealed) == (
-        "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBr"
-        "u3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
-    )
 
 
 @given(text=some.text(some.characters(codec="utf-8"), max_size=500))
