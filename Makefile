@@ -16,7 +16,8 @@ run: .venv/run .venv/words
 	@exec $(BIN)/python -m app.cli serve
 
 test: .venv/test .venv/words .venv/tools
-	@$(MAKE) --no-print-directory lint types contracts unit browser
+	@$(MAKE) --no-print-directory -j 2 --output-sync lint types contracts
+	@$(MAKE) --no-print-directory unit browser
 
 lint:
 	$(BIN)/ruff check .
@@ -36,7 +37,7 @@ unit:
 	$(BIN)/python -m pytest -m "not long" -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 --basetemp="$$folder/tests"
 
 browser:
-	$(BIN)/python -m pytest e2e -n 2 --dist worksteal --durations=12
+	$(BIN)/python -m pytest e2e -n 2 --dist loadfile --no-loadscope-reorder --durations=12
 
 audit: .venv/test .venv/words .venv/tools
 	$(BIN)/python -m tests.long all

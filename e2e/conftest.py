@@ -10,6 +10,13 @@ from e2e.node import Node
 from e2e.phone import FLAGS, Phone
 from tests.push.service import PushService
 
+LONGEST_FIRST = ("test_every_screen.py", "test_practice.py", "test_main_job.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The workers take the files one by one, in this order."""
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else 9)
+
 
 @pytest.fixture(scope="session")
 def play() -> Iterator[Playwright]:

@@ -38,7 +38,11 @@ class Node:
                 [sys.executable, "-m", "app.cli", "serve"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT
             )
         node = cls(f"http://localhost:{port}", data_dir, process, log)
-        node._wait()
+        try:
+            node._wait()
+        except RuntimeError:
+            node.stop()
+            raise
         return node
 
     def stop(self) -> None:

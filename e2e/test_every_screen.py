@@ -1,26 +1,22 @@
-"""Every page of both worlds on a small phone: no fault for axe, nothing cut, nothing small, in three looks and two languages."""
+"""Every real page on a small phone: no fault for axe, nothing cut, nothing small, in three looks and two languages."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Response
 
 from app.config import load_config
-from app.factory import create_app, create_site
+from app.factory import create_app
 from e2e.acts import KELLER
 from e2e.full_house import House, furnish
-from e2e.phone import LOOKS, Phone
+from e2e.phone import Phone
 from e2e.screens import BROKEN, EMPTY, NO_PAGES, NOBODY, PLAYED, REFUSED, SAME_PAGE, SCREENS, Screen
 from tests.bench.server import serving
 from tests.long.race_world import MONDAY
 
-NETWORK_READY_S = 180
-"""Until the practice network is built, also on a machine that has other work."""
-LINKS = "() => [...document.querySelectorAll('a[href]')].map((a) => a.href)"
 EMPTY_THE_FORM = """
 () => {
   const form = document.querySelector("main form:has(.aktion)")
@@ -188,55 +184,3 @@ def english_visitors(tour: Tour) -> Iterator[None]:
     context.add_cookies([{"name": "language", "value": "en", "url": tour.url}])
     yield
     context.clear_cookies(name="language")
-
-
-def test_every_page_of_the_practice_world_is_good(browser: Browser, tmp_path: Path) -> None:
-    """A newcomer follows every link of every role of one firm, one page of each kind."""
-    with serving(tmp_path / "data", CLOCK_START=MONDAY.isoformat(), PRACTICE="on") as server:
-        phone = Phone.pick_up(browser, f"http://localhost:{server.port}", "Übung")
-        phone.context.set_default_timeout(NETWORK_READY_S * 1000)
-        app = practice_map(tmp_path / "map")
-        phone.open("/uebung/")
-        phone.judge("uebung-tuer")
-        phone.tap("Üben starten")
-        phone.judge("uebung-personen")
-        judged: set[str] = set()
-        for role in ("worker", "foreman", "manager"):
-            phone.open("/uebung/personen")
-            phone.tap("Keller")
-            phone.page.get_by_test_id(f"person-{role}").first.click()
-            phone.see("ÜBUNG")
-            walk_on(phone, app, judged)
-        faults = {screen: found for screen, found in phone.judged.items() if found}
-        phone.context.close()
-    assert faults == {}
-    assert len(judged) >= 40
-
-
-def practice_map(folder: Path) -> Flask:
-    folder.mkdir()
-    site = create_site(load_config({"DATA_DIR": str(folder)}))
-    found: Flask = site.mounts["/uebung"].app
-    return found
-
-
-def walk_on(phone: Phone, app: Flask, judged: set[str]) -> None:
-    """Follow this person's links, one page of each kind; what the real world has too is judged in one look."""
-    addresses = app.url_map.bind("localhost")
-    waiting, seen = [phone.page.url], set(NO_PAGES)
-    while waiting:
-        url = waiting.pop()
-        path = url.split("#")[0].split("?")[0].removeprefix(phone.base + "/uebung")
-        if not url.startswith(phone.base + "/uebung/") or not addresses.test(path, "GET"):
-            continue
-        endpoint = addresses.match(path, "GET")[0]
-        if endpoint in seen:
-            continue
-        seen.add(endpoint)
-        phone.page.goto(url)
-        waiting += phone.page.evaluate(LINKS)
-        if endpoint in judged:
-            continue
-        judged.add(endpoint)
-        phone.judge(f"uebung-{endpoint}", LOOKS[-1:] if endpoint in SCREENS else LOOKS)
-        phone.judged[f"uebung-{endpoint}"] += [] if phone.page.get_by_text("ÜBUNG").count() else ["wears no band"]

@@ -1,31 +1,40 @@
-"""The practice world as a newcomer meets it: the Vorführung in one tap, and one game on two phones."""
+"""The practice world as a newcomer meets it: the Vorführung in one tap, one game on two phones, every page."""
 
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, expect
 
+from app.config import load_config
+from app.factory import create_site
 from e2e.acts import wait_here
 from e2e.node import Node
-from e2e.phone import Phone
+from e2e.phone import LOOKS, Phone
+from e2e.screens import NO_PAGES, SCREENS
+from e2e.test_weight import check_weight
 
 MOST_SECONDS, MOST_TAPS = 300, 30
 READY_S, TAP_S = 240, 20
 ROUND_SECONDS = 60
+LINKS = "() => [...document.querySelectorAll('a[href]')].map((a) => a.href)"
 
 
 @pytest.fixture(scope="module")
 def practice_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node whose demonstrator network is built: a busy machine needs its time for it, and that is not judged here."""
     node = Node.start(tmp_path_factory.mktemp("practice") / "data", practice=True)
-    deadline = time.monotonic() + READY_S
-    while not list(node.data_dir.glob("practice/template-*.sqlite")):
-        assert time.monotonic() < deadline, node.log.read_text()
-        time.sleep(0.2)
-    yield node
-    node.stop()
+    try:
+        deadline = time.monotonic() + READY_S
+        while not list(node.data_dir.glob("practice/template-*.sqlite")):
+            assert time.monotonic() < deadline, node.log.read_text()
+            time.sleep(0.2)
+        yield node
+    finally:
+        node.stop()
 
 
 @pytest.fixture
@@ -95,6 +104,26 @@ def test_two_phones_play_one_game_to_signed_bookings(phones: list[Phone]) -> Non
     assert "/anmelden" in kemal.page.url
 
 
+def test_every_page_is_good(phones: list[Phone], tmp_path: Path) -> None:
+    """A newcomer follows every link of every role of one firm, one page of each kind."""
+    phone = phones[0]
+    app = practice_map(tmp_path / "map")
+    phone.open("/uebung/")
+    phone.judge("uebung-tuer")
+    phone.tap("Üben starten")
+    phone.judge("uebung-personen")
+    judged: set[str] = set()
+    for role in ("worker", "foreman", "manager"):
+        _become(phone, "Keller", role)
+        walk_on(phone, app, judged)
+    assert len(judged) >= 40
+
+
+@pytest.mark.parametrize("path", ["/", "/uebung/"])
+def test_the_way_in_stays_small(browser: Browser, practice_node: Node, path: str) -> None:
+    check_weight(browser, practice_node.url, path)
+
+
 def _begin_as_manager_of_keller(phone: Phone) -> None:
     phone.open("/uebung/")
     phone.judge("S38")
@@ -159,3 +188,32 @@ def _sign_all(phone: Phone) -> None:
         button.first.click()
         phone.see("Unterschrieben.")
         phone.page.wait_for_load_state()
+
+
+def practice_map(folder: Path) -> Flask:
+    folder.mkdir()
+    site = create_site(load_config({"DATA_DIR": str(folder)}))
+    found: Flask = site.mounts["/uebung"].app
+    return found
+
+
+def walk_on(phone: Phone, app: Flask, judged: set[str]) -> None:
+    """Follow this person's links, one page of each kind; what the real world has too is judged in one look."""
+    addresses = app.url_map.bind("localhost")
+    waiting, seen = [phone.page.url], set(NO_PAGES)
+    while waiting:
+        url = waiting.pop()
+        path = url.split("#")[0].split("?")[0].removeprefix(phone.base + "/uebung")
+        if not url.startswith(phone.base + "/uebung/") or not addresses.test(path, "GET"):
+            continue
+        endpoint = addresses.match(path, "GET")[0]
+        if endpoint in seen:
+            continue
+        seen.add(endpoint)
+        phone.page.goto(url)
+        waiting += phone.page.evaluate(LINKS)
+        if endpoint in judged:
+            continue
+        judged.add(endpoint)
+        phone.judge(f"uebung-{endpoint}", LOOKS[-1:] if endpoint in SCREENS else LOOKS)
+        phone.judged[f"uebung-{endpoint}"] += [] if phone.page.get_by_text("ÜBUNG").count() else ["wears no band"]

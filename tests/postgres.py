@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -70,16 +71,20 @@ class PostgresServer:
 
 
 def empty_tables(database: Database) -> None:
-    """Take out what the test before left; connections that it left open are closed first, else their locks would hold."""
-    database.close()
+    """Take out what the test before left; other connections that it left open are ended, else their locks would hold.
+
+    One round trip over a connection that stays: a new one would have to learn about every table again.
+    """
     with database.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no order among foreign keys
-        for table in Base.metadata.sorted_tables:
-            connection.exec_driver_sql(f'DELETE FROM "{table.name}"')
+        connection.exec_driver_sql(_emptying())
+
+
+@cache
+def _emptying() -> str:
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    no_order_among_keys = "SET LOCAL session_replication_role = replica"
+    deletes = [f'DELETE FROM "{table.name}"' for table in Base.metadata.sorted_tables]
+    return "; ".join([f"SELECT pg_terminate_backend(pid) {others}", no_order_among_keys, *deletes])
 
 
 def _distribution_folder() -> Path:

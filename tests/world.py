@@ -1,5 +1,6 @@
 """A small named world: the firms of the 500-hour story, with noise. Rows only; ledgers are opened by those who need them."""
 
+import copy
 import datetime as dt
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from app.firms.access import Actor, Role
 from app.firms.models import Firm, Membership, Person, Site
 from app.machines.models import Capability, Machine, RateCard
 from app.partners.models import Framework, Partnership
+from tests.remembered import Rows, put_back, rows_of
 
 FIRST_WEEK, LAST_WEEK = "2026-W49", "2027-W04"
 TOWNS = {
@@ -49,11 +51,25 @@ class TestFirm:
         )  # fmt: skip
 
 
+_MADE: dict[tuple[tuple[str, ...], dt.datetime], tuple[dict[str, TestFirm], Rows]] = {}
+
+
 def make_world(session: Session, keys: tuple[str, ...] = tuple(TOWNS)) -> dict[str, TestFirm]:
     """Create the firms with site, a manager, a foreman and a worker each, a 5-axis machine, free hours and a rate;
 
     Keller is an active partner of all others; the others do not know each other.
     """
+    moment = (keys, clock.now())
+    if moment not in _MADE:
+        world = _make_world(session, keys)
+        _MADE[moment] = world, rows_of(session, [firm.id for firm in world.values()])
+        return copy.deepcopy(world)
+    world, rows = _MADE[moment]
+    put_back(session, rows)
+    return copy.deepcopy(world)
+
+
+def _make_world(session: Session, keys: tuple[str, ...]) -> dict[str, TestFirm]:
     world = {key: make_firm(session, key) for key in keys}
     session.flush()
     for key, firm in world.items():

@@ -1,12 +1,13 @@
 """Two partners and a requester with ledgers, a request, offers with held hours and a chosen plan: ready to sign."""
 
+import copy
 import datetime as dt
 import hashlib
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from app.worker import run_until_quiet
 from ledger.encoding import to_b64url
 from ledger.evidence import passkey_signature
 from tests.passkeys.software import SoftwarePasskey
+from tests.remembered import Rows, put_back, rows_of
 from tests.world import TestFirm, make_world
 
 NODE_KEY = bytes(range(32))
@@ -57,11 +59,33 @@ class Deal:
         return self.firms[key].actor(Role.MANAGER)
 
 
+_MADE: dict[tuple[tuple[str, ...], int, bool, dt.datetime], tuple[Deal, Rows]] = {}
+
+
 def make_deal(
     database: Database, partners: Sequence[str] = ("yilmaz",), hours: int = 40, all_or_none: bool = True
 ) -> Deal:
     """Keller has chosen a plan over these partners, `hours` in each; Nowak is a partner that offered and was not chosen."""
     use_node_key(NODE_KEY)
+    moment = (tuple(partners), hours, all_or_none, clock.now())
+    if moment not in _MADE:
+        deal = _make_deal(database, partners, hours, all_or_none)
+        with database.read() as session:
+            _MADE[moment] = deal, rows_of(session)
+        return _copy_of(deal)
+    deal, rows = _MADE[moment]
+    with database.write() as session:
+        put_back(session, rows)
+    return _copy_of(deal)
+
+
+def _copy_of(deal: Deal) -> Deal:
+    """A test may change it, down to a passkey that misbehaves."""
+    passkeys = {key: replace(passkey, client=dict(passkey.client)) for key, passkey in deal.passkeys.items()}
+    return replace(deal, firms=copy.deepcopy(deal.firms), passkeys=passkeys, offers=dict(deal.offers))
+
+
+def _make_deal(database: Database, partners: Sequence[str], hours: int, all_or_none: bool) -> Deal:
     with database.write() as session:
         firms = make_world(session, ("keller", "yilmaz", "brandt", "nowak"))
         deal = Deal(firms, {key: SoftwarePasskey() for key in firms})

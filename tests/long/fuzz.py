@@ -1,7 +1,6 @@
 """Bad forms, JSON, passkey answers, files and addresses: never a 5xx, never a hang, never active content that comes back."""
 
 import json
-import multiprocessing
 import os
 import random
 import re
@@ -32,6 +31,7 @@ from app.passkeys.sessions import cookie_name
 from app.web.transaction import PUBLIC, page
 from tests.long.fuzz_inputs import ACTIVE, MARK, Luck, bad_file, bad_form, bad_json, bad_part, value
 from tests.long.matrix import ORIGIN, PEOPLE, Matrix, _own, ask, open_matrix, routes_of
+from tests.long.processes import forked
 from tests.long.race_world import MONDAY
 from tests.safety.canary_columns import WRITTEN
 from tests.safety.table import TABLE
@@ -88,7 +88,7 @@ def run(is_short: bool, seed: int) -> Found:
     """All inputs over as many processes as there are cores; then the planted faults."""
     total = SHORT_INPUTS if is_short else INPUTS
     processes = 1 if is_short else os.cpu_count() or 1
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, forked()) as pool:
         shares = [pool.submit(fuzz, total // processes, seed * 100 + n) for n in range(processes)]
         results = [share.result() for share in shares]
     counts: Counter[str] = sum((Counter(result["counts"]) for result in results), Counter())

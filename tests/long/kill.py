@@ -2,11 +2,8 @@
 
 import contextlib
 import datetime as dt
-import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -40,6 +37,8 @@ from app.requests.actions import (
 )
 from app.requests.models import WorkRequest
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
+from tests.long.kill_worker import shoot
+from tests.long.processes import forked
 from tests.long.race_world import MONDAY
 from tests.requests.story import NEED
 from tests.world import TestFirm, make_world
@@ -48,7 +47,6 @@ KILLS, SHORT_KILLS = 200, 5
 PARTNERS = ("yilmaz", "brandt", "nowak", "lindner", "vogt")
 MOST_COMMITS = 25
 PATIENCE_S = 60
-ROOT = Path(__file__).parents[2]
 Found = dict[str, Any]
 
 
@@ -138,25 +136,17 @@ def is_planted_caught(node: Node) -> bool:
 def _work(node: Node, die_at: int, when: str) -> bool:
     """One worker, until it is dead (True) or all is quiet (False)."""
     node.minute += 1
-    env = os.environ | {
-        "DATA_DIR": str(node.folder),
-        "CLOCK_START": node.now.isoformat(),
-        "PRACTICE": "off",
-        "PYTHONPATH": str(ROOT),
-    }
-    env.pop("DATABASE_URL", None)
-    command = [sys.executable, "-m", "tests.long.kill_worker", str(die_at), when]
-    with (node.folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+    env = {"DATA_DIR": str(node.folder), "CLOCK_START": node.now.isoformat(), "PRACTICE": "off"}
+    process = forked().Process(target=shoot, args=(env, node.folder / "worker.log", die_at, when))
+    process.start()
     try:
-        died = _until(lambda: process.poll() is not None or _is_quiet(node)) and process.poll() is not None
+        died = _until(lambda: not process.is_alive() or _is_quiet(node)) and not process.is_alive()
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)  # it never needs a clean end
-        code = process.wait(10)
-    if died and code != -signal.SIGKILL:
+        process.kill()  # it never needs a clean end
+        process.join(10)
+    if died and process.exitcode != -signal.SIGKILL:
         said = (node.folder / "worker.log").read_text(errors="replace")[-500:]
-        node.faults.append(f"the worker ended with {code}: {said}")
+        node.faults.append(f"the worker ended with {process.exitcode}: {said}")
     if died:
         node.kills[when] += 1
     return died

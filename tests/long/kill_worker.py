@@ -1,9 +1,9 @@
-"""The real worker, with one bullet: `python -m tests.long.kill_worker K before|after` dies by SIGKILL at its k-th commit."""
+"""The real worker, with one bullet: it dies by SIGKILL at its k-th commit, before or after."""
 
 import os
 import signal
-import sys
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,8 +11,11 @@ from sqlalchemy.orm import Session
 from app import worker
 
 
-def main(die_at: int, when: str) -> None:
-    """Patch the one place through which everything becomes durable, then be the worker."""
+def shoot(env: dict[str, str], log: Path, die_at: int, when: str) -> None:
+    """In a process of its own: patch the one place through which everything becomes durable, then be the worker."""
+    _write_into(log)
+    os.environ.pop("DATABASE_URL", None)
+    os.environ |= env
     commit, numbers = Session.commit, count(1)
 
     def shot(session: Session) -> Any:
@@ -27,5 +30,7 @@ def main(die_at: int, when: str) -> None:
     worker.main()
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+def _write_into(log: Path) -> None:
+    with log.open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)

@@ -1,6 +1,5 @@
 """16 writers on few hot windows, on both databases: nothing is sold twice, nothing drifts, nothing acknowledged is missing."""
 
-import multiprocessing
 import random
 import tempfile
 import threading
@@ -18,6 +17,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import WerkringError
 from tests.long.planted import DefaultDatabase, hold_read_then_write
+from tests.long.processes import forked
 from tests.long.race_check import Watcher, missing
 from tests.long.race_paths import WEIGHTS, Ack, Line, Writer, hold
 from tests.long.race_world import MONDAY, Scene, set_scene
@@ -90,7 +90,7 @@ def _watched(scene: Scene, attempts: int, seed: int, is_planted: bool) -> tuple[
     thread = threading.Thread(target=watcher.watch)
     thread.start()
     try:
-        with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(PROCESSES, forked()) as pool:
             share = attempts // PROCESSES
             work = [pool.submit(write_much, scene, share, seed * 1000 + n, is_planted) for n in range(PROCESSES)]
             results = [one.result() for one in work]

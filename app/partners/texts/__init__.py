@@ -53,6 +53,8 @@ def fill(text: str, values: Mapping[str, object]) -> str:
 def one_line(text: str) -> str:
     """Return foreign text on one line without control or direction characters, so that it cannot imitate a clause."""
     flat = " ".join(unicodedata.normalize("NFC", text).split())
+    if flat.isprintable():  # such a line, and nearly every one is, holds none of these characters
+        return flat
     return "".join(letter for letter in flat if unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Co"})
 
 
