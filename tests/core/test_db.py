@@ -48,11 +48,41 @@ def test_writers_on_one_sqlite_file_wait_for_each_other(sqlite_database: Databas
 
 
 def test_sqlite_is_durable_and_checks_foreign_keys(sqlite_database: Database) -> None:
-    with sqlite_database.read() as session:
-        settings = [
-            session.scalar(sa.text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")
-        ]
-    assert settings == ["wal", 2, 1]
+    for door in (sqlite_database.read, sqlite_database.write):
+        with door() as session:
+            settings = [
+                session.scalar(sa.text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")
+            ]
+        assert settings == ["wal", 2, 1]
+
+
+def test_only_what_can_be_made_again_does_not_wait_for_the_disk(database: Database) -> None:
+    asked = sa.text("PRAGMA synchronous" if database.is_sqlite else "SHOW synchronous_commit")
+    waits, does_not = (2, 1) if database.is_sqlite else ("on", "off")
+    for _ in range(2):
+        with database.write_unsynced() as connection:
+            assert connection.scalar(asked) == does_not
+        with database.write() as session:
+            assert session.scalar(asked) == waits
+
+
+def test_an_unsynced_transaction_is_whole_too(database: Database) -> None:
+    add = sa.insert(NodeSetting).values(key="a", value="1")
+    with pytest.raises(RuntimeError), database.write_unsynced() as connection:
+        connection.execute(add)
+        raise RuntimeError
+    with database.write_unsynced() as connection:
+        connection.execute(add)
+    with database.read() as session:
+        assert session.get_one(NodeSetting, "a").value == "1"
+
+
+def test_who_reads_on_sqlite_sees_one_moment(sqlite_database: Database) -> None:
+    with sqlite_database.read() as reading:
+        assert reading.scalar(sa.select(sa.func.count()).select_from(NodeSetting)) == 0
+        with sqlite_database.write() as session:
+            session.add(NodeSetting(key="a", value="1"))
+        assert reading.scalar(sa.select(sa.func.count()).select_from(NodeSetting)) == 0
 
 
 def test_a_transaction_inside_another_one_is_refused_instead_of_waiting_for_itself(sqlite_database: Database) -> None:

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.orm import Session
+from sqlalchemy.engine.default import DefaultDialect
 
 from app import worker
 
@@ -16,17 +16,17 @@ def shoot(env: dict[str, str], log: Path, die_at: int, when: str) -> None:
     _write_into(log)
     os.environ.pop("DATABASE_URL", None)
     os.environ |= env
-    commit, numbers = Session.commit, count(1)
+    commit, numbers = DefaultDialect.do_commit, count(1)
 
-    def shot(session: Session) -> Any:
+    def shot(dialect: DefaultDialect, connection: Any) -> None:
         is_last = next(numbers) == die_at
         if is_last and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        commit(session)
+        commit(dialect, connection)
         if is_last:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Session.commit = shot  # type: ignore[method-assign, assignment]
+    DefaultDialect.do_commit = shot  # type: ignore[method-assign]
     worker.main()
 
 
