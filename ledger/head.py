@@ -1,6 +1,7 @@
 """The head of a log: what appending needs to know, and the new head that it gives. Stores nothing itself."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ledger import checkpoint
 from ledger.checkpoint import Checkpoint
@@ -23,7 +24,7 @@ class Head:
         """The number of entries."""
         return self.frontier.size
 
-    @property
+    @cached_property
     def root(self) -> bytes:
         """The Merkle root over all entries."""
         return self.frontier.root()

@@ -75,7 +75,7 @@ class Signer:
     @property
     def verifier(self) -> Verifier:
         """The public half."""
-        public_key = Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        public_key = _public_half(self.seed)
         return Verifier(self.name, _key_id(self.name, self.alg, public_key), self.alg, public_key)
 
     @property
@@ -86,7 +86,7 @@ class Signer:
 
     def sign_bytes(self, message: bytes) -> bytes:
         """64 bytes of Ed25519."""
-        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
+        return _load_seed(self.seed).sign(message)
 
 
 def sign(text: str, signer: Signer | str, existing: Iterable[SignatureLine] = ()) -> str:
@@ -215,6 +215,16 @@ def make_verifier(name: str, alg: int, public_key: bytes) -> Verifier:
     """The verifier of a public key (32 bytes) under a name."""
     _check_name(name)
     return Verifier(name, _key_id(name, alg, public_key), alg, public_key)
+
+
+@lru_cache(maxsize=1024)
+def _public_half(seed: bytes) -> bytes:
+    return _load_seed(seed).public_key().public_bytes_raw()
+
+
+@lru_cache(maxsize=1024)
+def _load_seed(seed: bytes) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(seed)
 
 
 def _parse_key_body(name: str, key_id: str, body: str) -> tuple[int, bytes]:

@@ -79,6 +79,16 @@ class CurveCheck(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
+def run_once(check: CurveCheck) -> None:
+    """Raises VerificationError unless the signature holds; what held once is not computed again.
+
+    Key, signature and signed bytes alone decide, and whether the key counts is asked elsewhere each time. For programs
+    that meet one signature on several doors; a verification of stored records computes every one.
+    """
+    check.run()
+
+
+@lru_cache(maxsize=4096)
 def load_passkey(key: bytes) -> ec.EllipticCurvePublicKey:
     """The public key of a COSE_Key (ES256, canonical) or of an uncompressed P-256 point."""
     try:

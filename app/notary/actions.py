@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -13,12 +14,12 @@ from app.core.errors import Conflict, RuleBroken
 from app.core.words import N_
 from app.notary.counterparts import OtherEntry, place_elsewhere
 from app.notary.documents import Display, LedgerDraft
-from app.notary.heads import head_of, locked_head, sign_after_commit
+from app.notary.heads import StoredHead, head_of, locked_head, sign_after_commit, stored_head, swap_head
 from app.notary.heads import resume_checkpoints as resume_checkpoints
 from app.notary.heads import sign_checkpoint as sign_checkpoint
 from app.notary.keys import log_signer, open_wrapped
-from app.notary.models import FirmKey, LedgerEntry, LedgerEvidence, LedgerHead, PartnerKeys
-from app.notary.rings import own_keys, partner_keys, verify_key_document
+from app.notary.models import FirmKey, LedgerEntry, LedgerEvidence, LedgerHead, PartnerKeys, table_of
+from app.notary.rings import carry_keys, keys_under, partner_keys, verify_key_document
 from app.notary.signing import Signature, log_signature, recovery_signature
 from app.notary.signing import check_signature as check_signature
 from app.notary.signing import passkey_approval as passkey_approval
@@ -31,8 +32,17 @@ from ledger.errors import VerificationError
 from ledger.evidence import Evidence, build_evidence, evidence_hash
 from ledger.firm_keys import KEY_RECORDS, PRACTICE_PREFIX, FirmKeys
 from ledger.leaf import Leaf, parse_leaf
+from ledger.signatures import run_once
 
 PLACE = ("leaf", "proof", "checkpoint")
+_ENTRY = table_of(LedgerEntry)
+_ONCE = ["firm_id", "digest", "type"]
+_COUNTED = {"preserve_rowcount": True}
+_NEW_ENTRY = {
+    "sqlite": sqlite.insert(_ENTRY).on_conflict_do_nothing(index_elements=_ONCE).execution_options(**_COUNTED),
+    "postgresql": postgresql.insert(_ENTRY).on_conflict_do_nothing(index_elements=_ONCE).execution_options(**_COUNTED),
+}
+_NEW_EVIDENCE = sa.insert(table_of(LedgerEvidence))
 OTHER_KEYS = N_("Der Partner hat neue Schlüssel. Ruf dort an. Mach erst dann weiter.")
 
 
@@ -80,27 +90,27 @@ def append_entry(
         body = build_evidence(evidence)
     except VerificationError as error:
         raise _refused(error) from error
-    row = locked_head(session, firm_id)
-    earlier = _earlier(session, firm_id, to_hex(digest), type)
-    if earlier is not None:
-        return earlier
+    connection = session.connection()
     other = None
     if counterpart is not None:
         other = place_elsewhere(session, firm_id, counterpart, digest, evidence_hash(body).hex())
-    at = clock.now()
+    row, now_s = locked_head(connection, firm_id), int(clock.now().timestamp())
     try:
-        before = head_of(row)
-        appended = head.append_entry(before, type, digest, evidence_hash(body), int(at.timestamp()))
+        appended = head.append_entry(head_of(row), type, digest, evidence_hash(body), now_s)
         leaf = parse_leaf(appended.leaf)
-        parties = _genesis_party(leaf, message) if type == "genesis" else _parties(session, firm_id, message, other)
-        checks.check_record(leaf, evidence, parties)
+        own = _check_entry(session, row, leaf, evidence, other)
+        place = {name: counterpart[name] for name in PLACE} if counterpart else None
+        is_new = _store(connection, row, leaf, appended, body, subject_id, place)
     except VerificationError as error:
-        raise _refused(error) from error
-    place = {name: counterpart[name] for name in PLACE} if counterpart else None
-    _store(session, firm_id, appended, type, to_hex(digest), body, subject_id, at, place)
-    _swap_head(session, row, appended, type)
+        return _earlier(session, firm_id, digest, type, error)
+    if not is_new:
+        return _earlier(session, firm_id, digest, type)
+    if not swap_head(connection, row, appended.head, _key_seqs(row, leaf)):
+        raise Conflict("Jemand war schneller. Versuch es noch einmal.")
+    if leaf.type not in KEY_RECORDS:
+        carry_keys(own, appended.head.root.hex())
     sign_after_commit(session, firm_id)
-    return before.size
+    return leaf.seq
 
 
 def remember_partner_keys(
@@ -136,15 +146,15 @@ def forget_recovery_key(session: Session, firm_id: str) -> None:
 
 def _check_world(session: Session, firm_id: str, keys: FirmKeys) -> None:
     """A record of the practice world binds nobody: its keys never stand beside real ones."""
-    own = session.get(LedgerHead, firm_id)
+    own = stored_head(session, firm_id)
     if own is not None and own.origin.startswith(PRACTICE_PREFIX) is not keys.origin.startswith(PRACTICE_PREFIX):
         raise RuleBroken("Die Schlüssel des Partners stimmen nicht. Verbindet euch neu.")
 
 
 def _is_taken(session: Session, firm_id: str, partner_id: str, address: str) -> bool:
     """Signatures are looked up by address: no two partners bear the same one, and none bears ours."""
-    own = session.get(LedgerHead, firm_id)
-    if own is not None and own.size and address == own_keys(session, firm_id).firm:
+    own = stored_head(session, firm_id)
+    if own is not None and own.size and address == keys_under(session, own).firm:
         return True
     other = sa.select(PartnerKeys.partner_id).where(PartnerKeys.firm_id == firm_id, PartnerKeys.address == address)
     return session.scalar(other.where(PartnerKeys.partner_id != partner_id).limit(1)) is not None
@@ -185,83 +195,76 @@ def _save_head(session: Session, firm_id: str, log: str) -> None:
     session.flush()
 
 
-def _earlier(session: Session, firm_id: str, digest: str, type: str) -> int | None:
-    return session.scalar(
+def _earlier(session: Session, firm_id: str, digest: bytes, type: str, error: VerificationError | None = None) -> int:
+    """Where the same record stands already; raises RuleBroken when `error` befell a new one."""
+    found = session.scalar(
         sa.select(LedgerEntry.seq).where(
-            LedgerEntry.firm_id == firm_id, LedgerEntry.digest == digest, LedgerEntry.type == type
+            LedgerEntry.firm_id == firm_id, LedgerEntry.digest == to_hex(digest), LedgerEntry.type == type
         )
     )
+    if found is None:
+        raise _refused(error) from error
+    return found
 
 
-def _genesis_party(leaf: Leaf, message: dict[str, Any]) -> Parties:
-    return Parties({message["from"]: FirmKeys.from_genesis(leaf, message)}, {})
-
-
-def _parties(session: Session, firm_id: str, message: dict[str, Any], other: OtherEntry | None) -> Parties:
-    own = own_keys(session, firm_id)
+def _check_entry(
+    session: Session, row: StoredHead, leaf: Leaf, evidence: Evidence, other: OtherEntry | None
+) -> FirmKeys:
+    """Every check of a record at its place in the log, with the keys as they are now; returns our own keys."""
+    message = evidence.message
+    own = FirmKeys.from_genesis(leaf, message) if leaf.type == "genesis" else keys_under(session, row)
     firms = {own.firm: own}
     for party in {message["from"], message["to"]} - {own.firm}:
-        found = partner_keys(session, firm_id, party)
+        found = partner_keys(session, row.firm_id, party)
         if found is not None:
             firms[party] = found
-    return Parties(firms, {other.origin: other.seq} if other else {})
+    # the leaf was made with the digest of this very message: nothing to compare again
+    checks.check_type(leaf, evidence)
+    for pending in checks.check_after_digest(
+        leaf, evidence, Parties(firms, {other.origin: other.seq} if other else {})
+    ):
+        run_once(pending)
+    return own
 
 
 def _store(
-    session: Session,
-    firm_id: str,
+    connection: sa.Connection,
+    row: StoredHead,
+    leaf: Leaf,
     appended: head.Appended,
-    type: str,
-    digest: str,
     body: bytes,
     subject_id: str,
-    at: dt.datetime,
     counterpart: dict[str, Any] | None,
-) -> None:
-    sha256 = evidence_hash(body).hex()
-    session.add(LedgerEvidence(firm_id=firm_id, sha256=sha256, body=body))
-    session.add(
-        LedgerEntry(
-            firm_id=firm_id,
-            seq=appended.head.size - 1,
-            type=type,
-            leaf=appended.leaf,
-            leaf_hash=appended.leaf_hash.hex(),
-            digest=digest,
-            evidence_sha256=sha256,
-            subject_id=subject_id,
-            at=at,
-            counterpart=counterpart,
-        )
-    )
+) -> bool:
+    """Keep entry and evidence; False when this record stands in the log already."""
+    sha256 = leaf.evidence.hex()
+    entry = {
+        "firm_id": row.firm_id,
+        "seq": leaf.seq,
+        "type": leaf.type,
+        "leaf": appended.leaf,
+        "leaf_hash": appended.leaf_hash.hex(),
+        "digest": to_hex(leaf.digest),
+        "evidence_sha256": sha256,
+        "subject_id": subject_id,
+        "at": dt.datetime.fromtimestamp(leaf.at, dt.UTC),
+        "counterpart": counterpart,
+    }
+    is_new = connection.execute(_NEW_ENTRY[connection.dialect.name], entry).rowcount == 1
+    if is_new:
+        connection.execute(_NEW_EVIDENCE, {"firm_id": row.firm_id, "sha256": sha256, "body": body})
+    return is_new
 
 
-def _swap_head(session: Session, row: LedgerHead, appended: head.Appended, type: str) -> None:
-    new = appended.head
-    seqs = [*row.key_seqs, row.size] if type in KEY_RECORDS else row.key_seqs
-    swapped = session.execute(
-        sa.update(LedgerHead)
-        .where(LedgerHead.firm_id == row.firm_id, LedgerHead.size == row.size, LedgerHead.root == row.root)
-        .values(
-            size=new.size,
-            last_hash=new.last.hex(),
-            frontier=[one.hex() for one in new.frontier.to_list()],
-            root=new.root.hex(),
-            key_seqs=seqs,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    if swapped.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("Jemand war schneller. Versuch es noch einmal.")
-    session.flush()
-    session.expire(row)
+def _key_seqs(row: StoredHead, leaf: Leaf) -> list[int]:
+    return [*row.key_seqs, leaf.seq] if leaf.type in KEY_RECORDS else row.key_seqs
 
 
 def _genesis_of(document: dict[str, Any]) -> str:
     return to_hex(verify_key_document(document).genesis_digest)
 
 
-def _refused(error: VerificationError) -> RuleBroken:
+def _refused(error: VerificationError | None) -> RuleBroken:
     refused = RuleBroken("Dieser Eintrag lässt sich nicht beweisen. Es wurde nichts gespeichert.")
     refused.__cause__ = error
     return refused

@@ -1,6 +1,7 @@
 """The end of a log: read under a lock, signed after the commit, signed again at start where a crash came between."""
 
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -8,29 +9,61 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database, after_commit
-from app.notary.keys import log_signer
-from app.notary.models import LedgerCheckpoint, LedgerEntry, LedgerHead
+from app.notary.keys import make_signer
+from app.notary.models import FirmKey, LedgerCheckpoint, LedgerEntry, LedgerHead, table_of
 from ledger import merkle
 from ledger.errors import VerificationError
 from ledger.head import Head, sign_head
 from ledger.leaf import NO_PREVIOUS
 
 log = structlog.get_logger()
+StoredHead = sa.Row[Any]
+"""One row of `ledger_head`, read afresh: another process may have appended since."""
+
+_HEAD, _ENTRY, _KEY = table_of(LedgerHead), table_of(LedgerEntry), table_of(FirmKey)
+_READ_HEAD = sa.select(_HEAD).where(_HEAD.c.firm_id == sa.bindparam("firm"))
+# PostgreSQL: writers of one log queue up here; SQLite writers are alone anyway
+_LOCK_HEAD = _READ_HEAD.with_for_update()
+_SWAP_HEAD = (
+    sa.update(_HEAD)
+    .where(
+        _HEAD.c.firm_id == sa.bindparam("firm"),
+        _HEAD.c.size == sa.bindparam("old_size"),
+        _HEAD.c.root == sa.bindparam("old_root"),
+    )
+    .values({name: sa.bindparam(f"new_{name}") for name in ("size", "last_hash", "frontier", "root", "key_seqs")})
+)
+_UNSIGNED_END = (
+    sa.select(_HEAD, _ENTRY.c.leaf, _ENTRY.c.leaf_hash, _KEY.c.public_key, _KEY.c.wrapped)
+    .outerjoin(_ENTRY, (_ENTRY.c.firm_id == _HEAD.c.firm_id) & (_ENTRY.c.seq == _HEAD.c.size - 1))
+    .outerjoin(_KEY, (_KEY.c.firm_id == _HEAD.c.firm_id) & (_KEY.c.purpose == "log"))
+    .where(_HEAD.c.firm_id == sa.bindparam("firm"), _HEAD.c.signed_size < _HEAD.c.size)
+)
+_RAISE_SIGNED = (
+    sa.update(_HEAD)
+    .where(_HEAD.c.firm_id == sa.bindparam("firm"), _HEAD.c.signed_size < sa.bindparam("signed"))
+    .values(signed_size=sa.bindparam("signed"))
+)
+_KEEP_CHECKPOINT = sa.insert(table_of(LedgerCheckpoint))
 
 
 def sign_checkpoint(database: Database, firm_id: str) -> None:
     """Sign the newest size of the firm's log, once; runs after the commit of the entries and again at start.
 
-    A crash before the commit here leaves a log without its newest checkpoint: the next start or entry signs it.
+    What is read here is durable: a transaction is seen by others only when the disk has it. The checkpoint itself need
+    not be: it follows from those rows and the log key alone (Ed25519 gives the same bytes each time), so after a power
+    cut the next start or entry signs the same or a larger size, never another history. Nothing else rides in this
+    transaction, and whatever is written later drags it to the disk before itself.
     """
-    with database.write() as session:
-        row = locked_head(session, firm_id)
-        if row.signed_size >= row.size:
+    with database.write_unsynced() as connection:
+        end = connection.execute(_UNSIGNED_END, {"firm": firm_id}).one_or_none()
+        if end is None:
             return
-        _check_stored_end(session, row)
-        note = sign_head(head_of(row), log_signer(session, firm_id))
-        session.add(LedgerCheckpoint(firm_id=firm_id, size=row.size, root=row.root, note=note, created_at=clock.now()))
-        row.signed_size = row.size
+        note = sign_head(_checked_end(end), make_signer("log", end.public_key, end.wrapped, end.origin))
+        # Two may sign at once on PostgreSQL: the same bytes, or the smaller size comes too late and is dropped.
+        if connection.execute(_RAISE_SIGNED, {"firm": firm_id, "signed": end.size}).rowcount == 1:
+            kept = {"firm_id": firm_id, "size": end.size, "root": end.root, "note": note, "created_at": clock.now()}
+            connection.execute(_KEEP_CHECKPOINT, kept)
 
 
 def resume_checkpoints(database: Database) -> int:
@@ -56,21 +89,40 @@ def sign_after_commit(session: Session, firm_id: str) -> None:
         after_commit(session, partial(sign_checkpoint, firm_id=firm_id))
 
 
-def locked_head(session: Session, firm_id: str) -> LedgerHead:
+def stored_head(session: Session, firm_id: str) -> StoredHead | None:
+    """The head row as it stands now; None for a firm without ledger."""
+    return session.connection().execute(_READ_HEAD, {"firm": firm_id}).one_or_none()
+
+
+def locked_head(connection: sa.Connection, firm_id: str) -> StoredHead:
     """The head row for writing."""
-    # PostgreSQL: writers of one log queue up here; SQLite writers are alone anyway
-    return session.get_one(LedgerHead, firm_id, with_for_update=True, populate_existing=True)
+    return connection.execute(_LOCK_HEAD, {"firm": firm_id}).one()
 
 
-def head_of(row: LedgerHead) -> Head:
+def swap_head(connection: sa.Connection, old: StoredHead, new: Head, key_seqs: list[int]) -> bool:
+    """Put the new head in the place of the old one; False when another one stands there by now."""
+    values = {
+        "firm": old.firm_id,
+        "old_size": old.size,
+        "old_root": old.root,
+        "new_size": new.size,
+        "new_last_hash": new.last.hex(),
+        "new_frontier": [one.hex() for one in new.frontier.to_list()],
+        "new_root": new.root.hex(),
+        "new_key_seqs": key_seqs,
+    }
+    return connection.execute(_SWAP_HEAD, values).rowcount == 1
+
+
+def head_of(row: StoredHead) -> Head:
     """The head as the ledger knows it."""
     frontier = merkle.Frontier.from_list(row.size, [bytes.fromhex(one) for one in row.frontier])
     return Head(row.origin, frontier, bytes.fromhex(row.last_hash) if row.size else NO_PREVIOUS)
 
 
-def _check_stored_end(session: Session, row: LedgerHead) -> None:
+def _checked_end(end: StoredHead) -> Head:
     """Read back what is about to be signed: the last row is the one the head names, and the root follows from it."""
-    last = session.get_one(LedgerEntry, (row.firm_id, row.size - 1), populate_existing=True)
-    stored = merkle.leaf_hash(last.leaf).hex()
-    if not (stored == last.leaf_hash == row.last_hash) or head_of(row).root.hex() != row.root:
-        raise VerificationError(f"the stored end of log {row.origin} does not fit its head; nothing was signed")
+    stored, found = "" if end.leaf is None else merkle.leaf_hash(end.leaf).hex(), head_of(end)
+    if not (stored == end.leaf_hash == end.last_hash) or found.root.hex() != end.root:
+        raise VerificationError(f"the stored end of log {end.origin} does not fit its head; nothing was signed")
+    return found

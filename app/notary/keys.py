@@ -3,16 +3,24 @@
 import hashlib
 import hmac
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.notary.models import FirmKey, LedgerHead
+from app.notary.models import FirmKey, LedgerHead, table_of
 from ledger.errors import VerificationError
 from ledger.keys import unwrap_key
 from ledger.note import Signer, parse_vkey
 
 _node_keys: list[bytes] = []
+_KEY, _HEAD = table_of(FirmKey), table_of(LedgerHead)
+_ORIGIN = sa.select(_HEAD.c.origin).where(_HEAD.c.firm_id == sa.bindparam("firm"))
+_KEY_WITH_ORIGIN = (
+    sa.select(_KEY.c.public_key, _KEY.c.wrapped, _HEAD.c.origin)
+    .join(_HEAD, _HEAD.c.firm_id == _KEY.c.firm_id)
+    .where(_KEY.c.firm_id == sa.bindparam("firm"), _KEY.c.purpose == sa.bindparam("what"))
+)
 
 
 def use_node_key(node_key: bytes) -> None:
@@ -43,9 +51,10 @@ def cosigner(session: Session, firm_id: str) -> Signer:
     return _signer(session, firm_id, "cosign")
 
 
-def seal_key(session: Session, firm_id: str) -> bytes:
-    """The firm's secp256k1 private key, 32 bytes."""
-    return _private_key(session, firm_id, "seal")
+def seal_key(session: Session, firm_id: str) -> tuple[bytes, str]:
+    """The firm's secp256k1 private key, 32 bytes, and its 0x address."""
+    row = _key(session, firm_id, "seal")
+    return _opened("seal", row.wrapped, row.origin), row.public_key
 
 
 def recovery_seed(session: Session, firm_id: str) -> bytes | None:
@@ -58,7 +67,8 @@ def recovery_seed(session: Session, firm_id: str) -> bytes | None:
 
 def derived_secret(session: Session, firm_id: str, label: str) -> bytes:
     """32 bytes that only this node can make again: for salts and tokens that need not be stored."""
-    seed = _private_key(session, firm_id, "log")
+    row = _key(session, firm_id, "log")
+    seed = _opened("log", row.wrapped, row.origin)
     return hmac.new(seed, f"werkring/derived/v1\n{label}".encode(), hashlib.sha256).digest()
 
 
@@ -73,18 +83,27 @@ def open_wrapped(wrapped: bytes, purpose: str, origin: str) -> bytes:
     raise VerificationError("no node key opens this key")
 
 
+def make_signer(purpose: str, public_key: str, wrapped: bytes | None, origin: str) -> Signer:
+    """The log or cosigner key of a key row, opened."""
+    public = parse_vkey(public_key)
+    return Signer(public.name, public.alg, _opened(purpose, wrapped, origin))
+
+
 def _signer(session: Session, firm_id: str, purpose: str) -> Signer:
-    row = session.get_one(FirmKey, (firm_id, purpose))
-    public = parse_vkey(row.public_key)
-    return Signer(public.name, public.alg, _private_key(session, firm_id, purpose))
+    row = _key(session, firm_id, purpose)
+    return make_signer(purpose, row.public_key, row.wrapped, row.origin)
 
 
-def _private_key(session: Session, firm_id: str, purpose: str) -> bytes:
-    row = session.get_one(FirmKey, (firm_id, purpose))
-    if row.wrapped is None:
+def _opened(purpose: str, wrapped: bytes | None, origin: str) -> bytes:
+    if wrapped is None:
         raise VerificationError(f"the private {purpose} key is not kept here")
-    return open_wrapped(row.wrapped, purpose, _origin(session, firm_id))
+    return open_wrapped(wrapped, purpose, origin)
+
+
+def _key(session: Session, firm_id: str, purpose: str) -> sa.Row[Any, Any, Any]:
+    return session.connection().execute(_KEY_WITH_ORIGIN, {"firm": firm_id, "what": purpose}).one()
 
 
 def _origin(session: Session, firm_id: str) -> str:
-    return session.get_one(LedgerHead, firm_id).origin
+    found: str = session.connection().execute(_ORIGIN, {"firm": firm_id}).scalar_one()
+    return found

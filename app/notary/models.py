@@ -93,3 +93,8 @@ class PartnerKeys(Base):
     document: Mapped[dict[str, Any]]
     """Its key records with proofs and the checkpoint they stand under, as `queries.key_document` writes them."""
     updated_at: Mapped[dt.datetime]
+
+
+def table_of(model: type[Base]) -> sa.Table:
+    """The table for statements that are written once: they skip the unit of work, which costs more than they do."""
+    return Base.metadata.tables[model.__tablename__]

@@ -10,9 +10,10 @@ from app.core.errors import NotFound
 from app.firms.models import Firm
 from app.notary.documents import passkey_kid as passkey_kid
 from app.notary.documents import passkey_point as passkey_point
+from app.notary.heads import stored_head
 from app.notary.keys import derived_secret as derived_secret
 from app.notary.keys import recovery_seed
-from app.notary.models import FirmKey, LedgerCheckpoint, LedgerEntry, LedgerEvidence, LedgerHead, PartnerKeys
+from app.notary.models import FirmKey, LedgerCheckpoint, LedgerEntry, LedgerEvidence, PartnerKeys
 from app.notary.rings import key_entries, own_keys, read_key_document, write_record
 from ledger import canonical, fsck, typed
 from ledger.encoding import from_b64, to_b64, to_hex
@@ -25,6 +26,8 @@ from ledger.note import parse_vkey
 from ledger.records import ZERO32
 from ledger.replay import Entry
 
+_ADDRESS = sa.select(Firm.address).where(Firm.id == sa.bindparam("firm"))
+
 
 def digest(primary_type: str, message: dict[str, Any]) -> bytes:
     """The 32 bytes that people and firms sign; raises VerificationError for any field that does not fit its type."""
@@ -33,12 +36,16 @@ def digest(primary_type: str, message: dict[str, Any]) -> bytes:
 
 def origin(session: Session, firm_id: str) -> str:
     """The name of the firm's log; raises NotFound for a firm without ledger."""
-    return _head(session, firm_id).origin
+    head = stored_head(session, firm_id)
+    if head is None:
+        raise NotFound
+    found: str = head.origin
+    return found
 
 
 def address(session: Session, firm_id: str) -> str:
     """`handle@node`, the party's name in records."""
-    found = session.scalar(sa.select(Firm.address).where(Firm.id == firm_id))
+    found: str | None = session.scalar(_ADDRESS, {"firm": firm_id})
     if found is None:
         raise NotFound
     return found
@@ -95,12 +102,11 @@ def evidence(session: Session, firm_id: str, seq: int) -> dict[str, Any]:
 
 def key_document(session: Session, firm_id: str) -> dict[str, Any]:
     """All key records of our log with proofs under its newest checkpoint: what a partner needs to check our signatures."""
-    head = _head(session, firm_id)
     note = _checkpoint(session, firm_id, 0)
     return {
         "v": 1,
         "address": address(session, firm_id),
-        "origin": head.origin,
+        "origin": origin(session, firm_id),
         "checkpoint": note.note,
         "keys": [write_record(record) for record in _proved_keys(session, firm_id, note.size)],
     }
@@ -191,13 +197,6 @@ def _firm_by_recovery_key(session: Session, public_key: bytes) -> str | None:
     return session.scalar(
         sa.select(FirmKey.firm_id).where(FirmKey.purpose == "recovery", FirmKey.public_key == to_hex(public_key))
     )
-
-
-def _head(session: Session, firm_id: str) -> LedgerHead:
-    head = session.get(LedgerHead, firm_id)
-    if head is None:
-        raise NotFound
-    return head
 
 
 def _checkpoint(session: Session, firm_id: str, seq: int) -> LedgerCheckpoint:

@@ -8,25 +8,26 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.errors import RuleBroken
 from app.notary.documents import passkey_kid
+from app.notary.heads import stored_head
 from app.notary.keys import seal_key
-from app.notary.models import LedgerHead, PartnerKeys
-from app.notary.queries import address, origin, seal_address
-from app.notary.rings import own_keys, partner_keys
+from app.notary.models import PartnerKeys
+from app.notary.queries import address, origin
+from app.notary.rings import keys_under, partner_keys
 from ledger.encoding import from_hex
 from ledger.errors import VerificationError
 from ledger.evidence import key_signature, passkey_signature, seal_signature
 from ledger.firm_keys import FirmKeys, Position
 from ledger.keys import recovery_public_key
 from ledger.note import Signer
-from ledger.signatures import sign_key_proof, sign_seal, verify_passkey, verify_seal
+from ledger.signatures import prepare_passkey, prepare_seal, run_once, sign_key_proof, sign_seal
 
 Signature = dict[str, Any]
 
 
 def seal(session: Session, firm_id: str, digest: bytes) -> Signature:
     """Sign a digest in the firm's name. A seal alone never binds: records ask for a passkey beside it."""
-    signature = sign_seal(digest, seal_key(session, firm_id))
-    return seal_signature(address(session, firm_id), seal_address(session, firm_id), signature)
+    key, seal_address = seal_key(session, firm_id)
+    return seal_signature(address(session, firm_id), seal_address, sign_seal(digest, key))
 
 
 def passkey_approval(
@@ -70,7 +71,10 @@ def check_signature(
 def _ring(session: Session, firm_id: str, partner_id: str | None, seq: int | None) -> tuple[FirmKeys, Position]:
     now_s = int(clock.now().timestamp())
     if partner_id is None:
-        return own_keys(session, firm_id), Position(session.get_one(LedgerHead, firm_id).size, now_s)
+        head = stored_head(session, firm_id)
+        if head is None:
+            raise VerificationError("no ledger of this firm")
+        return keys_under(session, head), Position(head.size, now_s)
     row = session.get(PartnerKeys, (firm_id, partner_id))
     keys = None if row is None else partner_keys(session, firm_id, row.address)
     if keys is None:
@@ -83,11 +87,11 @@ def _check_one(keys: FirmKeys, place: Position, digest: bytes, signature: Signat
         raise VerificationError("signed by another firm")
     if signature.get("kind") == "seal":
         keys.check_seal(signature["address"], place)
-        return verify_seal(digest, from_hex(signature["signature"], length=65), signature["address"])
+        return run_once(prepare_seal(digest, from_hex(signature["signature"], length=65), signature["address"]))
     if signature.get("kind") != "passkey" or signature["keyAt"]["log"] != keys.origin:
         raise VerificationError("not a signature of a person or seal of this firm")
     key = keys.passkey(signature["kid"], signature["keyAt"]["seq"], signature["role"], place)
-    return verify_passkey(digest, signature, key.public_key, key.origins, key.rp_id)
+    return run_once(prepare_passkey(digest, signature, key.public_key, key.origins, key.rp_id))
 
 
 def _kid(public_key: bytes) -> bytes:

@@ -173,3 +173,17 @@ def test_a_key_proof_is_no_checkpoint_signature() -> None:
         signatures.verify_ed25519(public, from_b64url(proof), DIGEST)
     with pytest.raises(VerificationError):
         signatures.verify_key_proof(bytes(32), proof, public)
+
+
+def test_what_held_once_holds_for_the_same_bytes_only() -> None:
+    secret, other = b"\x01" * 32, b"\x02" * 32
+    seal, address = signatures.sign_seal(DIGEST, secret), signatures.seal_address(secret)
+    for _ in range(2):
+        signatures.run_once(signatures.prepare_seal(DIGEST, seal, address))
+        for digest, signed, by in (
+            (bytes(32), seal, address),
+            (DIGEST, signatures.sign_seal(DIGEST, other), address),
+            (DIGEST, seal, signatures.seal_address(other)),
+        ):
+            with pytest.raises(VerificationError):
+                signatures.run_once(signatures.prepare_seal(digest, signed, by))

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import RuleBroken
-from app.notary import actions, heads
+from app.notary import actions, heads, rings
 from app.notary.actions import append_entry, remember_partner_keys, resume_checkpoints, seal, sign_checkpoint
-from app.notary.documents import Display, new_message
+from app.notary.documents import Display, new_message, passkey_kid, passkey_point, to_hex
 from app.notary.models import LedgerCheckpoint, LedgerEntry, LedgerEvidence, LedgerHead
 from app.notary.queries import (
     digest,
@@ -27,8 +27,10 @@ from app.notary.queries import (
     proof_document,
     seal_address,
 )  # fmt: skip
+from app.notary.rings import own_keys
 from ledger.errors import VerificationError
 from tests.notary.world import EXPIRY, House, append_lapse, approve, found_house, two_houses
+from tests.passkeys.software import SoftwarePasskey
 
 
 def test_a_new_firm_has_a_log_of_one_entry_with_a_signed_checkpoint(database: Database) -> None:
@@ -92,6 +94,50 @@ def test_the_same_record_twice_gives_the_same_position(database: Database) -> No
         assert append_entry(session, "keller", *args) == append_entry(session, "keller", *args) == 1
     with database.read() as session:
         assert session.get_one(LedgerHead, "keller").size == 2
+
+
+def test_the_same_record_again_after_its_deadline_gives_the_same_position(database: Database) -> None:
+    with database.write() as session:
+        house = found_house(session, "keller")
+        message = new_message(
+            "agreement.lapsed", house.address, house.address, "Verfallen.", expires_at=clock.now() + EXPIRY,
+            agreement="0x" + "11" * 32, reason="expired",
+        )  # fmt: skip
+        sealed = [seal(session, "keller", digest("AgreementLapsed", message))]
+    args: tuple[Any, ...] = ("agreement.lapsed", "AgreementLapsed", message, Display("t", "de", "Verfallen."), sealed)
+    with database.write() as session:
+        assert append_entry(session, "keller", *args) == 1
+    with clock.frozen(clock.now() + 2 * EXPIRY), database.write() as session:
+        assert append_entry(session, "keller", *args) == 1
+        other = message | {"id": "0x" + "22" * 32}
+        sealed = [seal(session, "keller", digest("AgreementLapsed", other))]
+        with pytest.raises(RuleBroken):
+            append_entry(session, "keller", args[0], args[1], other, args[3], sealed)
+
+
+def test_a_new_key_counts_from_the_next_entry_on(database: Database) -> None:
+    with database.write() as session:
+        house = found_house(session, "keller")
+        append_lapse(session, house, 1)
+        before = own_keys(session, "keller")
+        register_passkey(session, house, SoftwarePasskey())
+        assert len(own_keys(session, "keller").keys) == len(before.keys) + 1
+    with pytest.raises(RuntimeError), database.write() as session:
+        register_passkey(session, house, SoftwarePasskey())
+        raise RuntimeError
+    with database.read() as session:
+        assert len(own_keys(session, "keller").keys) == len(before.keys) + 1
+
+
+def test_keys_are_not_read_from_content_that_was_changed(database: Database) -> None:
+    with database.write() as session:
+        found_house(session, "keller")
+    with database.write() as session:
+        stored = session.scalars(sa.select(LedgerEvidence)).one()
+        stored.body = stored.body.replace(b"keller beginnt", b"keller begonnt")
+    rings._known_under.cache_clear()
+    with database.read() as session, pytest.raises(VerificationError):
+        own_keys(session, "keller")
 
 
 def test_a_record_without_the_managers_signature_is_refused_and_nothing_stays(database: Database) -> None:
@@ -158,6 +204,45 @@ def test_a_stored_end_that_does_not_fit_is_never_signed(database: Database) -> N
     resume_checkpoints(database)
     with database.read() as session:
         assert session.get_one(LedgerHead, "keller").signed_size == 0
+
+
+def test_a_log_whose_last_entry_is_gone_is_never_signed(database: Database) -> None:
+    with database.write() as session:
+        found_house(session, "keller")
+    with database.write() as session:
+        session.execute(sa.delete(LedgerEntry))
+        session.execute(sa.update(LedgerHead).values(signed_size=0))
+    with pytest.raises(VerificationError):
+        sign_checkpoint(database, "keller")
+
+
+def test_a_checkpoint_lost_in_a_power_cut_comes_back_byte_by_byte(database: Database) -> None:
+    with database.write() as session:
+        house = found_house(session, "keller")
+        append_lapse(session, house, 1)
+    with database.write() as session:
+        told = session.scalars(sa.select(LedgerCheckpoint.note)).one()
+        session.execute(sa.delete(LedgerCheckpoint))
+        session.execute(sa.update(LedgerHead).values(signed_size=0))
+    assert resume_checkpoints(database) == 1
+    with database.read() as session:
+        assert session.scalars(sa.select(LedgerCheckpoint.note)).all() == [told]
+
+
+def test_two_that_sign_one_log_at_once_keep_one_checkpoint(database: Database) -> None:
+    with database.write() as session:
+        found_house(session, "keller")
+    with database.write() as session:
+        session.execute(sa.delete(LedgerCheckpoint))
+        session.execute(sa.update(LedgerHead).values(signed_size=0))
+    threads = [threading.Thread(target=with_clock, args=(sign_checkpoint, database, "keller")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with database.read() as session:
+        assert session.scalars(sa.select(LedgerCheckpoint.size)).all() == [1]
+        assert session.get_one(LedgerHead, "keller").signed_size == 1
 
 
 def test_many_writers_of_one_log_get_one_position_each(database: Database, tmp_path: Path) -> None:
@@ -234,6 +319,20 @@ def append_and_fail(database: Database, house: House) -> None:
     with database.write() as session:
         append_lapse(session, house, 1)
         raise RuntimeError("afterwards")
+
+
+def register_passkey(session: Any, house: House, passkey: SoftwarePasskey) -> int:
+    """One more manager's passkey, approved by the first one."""
+    text = "Ein weiterer Schlüssel."
+    message = new_message(
+        "key.register", house.address, house.address, text, purpose="passkey",
+        kid=to_hex(passkey_kid(passkey.cose)), public_key=to_hex(passkey_point(passkey.cose)), role="manager",
+        limit_cents=0, valid_from=0, rp_id=passkey.rp_id, origins=(passkey.origin,),
+    )  # fmt: skip
+    value = digest("KeyRegister", message)
+    signatures = [approve(session, house, value), seal(session, house.firm_id, value)]
+    display = Display("key.register.de.1", "de", text)
+    return append_entry(session, house.firm_id, "key.register", "KeyRegister", message, display, signatures)
 
 
 def exchange_keys(database: Database, one: House, other: House) -> None:

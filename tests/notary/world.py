@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -52,14 +53,23 @@ def found_house(session: Session, handle: str, *, is_practice: bool = False) -> 
 
 def append_lapse(session: Session, house: House, number: int) -> int:
     """One small record by the firm's seal alone."""
+    return append_sealed(session, house, number, *sealed_lapse(session, house, number))
+
+
+def sealed_lapse(session: Session, house: House, number: int) -> tuple[dict[str, Any], Display, dict[str, Any]]:
+    """Message, text and seal of the record."""
     text = f"Vereinbarung {number} ist verfallen."
     message = new_message(
         "agreement.lapsed", house.address, house.address, text, agreement=f"0x{number:064x}", reason="expired"
     )
-    signatures = [seal(session, house.firm_id, digest("AgreementLapsed", message))]
-    display = Display("lapsed.de.1", "de", text)
+    return message, Display("lapsed.de.1", "de", text), seal(session, house.firm_id, digest("AgreementLapsed", message))
+
+
+def append_sealed(
+    session: Session, house: House, number: int, message: dict[str, Any], display: Display, sealed: dict[str, Any]
+) -> int:
     return append_entry(
-        session, house.firm_id, "agreement.lapsed", "AgreementLapsed", message, display, signatures, (), f"a{number}"
+        session, house.firm_id, "agreement.lapsed", "AgreementLapsed", message, display, [sealed], (), f"a{number}"
     )
 
 
