@@ -256,11 +256,19 @@ class SqliteDialect(SQLiteDialect_pysqlite):
         super().__init__(**more)
         self._begin = begin
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SqliteDialect)
+
+    def __hash__(self) -> int:
+        # all engines write the same words: what one compiled serves the other doors and the other practice games too
+        return hash(SqliteDialect)
+
     def do_begin(self, dbapi_connection: Any) -> None:
         dbapi_connection.driver_connection.execute(self._begin)
 
 
 registry.register("sqlite.werkring", __name__, SqliteDialect.__name__)
+_compiled: sa.util.LRUCache[Any, Any] = sa.util.LRUCache(2000)
 
 
 def _sqlite_engine(url: str, *, begin: str = "BEGIN", synchronous: str = "FULL") -> sa.Engine:
@@ -274,6 +282,7 @@ def _sqlite_engine(url: str, *, begin: str = "BEGIN", synchronous: str = "FULL")
         sa.make_url(url).set(drivername="sqlite+werkring"),
         module=driver,
         begin=begin,
+        execution_options={"compiled_cache": _compiled},
         connect_args={"timeout": 30, "check_same_thread": False},
         hide_parameters=True,
     )

@@ -1,10 +1,12 @@
 """The database keeps its promises on both kinds."""
 
 import threading
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from app.core import db
 from app.core.db import Database, after_commit, void
 from app.firms.models import NodeSetting
 
@@ -94,3 +96,16 @@ def test_a_transaction_inside_another_one_is_refused_instead_of_waiting_for_itse
         pass
     with sqlite_database.write() as session:
         session.add(NodeSetting(key="n", value="still writable"))
+
+
+def test_a_second_sqlite_file_is_asked_in_the_words_of_the_first(sqlite_database: Database, tmp_path: Path) -> None:
+    other = Database(f"sqlite:///{tmp_path}/other.sqlite")
+    other.create_tables()
+    doors = [door for database in (sqlite_database, other) for door in (database.read, database.write)]
+    known = []
+    for door in doors:
+        with door() as session:
+            assert session.get(NodeSetting, "a") is None
+        known.append(len(db._compiled))
+    assert len(set(known)) == 1
+    other.close()
