@@ -200,7 +200,7 @@ def test_a_stolen_key_changes_nothing_once_its_log_has_locked_it(
     lock_key(database, deal, by, petra.person_id)
     with monkeypatch.context() as careless:
         careless.setattr("app.agreements.amending.check_signature", lambda *_: None)
-        careless.setattr("app.notary.actions.checks.check_record", lambda *_: None)
+        careless.setattr("app.notary.actions.checks.check_after_digest", lambda *_: [])
         sign_amendment_only(database, deal, by, amendment_id, petra)
     run_until_quiet(database)
     other = {"keller": "yilmaz", "yilmaz": "keller"}[by]

@@ -288,7 +288,7 @@ def test_a_stolen_key_that_the_providers_log_had_locked_before_binds_nobody(
     lock_key(database, deal, "yilmaz", petra.person_id)
     with monkeypatch.context() as careless:
         careless.setattr("app.agreements.approving.check_signature", lambda *_: None)
-        careless.setattr("app.notary.actions.checks.check_record", lambda *_: None)
+        careless.setattr("app.notary.actions.checks.check_after_digest", lambda *_: [])
         sign_only(database, deal, "yilmaz", agreement_id, petra)
     run_until_quiet(database)
     assert states(database, deal, agreement_id) == ("signed_one", "in_force")
