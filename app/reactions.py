@@ -118,6 +118,7 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     offers.expire_offers,
     agreements.lapse_agreements,
     agreements.lapse_amendments,
+    agreements.erase_unchosen,
     expiry.warn_of_expiry,
     push.remind_people,
     push.escalate_requests,

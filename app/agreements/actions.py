@@ -20,6 +20,7 @@ from app.agreements.ending import (
     receive_declined,
     receive_lapsed,
 )
+from app.agreements.erasing import erase_unchosen
 from app.agreements.receiving import receive_draft
 from app.agreements.sealing import receive_signatures, seal_agreement
 from app.agreements.sending import (
@@ -37,6 +38,7 @@ __all__ = [
     "decline_agreement",
     "decline_amendment",
     "draft_agreements",
+    "erase_unchosen",
     "lapse_agreements",
     "lapse_amendments",
     "lapse_signed_with",

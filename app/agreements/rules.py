@@ -30,6 +30,8 @@ GRACE = dt.timedelta(hours=1)
 WORD_MAY_TAKE = dt.timedelta(days=7, hours=1)
 """After a deadline, who has signed waits so long for the other side's word before it ends anything alone: messages are
 tried for seven days, and what the other side did in time counts at both."""
+KEEP_UNCHOSEN = dt.timedelta(days=183)
+"""How long a firm may still read what did not come about: six months."""
 ONE_SIDED_AFTER = dt.timedelta(hours=1)
 SOON = dt.timedelta(hours=24)
 

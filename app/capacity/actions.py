@@ -5,6 +5,7 @@ writers of one firm wait for each other in a circle.
 """
 
 import datetime as dt
+from collections.abc import Collection
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -212,6 +213,12 @@ def release_offer(session: Session, firm_id: str, offer_id: str) -> int:
     """Free everything that is held for an offer; returns the minutes freed. Agreed hours stay."""
     freed = _release(session, firm_id, Hold.offer_id == offer_id)
     return sum(freed.values())
+
+
+def forget_holds(session: Session, firm_id: str, offer_ids: Collection[str]) -> None:
+    """Erase what these offers held once; what still counts stays."""
+    ended = Hold.firm_id == firm_id, Hold.offer_id.in_(offer_ids), Hold.state == "released"
+    session.execute(sa.delete(Hold).where(*ended))
 
 
 def agree_held(session: Session, firm_id: str, offer_line_id: str, minutes: int) -> None:

@@ -1,7 +1,7 @@
 """Sending and delivering messages between firms. Consent is asked on leaving, once more on the way, and on entering."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from app.core.events import MessageParked
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.federation.files import MOST_FILE_BYTES as MOST_FILE_BYTES
+from app.federation.files import drop_files as drop_files
 from app.federation.files import fetch_file as fetch_file
 from app.federation.files import grant_files
 from app.federation.files import note_opening as note_opening
@@ -76,6 +77,18 @@ def cancel_waiting(session: Session, from_firm_id: str, to_firm_id: str, keep: f
         .values(state="cancelled")
     )
     return int(cancelled.rowcount)  # type: ignore[attr-defined]
+
+
+def forget_bodies(session: Session, firm_id: str, subject_ids: Collection[str], kept: Collection[str] = ()) -> None:
+    """Erase what messages about these subjects said, except to and from the partners kept; that they went stays."""
+    found = session.scalars(
+        sa.select(Message)
+        .where(Message.firm_id == firm_id, Message.subject_id.in_(subject_ids), Message.peer_id.not_in(kept))
+        .where(Message.state != "waiting")
+    )
+    for message in found:
+        # which request an offer answered: a partner's habit of answering is counted by that
+        message.body = {name: message.body[name] for name in ("request_id",) if name in message.body}
 
 
 def following_message(session: Session, firm_id: str, message_id: str, now: dt.datetime) -> str | None:

@@ -89,6 +89,12 @@ def fetch_file(session: Session, firm_id: str, from_firm_id: str, file_id: str, 
     return store_file(session, firm_id, theirs.name, theirs.media_type, theirs.body, from_firm_id, file_id)
 
 
+def drop_files(session: Session, firm_id: str, file_ids: Collection[str]) -> None:
+    """Erase the bytes of the firm's files; nobody may fetch them any more."""
+    session.execute(sa.delete(FileGrant).where(FileGrant.firm_id == firm_id, FileGrant.file_id.in_(file_ids)))
+    session.execute(sa.delete(StoredFile).where(StoredFile.firm_id == firm_id, StoredFile.id.in_(file_ids)))
+
+
 def set_files_open(session: Session, firm_id: str, file_ids: Collection[str], is_open: bool) -> None:
     """Let the firm's people open a partner's files, or no longer."""
     session.execute(

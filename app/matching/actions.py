@@ -30,7 +30,7 @@ def match_request(session: Session, event: RequestReceived) -> None:
     if request is None:
         return
     judgement = judge_request(session, event.firm_id, request)
-    _forget(session, event.firm_id, request.id)
+    forget_matches(session, event.firm_id, request.id)
     _keep(session, event.firm_id, request, judgement)
     bump_version(session, event.firm_id)
     if judgement.verdict.answer != "no":
@@ -76,6 +76,12 @@ def announce_match(session: Session, event: RequestMatched) -> None:
         receipt.announced_at = clock.now()
 
 
+def forget_matches(session: Session, firm_id: str, request_id: str) -> None:
+    """Erase what matching found for a partner's request."""
+    for table in (MatchVerdict, MatchProposal):
+        session.execute(sa.delete(table).where(table.firm_id == firm_id, table.request_id == request_id))
+
+
 def _answerable(session: Session, firm_id: str, request_id: str) -> WorkRequest | None:
     """The request, unless it ended meanwhile, its deadline has passed, or our answer could not leave now."""
     try:
@@ -84,11 +90,6 @@ def _answerable(session: Session, firm_id: str, request_id: str) -> WorkRequest 
         return None
     is_open = request.state in ANSWERABLE and request.reply_by is not None and request.reply_by > clock.now()
     return request if is_open and may_send(session, firm_id, request.partner_id or "", "offer.made", {}) else None
-
-
-def _forget(session: Session, firm_id: str, request_id: str) -> None:
-    for table in (MatchVerdict, MatchProposal):
-        session.execute(sa.delete(table).where(table.firm_id == firm_id, table.request_id == request_id))
 
 
 def _keep(session: Session, firm_id: str, request: WorkRequest, judgement: Judgement) -> None:

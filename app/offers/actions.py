@@ -28,6 +28,7 @@ from app.offers.exchange import (
     send_selected,
     send_withdrawn_offer,
 )
+from app.offers.forgetting import forget_offers
 from app.offers.holding import note_answer, submit_answer
 from app.offers.models import Offer, OfferLine
 from app.offers.queries import asked_of, live_offers, offer_for, own_offer
@@ -52,6 +53,7 @@ __all__ = [
     "decline_offer",
     "drop_partner_offers",
     "expire_offers",
+    "forget_offers",
     "make_offer",
     "mark_seen",
     "receive_declined",

@@ -1,6 +1,6 @@
 """Building plans when offers change, and choosing one."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 import structlog
@@ -16,7 +16,7 @@ from app.core.outbox import emit
 from app.firms.access import Actor, Role
 from app.firms.actions import bump_version, note_event
 from app.firms.queries import people
-from app.offers.models import Offer
+from app.offers.models import Offer, OfferLine
 from app.plans.check import check_plan
 from app.plans.greedy import build_greedy
 from app.plans.models import Plan, PlanLine, PlanTask
@@ -117,6 +117,20 @@ def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool
     note_event(session, actor.firm_id, actor.person_id, "plan_chosen", "request", request.id)
     emit(session, PlanChosen(actor.firm_id, plan.id))
     return plan
+
+
+def forget_plans(session: Session, firm_id: str, request_id: str, kept_offers: Collection[str]) -> None:
+    """Erase a request's plans; of the chosen one stays what it took from the offers kept."""
+    plans = Plan.firm_id == firm_id, Plan.request_id == request_id
+    kept = sa.select(OfferLine.id).where(OfferLine.firm_id == firm_id, OfferLine.offer_id.in_(kept_offers))
+    lines = PlanLine.firm_id == firm_id, PlanLine.plan_id.in_(sa.select(Plan.id).where(*plans))
+    unchosen = sa.select(Plan.id).where(*plans, Plan.chosen_at.is_(None))
+    session.execute(
+        sa.delete(PlanLine).where(*lines, sa.or_(PlanLine.plan_id.in_(unchosen), PlanLine.offer_line_id.not_in(kept)))
+    )
+    filled = sa.select(PlanLine.plan_id).where(PlanLine.firm_id == firm_id)
+    session.execute(sa.delete(Plan).where(*plans, Plan.id.not_in(filled)))
+    session.execute(sa.delete(PlanTask).where(PlanTask.firm_id == firm_id, PlanTask.request_id == request_id))
 
 
 def _note_task(session: Session, firm_id: str, request_id: str) -> None:

@@ -1,6 +1,6 @@
 """Everything that other rooms and the pages do with messages, in one place."""
 
-from app.push.alerts import alert_people, cancel_alerts, mark_alerts_seen, mark_page_seen
+from app.push.alerts import alert_people, cancel_alerts, forget_alerts, mark_alerts_seen, mark_page_seen
 from app.push.devices import (
     Subscription,
     put_off_messages,
@@ -20,6 +20,7 @@ __all__ = [
     "answered_token",
     "cancel_alerts",
     "escalate_requests",
+    "forget_alerts",
     "forget_old_rows",
     "mark_alerts_seen",
     "mark_page_seen",

@@ -14,7 +14,7 @@ from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.models import Person
 from app.push.messages import KINDS
-from app.push.models import Alert
+from app.push.models import Alert, AnswerToken, PushDelivery
 from app.push.queries import quiet_of, receivers
 from app.push.rules import (
     MANAGER_MIN,
@@ -137,6 +137,15 @@ def _bare_alert(
         once_key=key,
         due_at=due_at,
     )
+
+
+def forget_alerts(session: Session, firm_id: str, subject_id: str) -> None:
+    """Erase what was told about a subject and about its threads."""
+    about = sa.or_(Alert.subject_id == subject_id, Alert.subject_id.startswith(f"{subject_id}:"))
+    gone = sa.select(Alert.id).where(Alert.firm_id == firm_id, about)
+    for table in (PushDelivery, AnswerToken):
+        session.execute(sa.delete(table).where(table.firm_id == firm_id, table.alert_id.in_(gone)))
+    session.execute(sa.delete(Alert).where(Alert.firm_id == firm_id, about))
 
 
 def _is_known(session: Session, firm_id: str, key: str) -> bool:

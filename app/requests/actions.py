@@ -32,6 +32,7 @@ from app.requests.drafting import (
     start_draft,
 )
 from app.requests.drafts import check_open
+from app.requests.forgetting import forget_request, forget_threads
 from app.requests.limits import GRACE, SMALL_MIN, SMALL_WITHIN, check_open_count, check_probes
 from app.requests.models import WorkRequest
 from app.requests.queries import chosen_ids, draft_for, draft_of, own_request, sendable_ids
@@ -72,6 +73,8 @@ __all__ = [
     "discard_draft",
     "drop_file",
     "expire_requests",
+    "forget_request",
+    "forget_threads",
     "mark_thread_seen",
     "open_files",
     "publish_request",

@@ -19,6 +19,7 @@ from app.machines.rules import store_values
 from app.packs.queries import load_pack
 from app.requests import drawings
 from app.requests.drafts import RequirementDraft, read_needs
+from app.requests.forgetting import forget_request
 from app.requests.limits import DRAFT_DAYS
 from app.requests.messages import MOST_FILES
 from app.requests.models import Invitation, RequestFile, WorkRequest
@@ -159,7 +160,7 @@ def drop_file(session: Session, actor: Actor, request_id: str, request_file_id: 
 def discard_draft(session: Session, actor: Actor, request_id: str) -> None:
     """Throw a draft away with its files."""
     request = draft_for(session, actor.firm_id, request_id)
-    _erase(session, actor.firm_id, [request.id])
+    forget_request(session, actor.firm_id, request.id)
 
 
 def erase_old_drafts(session: Session, now: dt.datetime) -> None:
@@ -170,7 +171,7 @@ def erase_old_drafts(session: Session, now: dt.datetime) -> None:
         .where(WorkRequest.created_at <= now - dt.timedelta(days=DRAFT_DAYS))
     ).all()
     for firm_id, request_id in old:
-        _erase(session, firm_id, [request_id])
+        forget_request(session, firm_id, request_id)
 
 
 def _set_requirement(request: WorkRequest, need: RequirementDraft) -> None:
@@ -212,11 +213,3 @@ def _choose(session: Session, request: WorkRequest, partner_ids: Collection[str]
                 )
             )
     session.flush()
-
-
-def _erase(session: Session, firm_id: str, request_ids: list[str]) -> None:
-    kept = sa.select(RequestFile.file_id).where(RequestFile.firm_id == firm_id, RequestFile.request_id.in_(request_ids))
-    session.execute(sa.delete(StoredFile).where(StoredFile.firm_id == firm_id, StoredFile.id.in_(kept)))
-    for table in (RequestFile, Invitation):
-        session.execute(sa.delete(table).where(table.firm_id == firm_id, table.request_id.in_(request_ids)))
-    session.execute(sa.delete(WorkRequest).where(WorkRequest.firm_id == firm_id, WorkRequest.id.in_(request_ids)))

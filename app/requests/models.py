@@ -64,6 +64,8 @@ class WorkRequest(FirmOwned, Base):
     created_by: Mapped[str | None] = mapped_column(sa.String(36))
     published_at: Mapped[dt.datetime | None]
     closed_at: Mapped[dt.datetime | None]
+    unchosen_erased_at: Mapped[dt.datetime | None]
+    """When the offers that no agreement came of were erased, where the request itself stays."""
 
 
 class Invitation(FirmOwned, Base):
