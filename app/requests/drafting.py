@@ -87,7 +87,7 @@ def save_requirement(
     """Keep what the first step tells: process, hours, weeks. The rest stays as far as it still belongs to that."""
     request = draft_for(session, actor.firm_id, request_id)
     if request.process_key != need.process_key:
-        request.needs = {}
+        request.needs, request.machine_type_key = {}, None
     move_delivery(request, need.last_week)
     request.delivery_week = delivery_week or request.delivery_week
     request.process_key, request.need_min = need.process_key, need.need_min

@@ -91,11 +91,10 @@ def asked_parameters(process_key: str | None, pack: Pack) -> tuple[ParameterDefi
     return tuple(found.values())
 
 
-def needed_types(draft: RequirementDraft, pack: Pack) -> tuple[MachineType, ...]:
-    """Return the machine types a requirement can mean: the named one, else all that do its process."""
-    if draft.machine_type_key:
-        return (pack.machine_type(draft.machine_type_key),)
-    return pack.types_for(draft.process_key) if draft.process_key else ()
+def asked_types(process_key: str | None, pack: Pack) -> tuple[MachineType, ...]:
+    """The machine types that usually do the process, where there is a choice."""
+    kinds = pack.types_for(process_key) if process_key else ()
+    return kinds if len(kinds) > 1 else ()
 
 
 def _need_faults(draft: RequestDraft, pack: Pack) -> Iterator[RuleBroken]:

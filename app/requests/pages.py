@@ -18,7 +18,7 @@ from app.firms.access import Actor
 from app.packs.queries import load_pack
 from app.packs.rules import Process
 from app.partners.queries import partnership_with
-from app.requests.drafts import asked_parameters
+from app.requests.drafts import asked_parameters, asked_types
 from app.requests.models import WorkRequest
 from app.requests.parsing import UNKNOWN, need_field, read_moment
 from app.requests.prefill import details_fields
@@ -81,6 +81,9 @@ def details_page(session: Session, actor: Actor, draft: WorkRequest, form: Form,
         weeks=weeks_text(draft.first_week, draft.last_week),
         files=files,
         needs=_needs(draft),
+        machine_types=[
+            (one.key, one.label(language())) for one in asked_types(draft.process_key, load_pack(draft.pack))
+        ],
         is_open=bool(files) or any(error.field not in WHO for error in form.errors),
         delivery_weeks=_delivery_weeks(draft),
         **_detail_options(session, actor, draft, draft.kind),

@@ -14,6 +14,7 @@ from app.requests.drafts import (
     RequestDraft,
     RequirementDraft,
     asked_parameters,
+    asked_types,
     faults_of_request,
     faults_of_requirement,
 )
@@ -69,7 +70,7 @@ def read_part(form: Form, need: RequirementDraft, pack: Pack) -> RequirementDraf
     material = form.text("material", most=40)
     return RequirementDraft(
         process_key=need.process_key,
-        machine_type_key=need.machine_type_key,
+        machine_type_key=form.choice("machine_type_key", [one.key for one in asked_types(need.process_key, pack)], ""),
         need_min=need.need_min,
         first_week=need.first_week,
         last_week=need.last_week,

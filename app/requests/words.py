@@ -89,6 +89,12 @@ def state_text(state: str) -> str:
     return _(RequestState(state).label)
 
 
+def type_text(request: WorkRequest) -> str:
+    """The machine type in the reader's words, '' where any will do."""
+    known = load_pack(request.pack).machine_types.get(request.machine_type_key or "")
+    return known.label(language()) if known else request.machine_type_key or ""
+
+
 def size_text(request: WorkRequest) -> str:
     """'120 × 80 × 40 mm', or ''."""
     sides = [request.part_x_mm, request.part_y_mm, request.part_z_mm]
@@ -141,11 +147,12 @@ def part_facts(request: WorkRequest) -> list[tuple[str, str]]:
 
 
 def precise_facts(request: WorkRequest) -> list[tuple[str, str]]:
-    """Material, size, precision, certificates."""
+    """Material, size, precision, machine, certificates."""
     rows = [
         (_("Werkstoff"), material_text(request)),
         (_("Größe"), size_text(request)),
         (_("Genauigkeit"), precision_text(request)),
+        (_("Maschinentyp"), type_text(request)),
         *_need_facts(request),
         (_("Zertifikate"), certificates_text(request)),
     ]

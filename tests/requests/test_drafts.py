@@ -135,8 +135,11 @@ def test_needs_are_read_as_people_write_them() -> None:
     assert drafts.read_needs(METAL, raw) == {"pallets": 8, "simultaneous": frozenset({"5"}), "probing": True}
 
 
-def test_a_requirement_names_its_machines_or_its_process_does() -> None:
-    assert [kind.key for kind in drafts.needed_types(MILLING, METAL)] == ["mill_5axis"]
-    by_process = drafts.needed_types(RequirementDraft(process_key="milling_3x"), METAL)
-    assert [kind.key for kind in by_process] == ["mill_5axis", "mill_3axis", "horizontal_boring"]
-    assert drafts.needed_types(RequirementDraft(), METAL) == ()
+def test_a_machine_type_is_asked_only_where_there_is_a_choice() -> None:
+    assert [kind.key for kind in drafts.asked_types("milling_3x", METAL)] == [
+        "mill_5axis",
+        "mill_3axis",
+        "horizontal_boring",
+    ]
+    assert drafts.asked_types("milling_5x", METAL) == ()
+    assert drafts.asked_types(None, METAL) == ()

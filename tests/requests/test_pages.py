@@ -282,6 +282,33 @@ def test_a_property_that_the_machine_must_have_travels_with_the_request(
     assert changed.needs == {}
 
 
+def test_a_machine_type_may_be_named_and_the_partner_reads_it(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    answer = house.post("/suchen", **(FIRST | {"process_key": "turning"}))
+    request_id = str(re.findall(r"/suchen/([0-9a-f-]{36})/schritt/2", answer.location)[0])
+    url = f"/suchen/{request_id}/schritt/2"
+    assert '<option value="swiss_lathe">Langdrehautomat' in house.get(url).text
+    assert house.post(url, **second(house, request_id, machine_type_key="mill_5axis")).status_code == 422
+    assert house.post(url, **second(house, request_id, machine_type_key="swiss_lathe")).status_code == 303
+    assert '<option value="swiss_lathe" selected>' in house.get(url).text
+    assert "Langdrehautomat" in house.get(f"/suchen/{request_id}/schritt/3").text
+    house.post(f"/suchen/{request_id}/senden")
+    run_until_quiet(sqlite_database)
+    house.enter(world["yilmaz"].actor(Role.FOREMAN))
+    assert "Langdrehautomat" in house.get(f"/anfragen/{request_id}").text
+
+
+def test_another_process_forgets_the_machine_type(sqlite_database: Database, house: House, world: World) -> None:
+    answer = house.post("/suchen", **(FIRST | {"process_key": "turning"}))
+    request_id = str(re.findall(r"/suchen/([0-9a-f-]{36})/schritt/2", answer.location)[0])
+    house.post(f"/suchen/{request_id}/schritt/2", **second(house, request_id, machine_type_key="swiss_lathe"))
+    house.post(f"/suchen/{request_id}/schritt/1", **FIRST)
+    kept = request_row(sqlite_database, world["keller"], request_id)
+    assert kept is not None
+    assert kept.machine_type_key is None
+
+
 def test_a_drawing_is_kept_back_until_the_signature_where_the_form_says_so(
     sqlite_database: Database, house: House, world: World
 ) -> None:
