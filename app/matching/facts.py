@@ -34,6 +34,8 @@ class Requirement:
     needs: Mapping[str, Value] = field(default_factory=dict)
     need_min: int = 0
     radius_km: int | None = None
+    allow_part: bool = True
+    """False: one firm does it all"""
 
     @property
     def group(self) -> str | None:

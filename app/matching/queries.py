@@ -73,7 +73,7 @@ def judge_request(session: Session, firm_id: str, request: WorkRequest) -> Judge
     need = _requirement(request)
     machines = _machines(session, firm_id, request, need)
     verdict = judge_firm(need, machines.values(), certificate_facts(session, firm_id) if need.certificates else ())
-    lines = _rated(verdict.lines, machines)
+    lines = _rated(verdict.lines, machines, need.allow_part)
     usable = {one.machine_id for one in verdict.machines if one.answer != "no"}
     free = {
         (machine.id, week): free
@@ -133,6 +133,7 @@ def _requirement(request: WorkRequest) -> Requirement:
         needs=need.needs,
         need_min=need.need_min,
         radius_km=request.radius_km,
+        allow_part=request.allow_part,
     )
 
 
@@ -219,7 +220,7 @@ def _distance(request: WorkRequest, place: tuple[float, float]) -> float | None:
     return distance_km((request.lat, request.lon), place)
 
 
-def _rated(lines: Sequence[ProposedLine], machines: dict[str, MachineFacts]) -> tuple[RatedLine, ...]:
+def _rated(lines: Sequence[ProposedLine], machines: dict[str, MachineFacts], allow_part: bool) -> tuple[RatedLine, ...]:
     """Where some machines have a rate card, a plain yes offers those alone: a price is never guessed."""
     rated = tuple(
         RatedLine(
@@ -231,4 +232,5 @@ def _rated(lines: Sequence[ProposedLine], machines: dict[str, MachineFacts]) -> 
         )
         for line in lines
     )
-    return tuple(line for line in rated if line.rate_cents_per_hour is not None) or rated
+    with_rate = tuple(line for line in rated if line.rate_cents_per_hour is not None)
+    return with_rate if with_rate and allow_part else rated

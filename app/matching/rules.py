@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from app.core.units import week_of
+from app.core.units import hours_text, week_of
 from app.machines.rules import CapabilityFacts, CertificateFacts
 from app.matching.facts import Answer, FirmVerdict, MachineFacts, ProposedLine, Reason, Requirement, Verdict
 from app.matching.filling import Supply, fill_need, supply_of
@@ -56,6 +56,8 @@ def judge_firm(
     sure = _combine(need_min, [v for v in ranked if v.answer in ("yes", "partly")], supplies)
     taken_min = sum(line.minutes for line in sure)
     check = _combine(need_min - taken_min, [v for v in ranked if v.answer == "check"], supplies)
+    if taken_min < need_min and not requirement.allow_part:
+        return _judge_whole(requirement, ranked, (*sure, *check))
     return FirmVerdict(_firm_answer(need_min, ranked, taken_min), ranked, sure, check)
 
 
@@ -106,6 +108,22 @@ def _supply(requirement: Requirement, machine: MachineFacts, proof: Proof) -> Su
         last = week_of(until - dt.timedelta(days=6))
     weeks = ((week, free) for week, free in machine.windows if first <= week <= last)
     return supply_of(weeks, machine.min_block_min)
+
+
+def _judge_whole(requirement: Requirement, ranked: Sequence[Verdict], all_lines: Sequence[ProposedLine]) -> FirmVerdict:
+    """The machines that surely fit do not suffice for one firm that does it all: with the others a person must look."""
+    if sum(line.minutes for line in all_lines) < requirement.need_min:
+        return FirmVerdict("no", tuple(_refuse_part(requirement, verdict) for verdict in ranked))
+    return FirmVerdict("check", tuple(ranked), (), tuple(all_lines))
+
+
+def _refuse_part(requirement: Requirement, verdict: Verdict) -> Verdict:
+    """Less than all is a no."""
+    if verdict.answer == "no":
+        return verdict
+    need = {"need": hours_text(requirement.need_min)}
+    reason = Reason("whole", False, "Ein Betrieb soll alle %(need)s Stunden machen. So viel ist nicht frei.", need)
+    return Verdict(verdict.machine_id, "no", (*verdict.reasons, reason))
 
 
 def _need_min(requirement: Requirement) -> int:

@@ -121,6 +121,7 @@ def asked_of(session: Session, request: WorkRequest) -> Asked:
         reply_by=request.reply_by,
         version=request.version,
         job_version=request.job_version,
+        allow_part=request.allow_part,
     )
 
 

@@ -48,6 +48,8 @@ class Asked:
     reply_by: dt.datetime | None
     version: int
     job_version: int
+    allow_part: bool
+    """False: one firm does it all"""
 
 
 def check_step(state: str, to: str) -> None:
@@ -78,14 +80,8 @@ def check_lines(asked: Asked, lines: Sequence[LineDraft], today: dt.date) -> Non
         _check_line(asked, line, today)
     if len({(line.machine_id, line.week) for line in lines}) < len(lines):
         raise RuleBroken("Eine Maschine steht in derselben KW doppelt.", "hours")
-    total_min = sum(line.minutes for line in lines)
-    if asked.kind == "hours" and total_min > asked.need_min:
-        raise RuleBroken(
-            "Das ist zu viel. %(name)s sucht %(need)s Stunden.",
-            "hours",
-            name=asked.partner_name,
-            need=hours_text(asked.need_min),
-        )
+    if asked.kind == "hours":
+        _check_total(asked, sum(line.minutes for line in lines))
 
 
 def check_undo(made_at: dt.datetime, now: dt.datetime) -> None:
@@ -96,7 +92,9 @@ def check_undo(made_at: dt.datetime, now: dt.datetime) -> None:
 
 def still_answers(asked: Asked, request_version: int, weeks: Iterable[str], total_min: int) -> bool:
     """Say whether an answer to an earlier version still answers the request as it is now."""
-    if request_version < asked.job_version or (asked.kind == "hours" and total_min > asked.need_min):
+    is_too_much = total_min > asked.need_min
+    is_too_little = total_min < asked.need_min and not asked.allow_part
+    if request_version < asked.job_version or (asked.kind == "hours" and (is_too_much or is_too_little)):
         return False
     return all(asked.first_week <= week <= asked.last_week for week in weeks)
 
@@ -116,6 +114,14 @@ def spread_minutes(total_min: int, free_min: Sequence[int]) -> list[int]:
     if laid and rest:
         laid[-1] += rest
     return laid
+
+
+def _check_total(asked: Asked, total_min: int) -> None:
+    told = {"name": asked.partner_name, "need": hours_text(asked.need_min)}
+    if total_min > asked.need_min:
+        raise RuleBroken("Das ist zu viel. %(name)s sucht %(need)s Stunden.", "hours", **told)
+    if total_min < asked.need_min and not asked.allow_part:
+        raise RuleBroken("Ein Teil reicht hier nicht. %(name)s sucht alle %(need)s Stunden.", "hours", **told)
 
 
 def _check_line(asked: Asked, line: LineDraft, today: dt.date) -> None:

@@ -13,15 +13,17 @@ def check_plan(plan_input: PlanInput, plan: PlanDraft) -> None:
     """Raise PlanBroken unless every minute, cent and share of the plan follows from the offers.
 
     1 lines exist once · 2 steps, never above the offer · 3 smallest block (invariant 12) · 4 sums · 5 cents ·
-    6 partners, weeks, shares · 7 a partial plan leaves nothing usable · 8 a know-how plan is one whole offer.
+    6 partners, weeks, shares · 7 a partial plan leaves nothing usable · 8 where offers are whole, a plan is one of them.
     """
     offered = {line.line_id: line for line in plan_input.lines}
     _demand(len({line_id for line_id, _ in plan.lines}) == len(plan.lines), "1: a line stands twice")
     _demand(all(line_id in offered for line_id, _ in plan.lines), "1: a line was never offered")
     taken = [(offered[line_id], minutes) for line_id, minutes in plan.lines]
-    _demand(plan.need_min == (plan.covered_min if plan_input.is_know_how else plan_input.need_min), "4: another need")
+    _demand(
+        plan.need_min == (plan.covered_min if plan_input.takes_whole_offer else plan_input.need_min), "4: another need"
+    )
     _check_sums(plan_input, plan, taken)
-    if plan_input.is_know_how:
+    if plan_input.takes_whole_offer:
         _check_whole_offer(plan_input, taken)
     else:
         _check_pieces(taken)

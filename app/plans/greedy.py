@@ -11,7 +11,7 @@ from app.plans.scope import Scope, draft_plan, open_scope, total_by_partner
 
 def build_greedy(plan_input: PlanInput, goal: Goal) -> PlanDraft:
     """Return a good plan without a solver; where supply is short, all that is usable."""
-    if plan_input.is_know_how:
+    if plan_input.takes_whole_offer:
         return pick_whole_offer(plan_input, goal, "greedy")
     pools, taken = choose_greedily(open_scope(plan_input, goal))
     return draft_plan(plan_input, goal, pools, taken, "greedy")

@@ -69,9 +69,10 @@ def coverage_of(session: Session, firm_id: str, request: WorkRequest) -> Coverag
     rows = sorted(
         (_offer_row(view, names) for view in views if view.lines), key=lambda row: (-row.minutes, row.partner_name)
     )
-    offered = sum(row.minutes for row in rows)
-    need = request.need_min if request.kind == "hours" else max((row.minutes for row in rows), default=0)
-    return Coverage(need, offered if request.kind == "hours" else need, tuple(rows))
+    largest = max((row.minutes for row in rows), default=0)
+    is_split = request.kind == "hours" and request.allow_part
+    need = request.need_min if request.kind == "hours" else largest
+    return Coverage(need, sum(row.minutes for row in rows) if is_split else largest, tuple(rows))
 
 
 def _offer_row(view: OfferView, names: dict[str, str]) -> OfferRow:
@@ -97,8 +98,8 @@ def plan_input_of(session: Session, firm_id: str, request: WorkRequest) -> PlanI
     views = [view for view in received_offers(session, firm_id, request.id) if view.offer.state == "submitted"]
     lines = tuple(_offered_line(view.offer, line) for view in views for line in view.lines)
     terms = tuple(PartnerTerms(view.offer.partner_id, view.offer.transport_cents) for view in views)
-    is_know_how = request.kind == "know_how"
-    return PlanInput(0 if is_know_how else request.need_min, lines, terms, is_know_how)
+    is_whole = request.kind == "know_how" or not request.allow_part
+    return PlanInput(0 if is_whole else request.need_min, lines, terms, is_whole)
 
 
 def offers_key(plan_input: PlanInput) -> str:

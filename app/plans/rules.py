@@ -11,7 +11,7 @@ SolverStatus = Literal["greedy", "proven", "best_found"]
 Rank = tuple[int, str | int, int]
 
 GOALS: tuple[Goal, ...] = ("cheapest", "fastest", "fewest", "spread")
-KNOW_HOW_GOALS: tuple[Goal, ...] = ("cheapest", "fastest")
+ONE_OFFER_GOALS: tuple[Goal, ...] = ("cheapest", "fastest")
 STEP_MIN = 15
 CAP_PERMILLE = 400
 
@@ -41,12 +41,12 @@ class PartnerTerms:
 
 @dataclass(frozen=True, slots=True)
 class PlanInput:
-    """The need and the sealed offers. In a know-how request each offer covers the whole need, so `need_min` is 0."""
+    """The need and the sealed offers. Where each offer covers the whole need, a plan is one of them and `need_min` is 0."""
 
     need_min: int
     lines: tuple[OfferedLine, ...]
     terms: tuple[PartnerTerms, ...] = ()
-    is_know_how: bool = False
+    takes_whole_offer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class PlanChoice:
 
 
 def goals_of(plan_input: PlanInput) -> tuple[Goal, ...]:
-    """Return the goals that make sense: a know-how plan is one offer, so partners cannot be fewer or spread."""
-    return KNOW_HOW_GOALS if plan_input.is_know_how else GOALS
+    """Return the goals that make sense: where a plan is one offer, partners cannot be fewer or spread."""
+    return ONE_OFFER_GOALS if plan_input.takes_whole_offer else GOALS
 
 
 def better_of(greedy: PlanDraft, exact: PlanDraft) -> PlanDraft:
@@ -123,7 +123,7 @@ def describe_plan(
 ) -> PlanDraft:
     """Return the plan that takes these minutes of these lines, with all its sums."""
     covered_min = sum(minutes for _, minutes in chosen)
-    need_min = covered_min if plan_input.is_know_how else plan_input.need_min
+    need_min = covered_min if plan_input.takes_whole_offer else plan_input.need_min
     shares = _minutes_by_partner(chosen)
     largest_min = max(shares.values(), default=0)
     return PlanDraft(
@@ -162,7 +162,7 @@ def terms_of(line: OfferedLine) -> tuple[str, str, int, int, int]:
 
 
 def pick_whole_offer(plan_input: PlanInput, goal: Goal, solver_status: SolverStatus = "proven") -> PlanDraft:
-    """Return the best single offer of a know-how request, taken whole; ties by partner id, then offer id."""
+    """Return the best single offer, taken whole; ties by partner id, then offer id."""
     offers: dict[tuple[str, str], list[tuple[OfferedLine, int]]] = {}
     for line in plan_input.lines:
         offers.setdefault((line.partner_id, line.offer_id), []).append((line, line.offered_min))

@@ -16,7 +16,7 @@ def solve_exact(plan_input: PlanInput, goal: Goal, time_limit_s: float = 2.0) ->
     'proven' and gap 0: no plan costs less before each line's cents are rounded (at most half a cent a line).
     'best_found' with the gap in permille of the cost when the time was up. Loads numpy and highspy.
     """
-    if plan_input.is_know_how:
+    if plan_input.takes_whole_offer:
         return pick_whole_offer(plan_input, goal)
     scope = open_scope(plan_input, goal)
     pools, taken = choose_greedily(scope)

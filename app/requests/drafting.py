@@ -41,6 +41,7 @@ class Details:
     customer: str = ""
     contact_name: str = ""
     contact_phone: str = ""
+    allow_part: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def save_details(session: Session, actor: Actor, request_id: str, need: Requirem
     request.shortage_reason = told.shortage_reason or ""
     request.reply_by, request.delivery_week, request.radius_km = told.reply_by, told.delivery_week, told.radius_km
     request.customer, request.contact_name = told.customer, told.contact_name
-    request.contact_phone = told.contact_phone
+    request.contact_phone, request.allow_part = told.contact_phone, told.allow_part
     request.draft_step = 3
     _choose(session, request, told.partner_ids)
 

@@ -28,6 +28,10 @@ STAGES = ("partner", "after_agreement")
 """When a partner may open a drawing: at once, or once both have signed."""
 
 
+SHARING = ("part", "whole")
+"""Whether a part of the hours helps too, or one partner does them all."""
+
+
 def read_need(form: Form, pack: Pack, today: dt.date) -> RequirementDraft | None:
     """Step 1: process, hours, weeks. None when something is wrong; the form says what."""
     need = RequirementDraft(
@@ -55,6 +59,7 @@ def read_details(
         customer=form.text("customer", most=80),
         contact_name=form.text("contact_name", most=80),
         contact_phone=form.text("contact_phone", most=40),
+        allow_part=form.choice("sharing", SHARING, missing="") != "whole",
     )
     need = read_part(form, need, pack)
     draft = RequestDraft(

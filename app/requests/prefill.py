@@ -52,6 +52,7 @@ def details_fields(draft: WorkRequest | None, partner_ids: Sequence[str]) -> Fie
             "part_z": _number(draft.part_z_mm),
             "part_kg": _kilograms(draft.part_g),
             "may_turn": "on" if draft.may_turn else "",
+            "sharing": "part" if draft.allow_part else "whole",
             "machine_type_key": draft.machine_type_key or "",
             "needed_it": _number(draft.needed_it),
             "needed_ra_nm": _number(draft.needed_ra_nm),

@@ -155,6 +155,7 @@ def precise_facts(request: WorkRequest) -> list[tuple[str, str]]:
         (_("Maschinentyp"), type_text(request)),
         *_need_facts(request),
         (_("Zertifikate"), certificates_text(request)),
+        (_("Umfang"), "" if request.allow_part else _("Ein Partner macht alles")),
     ]
     return [(name, value) for name, value in rows if value]
 

@@ -446,3 +446,16 @@ def test_the_firm_says_yes_only_with_all_hours_in_hand(need: Requirement, machin
     firm = rules.judge_firm(need, machines, [ISO_9001])
     assert (firm.answer == "yes") == (0 < need.need_min == firm.total_min)
     assert (firm.answer in ("yes", "partly")) == (firm.total_min > 0)
+
+
+def test_where_one_firm_must_do_it_all_less_is_a_no_and_a_doubt_is_a_question() -> None:
+    whole, second = replace(NEED, allow_part=False), replace(F5, id="second", windows=F5.windows)
+    few = rules.judge_firm(whole, [F5, second], [ISO_9001])
+    assert (few.answer, few.lines, {one.answer for one in few.machines}) == ("no", (), {"no"})
+    assert last_sentence(few.machines[0]) == ("Ein Betrieb soll alle 500 Stunden machen. So viel ist nicht frei.")
+    many = [replace(F5, id=f"f{number}") for number in range(4)]
+    assert rules.judge_firm(whole, many, [ISO_9001]).total_min == NEED.need_min
+    doubtful = [many[0], *(replace(one, distance_km=None) for one in many[1:])]
+    verdict = rules.judge_firm(whole, doubtful, [ISO_9001])
+    assert (verdict.answer, verdict.lines) == ("check", ())
+    assert sum(line.minutes for line in verdict.check_lines) == NEED.need_min

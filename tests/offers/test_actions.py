@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -30,6 +31,8 @@ from app.offers.actions import (
 )
 from app.offers.queries import inbox, own_offer, waiting_count
 from app.offers.rules import LineDraft
+from app.plans.actions import build_plans
+from app.plans.queries import coverage_of, plan_input_of
 from app.requests.actions import Change, change_request, withdraw_request
 from app.requests.models import WorkRequest
 from app.requests.queries import partner_request
@@ -37,6 +40,7 @@ from app.worker import run_until_quiet
 from tests.offers.test_story import held_min
 from tests.requests.story import (
     KNOW_HOW,
+    NEED,
     RequestKind,
     alerts_of,
     ask,
@@ -357,6 +361,26 @@ def test_a_change_of_weeks_drops_answers_that_no_longer_fit_and_keeps_the_others
     row = request_row(database, brandt, request_id)
     assert row is not None
     assert (row.version, row.last_week, row.note) == (2, "2026-W51", "kürzer")
+
+
+def test_where_one_partner_does_it_all_only_firms_with_all_the_hours_are_asked(database: Database) -> None:
+    world = people_of_the_story(database)
+    request_id = ask(database, world, replace(NEED, need_min=130 * 60), allow_part=False)
+    rung = {
+        key for key in ("yilmaz", "brandt", "nowak", "lindner", "vogt") if alerts_of(database, world[key], "request")
+    }
+    assert rung == {"brandt", "nowak"}
+    brandt, part = world["brandt"], [LineDraft(world["brandt"].machine_id, FIRST_WEEK, 600, None)]
+    with pytest.raises(RuleBroken, match="Ein Teil reicht hier nicht"), database.write() as session:
+        make_offer(session, brandt.actor(Role.FOREMAN), request_id, part)
+    yes(database, brandt, request_id)
+    yes(database, world["nowak"], request_id)
+    with database.read() as session:
+        row = session.get_one(WorkRequest, (world["keller"].id, request_id))
+        coverage = coverage_of(session, world["keller"].id, row)
+        plans = build_plans(plan_input_of(session, world["keller"].id, row))
+    assert (coverage.need_min, coverage.offered_min, len(coverage.offers)) == (130 * 60, 130 * 60, 2)
+    assert {(one.plan.partner_count, one.plan.covered_min, one.plan.missing_min) for one in plans} == {(1, 130 * 60, 0)}
 
 
 def test_a_new_version_that_no_longer_fits_settles_the_old_message(database: Database) -> None:

@@ -109,7 +109,7 @@ def test_a_machine_offered_at_two_rates_uses_the_lower_one_first() -> None:
 
 def test_a_know_how_plan_is_one_whole_offer() -> None:
     alder = (offer("alder", 3, 9000, week="2026-W48"), offer("alder", 2.5, 9000, week="2026-W49", block_h=40))
-    plan_input = PlanInput(0, (*alder, offer("birch", 6, 7000, week="2026-W52")), is_know_how=True)
+    plan_input = PlanInput(0, (*alder, offer("birch", 6, 7000, week="2026-W52")), takes_whole_offer=True)
     assert goals_of(plan_input) == ("cheapest", "fastest")
     cheapest, fastest = (solve_exact(plan_input, goal) for goal in goals_of(plan_input))
     assert (cheapest.lines, cheapest.cost_cents) == ((("birch-mill-2026-W52", 360),), 42_000)
@@ -119,7 +119,7 @@ def test_a_know_how_plan_is_one_whole_offer() -> None:
 
 
 def test_a_know_how_request_without_a_yes_has_an_empty_plan() -> None:
-    plan_input = PlanInput(0, (), is_know_how=True)
+    plan_input = PlanInput(0, (), takes_whole_offer=True)
     plan = solve_exact(plan_input, "cheapest")
     check_plan(plan_input, plan)
     assert plan.lines == ()
@@ -178,7 +178,7 @@ def test_the_check_finds_usable_hours_that_a_partial_plan_left_out() -> None:
 
 def test_the_check_finds_a_know_how_plan_made_of_two_offers_or_of_half_of_one() -> None:
     lines = (offer("alder", 3), offer("alder", 2, week="2026-W50"), offer("birch", 6))
-    plan_input = PlanInput(0, lines, is_know_how=True)
+    plan_input = PlanInput(0, lines, takes_whole_offer=True)
     for wrong in (lines[:1], (lines[0], lines[2])):
         plan = build_greedy(replace(plan_input, lines=wrong), "cheapest")
         both = build_greedy(needs(sum(line.offered_min for line in wrong) / 60, *wrong), "cheapest")

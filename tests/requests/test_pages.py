@@ -299,6 +299,21 @@ def test_a_machine_type_may_be_named_and_the_partner_reads_it(
     assert "Langdrehautomat" in house.get(f"/anfragen/{request_id}").text
 
 
+def test_a_request_may_ask_for_one_partner_who_does_it_all(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = begin(house)
+    url = f"/suchen/{request_id}/schritt/2"
+    assert value_of(house.get(url).text, "sharing") == ["part"]
+    house.post(url, **second(house, request_id, sharing="whole"))
+    assert value_of(house.get(url).text, "sharing") == ["whole"]
+    assert "Ein Partner macht alles" in house.get(f"/suchen/{request_id}/schritt/3").text
+    house.post(f"/suchen/{request_id}/senden")
+    run_until_quiet(sqlite_database)
+    house.enter(world["yilmaz"].actor(Role.FOREMAN))
+    assert "Ein Partner macht alles" in house.get(f"/anfragen/{request_id}").text
+
+
 def test_another_process_forgets_the_machine_type(sqlite_database: Database, house: House, world: World) -> None:
     answer = house.post("/suchen", **(FIRST | {"process_key": "turning"}))
     request_id = str(re.findall(r"/suchen/([0-9a-f-]{36})/schritt/2", answer.location)[0])
