@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.agreements.covering import note_agreed
 from app.agreements.models import Agreement
 from app.agreements.notices import EFFECTIVE_TEMPLATE, effective_text
 from app.agreements.queries import (
@@ -121,6 +122,7 @@ def _come_into_force(session: Session, agreement: Agreement) -> None:
     note_event(session, agreement.firm_id, None, "effective", "agreement", agreement.id, agreement.partner_id)
     bump_version(session, agreement.firm_id)
     session.flush()
+    note_agreed(session, agreement)
 
 
 def _effective_of(session: Session, agreement: Agreement) -> Effective:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.agreements.amendment_records import PRIMARY, display_of, standing_of
+from app.agreements.covering import note_agreed
 from app.agreements.models import Agreement, Amendment
 from app.agreements.queries import lines_of
 from app.agreements.rules import check_amendment_step
@@ -54,6 +55,7 @@ def carry_out(
     agreement.total_cents = after.facts.total_cents if after.line_nos else 0
     if not after.line_nos:
         agreement.state, agreement.ended_at, agreement.end_reason = "terminated", clock.now(), "cancelled"
+    note_agreed(session, agreement)
     tell_foremen(session, agreement, "changed", once=amendment.id)
     tell_managers(session, agreement, "changed", once=amendment.id)
     note_event(session, agreement.firm_id, None, amendment.kind, "agreement", agreement.id, agreement.partner_id)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.agreements.bundles import complete_bundle
+from app.agreements.covering import note_agreed
 from app.agreements.ending import finish_request, lapse_agreement
 from app.agreements.models import Agreement, AgreementLine
 from app.agreements.queries import lines_of, locked_agreement, partner_of
@@ -177,6 +178,7 @@ def _come_about(session: Session, agreement: Agreement) -> None:
     note_event(session, agreement.firm_id, None, "sealed", "agreement", agreement.id, agreement.partner_id)
     bump_version(session, agreement.firm_id)
     session.flush()
+    note_agreed(session, agreement)
 
 
 def _check_same_evidence(session: Session, agreement: Agreement, entry: OtherEntry) -> None:

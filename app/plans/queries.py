@@ -16,6 +16,9 @@ from app.plans.models import Plan, PlanLine
 from app.plans.rules import OfferedLine, PartnerTerms, PlanInput, cost_of
 from app.requests.models import WorkRequest
 
+AGREED = ("contracted", "running", "completed")
+"""What counts then is what was agreed, not what was offered."""
+
 
 @dataclass(frozen=True)
 class OfferRow:
@@ -70,6 +73,8 @@ def coverage_of(session: Session, firm_id: str, request: WorkRequest) -> Coverag
         (_offer_row(view, names) for view in views if view.lines), key=lambda row: (-row.minutes, row.partner_name)
     )
     largest = max((row.minutes for row in rows), default=0)
+    if request.kind == "hours" and request.state in AGREED:
+        return Coverage(request.need_min, request.agreed_min, tuple(rows))
     is_split = request.kind == "hours" and request.allow_part
     need = request.need_min if request.kind == "hours" else largest
     return Coverage(need, sum(row.minutes for row in rows) if is_split else largest, tuple(rows))

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
 from app.core.words import N_
-from app.firms.access import Actor
+from app.firms.access import Actor, may
 from app.firms.actions import note_views
 from app.firms.queries import firm_version
 from app.offers.queries import live_offers
@@ -27,6 +27,7 @@ from app.plans.queries import (
 from app.plans.rules import CAP_PERMILLE, goals_of
 from app.requests.models import WorkRequest
 from app.requests.queries import arrivals_of, own_request, process_label, threads_of
+from app.requests.rules import may_ask_again
 from app.web.render import go_to, render
 from app.web.transaction import page
 from app.web.world import world
@@ -67,6 +68,8 @@ def show(session: Session, actor: Actor, request_id: str) -> Response:
         unread=threads_of(session, actor.firm_id, request_id),
         version=firm_version(session, actor.firm_id),
         chosen=chosen_plan(session, actor.firm_id, request_id),
+        may_ask_again=may(actor, "requests.publish")
+        and may_ask_again(work.kind, work.state, work.need_min, work.agreed_min),
     )
 
 

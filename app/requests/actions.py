@@ -18,6 +18,7 @@ from app.firms.actions import bump_version, note_event
 from app.firms.queries import firm_of, sites
 from app.packs.queries import load_pack
 from app.partners.queries import partnership_with
+from app.requests.again import ask_again, set_agreed
 from app.requests.counts import open_count, small_count
 from app.requests.drafting import Details as Details
 from app.requests.drafting import Upload as Upload
@@ -65,6 +66,7 @@ __all__ = [
     "advance_request",
     "announce_question",
     "answer_question",
+    "ask_again",
     "ask_question",
     "attach_file",
     "change_request",
@@ -93,6 +95,7 @@ __all__ = [
     "send_request",
     "send_what_waited",
     "send_withdrawal",
+    "set_agreed",
     "start_draft",
     "withdraw_request",
 ]

@@ -78,7 +78,9 @@ def start_draft(session: Session, actor: Actor, kind: RequestKind, need: Require
     session.add(request)
     session.flush()
     _set_requirement(request, need)
-    _choose(session, request, [partner.partner_id for partner in askable_partners(session, actor.firm_id, kind)])
+    choose_partners(
+        session, request, [partner.partner_id for partner in askable_partners(session, actor.firm_id, kind)]
+    )
     return request.id
 
 
@@ -105,7 +107,7 @@ def save_details(session: Session, actor: Actor, request_id: str, need: Requirem
     request.customer, request.contact_name = told.customer, told.contact_name
     request.contact_phone, request.allow_part = told.contact_phone, told.allow_part
     request.draft_step = 3
-    _choose(session, request, told.partner_ids)
+    choose_partners(session, request, told.partner_ids)
 
 
 def move_delivery(request: WorkRequest, last_week: str) -> None:
@@ -188,7 +190,7 @@ def _set_requirement(request: WorkRequest, need: RequirementDraft) -> None:
     request.needs = dict(store_values(read_needs(pack, need.needs)))
 
 
-def _choose(session: Session, request: WorkRequest, partner_ids: Collection[str]) -> None:
+def choose_partners(session: Session, request: WorkRequest, partner_ids: Collection[str]) -> None:
     """Set the chosen partners; only those whose consent has the scope can be chosen."""
     known = {partner.partner_id for partner in askable_partners(session, request.firm_id, request.kind)}
     if set(partner_ids) - known:

@@ -32,6 +32,8 @@ class WorkRequest(FirmOwned, Base):
     process_key: Mapped[str | None] = mapped_column(sa.String(40))
     machine_type_key: Mapped[str | None] = mapped_column(sa.String(40))
     need_min: Mapped[int] = mapped_column(default=0)
+    agreed_min: Mapped[int] = mapped_column(default=0)
+    """side ours: what of the need is agreed now, after changes and cancellations"""
     first_week: Mapped[str] = mapped_column(sa.String(8))
     last_week: Mapped[str] = mapped_column(sa.String(8))
     delivery_week: Mapped[str | None] = mapped_column(sa.String(8))

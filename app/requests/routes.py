@@ -16,6 +16,7 @@ from app.requests import protocol  # noqa: F401  its sentences join the Protokol
 from app.requests.actions import (
     Change,
     answer_question,
+    ask_again,
     ask_question,
     attach_file,
     change_request,
@@ -204,6 +205,17 @@ def save_change(session: Session, actor: Actor, request_id: str) -> Response:
 def withdraw(session: Session, actor: Actor, request_id: str) -> Response:
     withdraw_request(session, actor, request_id)
     return go_to(url_for("requests.new"), receipt="Zurückgezogen. Alle gefragten Partner wissen Bescheid.")
+
+
+@room.post("/suchen/<request_id>/rest")
+@deed("requests.publish")
+def again(session: Session, actor: Actor, request_id: str) -> Response:
+    """Ask for what is still missing: everything is filled in, only checking and sending is left."""
+    draft_id = ask_again(session, actor, request_id)
+    kind = own_request(session, actor.firm_id, request_id).kind
+    return go_to(
+        url_for("requests.know_how") if kind == RequestKind.KNOW_HOW else url_for("requests.check", request_id=draft_id)
+    )
 
 
 @room.get("/zeit")

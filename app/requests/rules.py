@@ -151,6 +151,19 @@ def check_completed(booking_states: Collection[str], last_invoice_issued: bool) 
         raise RuleBroken("Die letzte Rechnung fehlt noch.", "invoices")
 
 
+def missing_of(need_min: int, agreed_min: int) -> int:
+    """Return the minutes of a need that no agreement covers."""
+    return max(0, need_min - agreed_min)
+
+
+def may_ask_again(kind: str, state: str, need_min: int, agreed_min: int) -> bool:
+    """Say whether an ended request left something to ask for: hours that are missing, or a part that nobody makes."""
+    if state in (RequestState.EXPIRED, RequestState.CANCELLED):
+        return True
+    is_under_way = state in (RequestState.CONTRACTED, RequestState.RUNNING)
+    return is_under_way and kind == RequestKind.HOURS and missing_of(need_min, agreed_min) > 0
+
+
 def default_reply_by(now: dt.datetime, holidays: Collection[dt.date]) -> dt.datetime:
     """Return the second working day after today at 12:00 in Berlin, as UTC."""
     return _working_noon(now, ANSWER_WORKING_DAYS, holidays)

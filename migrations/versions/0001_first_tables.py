@@ -563,6 +563,7 @@ def upgrade() -> None:
         sa.Column("process_key", sa.String(length=40), nullable=True),
         sa.Column("machine_type_key", sa.String(length=40), nullable=True),
         sa.Column("need_min", sa.BigInteger(), nullable=False),
+        sa.Column("agreed_min", sa.BigInteger(), nullable=False),
         sa.Column("first_week", sa.String(length=8), nullable=False),
         sa.Column("last_week", sa.String(length=8), nullable=False),
         sa.Column("delivery_week", sa.String(length=8), nullable=True),

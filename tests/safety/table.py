@@ -272,6 +272,7 @@ TABLE: dict[str, Row] = {
     "requests.change GET": _row("requests.publish", _ids(request_id="sent")),
     "requests.save_change POST": _row("requests.publish", _ids(request_id="sent")),
     "requests.withdraw POST": _row("requests.publish", _ids(request_id="sent")),
+    "requests.again POST": _row("requests.publish", Case({"request_id": "sent"}, also=frozenset({409}))),
     "requests.know_how GET": _row("requests.publish"),
     "requests.save_know_how POST": _row("requests.publish", Case(fields={"partners": "partner"})),
     "requests.time GET": _row("requests.publish"),
