@@ -97,22 +97,40 @@ def answer_yes(
     return submit_answer(session, person_id, request, asked, drafts, is_proposal=True, by_token=by_token)
 
 
-def make_offer(session: Session, actor: Actor, request_id: str, lines: Sequence[LineDraft], note: str = "") -> str:
+def make_offer(
+    session: Session,
+    actor: Actor,
+    request_id: str,
+    lines: Sequence[LineDraft],
+    note: str = "",
+    transport_cents: int | None = None,
+) -> str:
     """Offer these lines; returns the offer's id. A second call is a new version that replaces the first one.
 
-    Lines without a rate get that of the machine's rate card. Raises RuleBroken with what is wrong or how many hours
-    are left, Conflict when the request can no longer be answered.
+    `transport_cents` is paid once for the whole offer; None leaves it as it was. Lines without a rate get that of the
+    machine's rate card. Raises RuleBroken with what is wrong or how many hours are left, Conflict when the request can
+    no longer be answered.
     """
     request = _locked_request(session, actor.firm_id, request_id)
     asked = asked_of(session, request)
     check_answerable(asked, clock.now())
     rated = _with_rates(session, actor.firm_id, lines)
-    return submit_answer(session, actor.person_id, request, asked, rated, is_proposal=False, by_token=False, note=note)
+    return submit_answer(
+        session, actor.person_id, request, asked, rated, is_proposal=False, by_token=False, note=note,
+        transport_cents=transport_cents,
+    )  # fmt: skip
 
 
-def answer_part(session: Session, actor: Actor, request_id: str, lines: Sequence[LineDraft], note: str = "") -> str:
+def answer_part(
+    session: Session,
+    actor: Actor,
+    request_id: str,
+    lines: Sequence[LineDraft],
+    note: str = "",
+    transport_cents: int | None = None,
+) -> str:
     """Other hours, other weeks, another machine: the same as make_offer, under the word of the page."""
-    return make_offer(session, actor, request_id, lines, note)
+    return make_offer(session, actor, request_id, lines, note, transport_cents)
 
 
 def answer_no(session: Session, firm_id: str, person_id: str, request_id: str) -> None:

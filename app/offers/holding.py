@@ -23,6 +23,7 @@ from app.offers.rules import (
     answer_word,
     check_lines,
     check_step,
+    check_transport,
 )
 from app.push.actions import cancel_alerts
 from app.requests.models import Receipt, WorkRequest
@@ -39,12 +40,16 @@ def submit_answer(
     is_proposal: bool,
     by_token: bool,
     note: str = "",
+    transport_cents: int | None = None,
 ) -> str:
     """Write the offer and hold its hours. New hours and those of an earlier version change hands together."""
     check_lines(asked, lines, clock.today())
+    check_transport(transport_cents or 0)
     ordered = sorted(lines, key=lambda line: (line.machine_id, line.week))
     earlier = live_offers(session, request.firm_id, request.id, "ours")
-    same = next((offer for offer in earlier if _is_same(session, offer, ordered)), None)
+    if transport_cents is None:
+        transport_cents = earlier[-1].transport_cents if earlier else 0
+    same = next((one for one in earlier if _is_same(session, one, ordered, transport_cents)), None)
     if same is not None:
         return same.id
     if earlier and is_proposal:
@@ -55,6 +60,7 @@ def submit_answer(
         release_offer(session, request.firm_id, offer.id)
         offer.state = "superseded"
     offer = _new_offer(request, asked, ordered, person_id, is_proposal, by_token, note)
+    offer.transport_cents = transport_cents
     offer.version = max((one.version for one in earlier), default=_last_version(session, request)) + 1
     session.add(offer)
     session.flush()
@@ -121,14 +127,14 @@ def _hold_lines(session: Session, offer: Offer, lines: Sequence[LineDraft]) -> N
         hold_hours(session, offer.firm_id, offer.id, row.id, machine.id, line.week, line.minutes, offer.valid_until)
 
 
-def _is_same(session: Session, offer: Offer, lines: Sequence[LineDraft]) -> bool:
+def _is_same(session: Session, offer: Offer, lines: Sequence[LineDraft], transport_cents: int) -> bool:
     """A second tap on the same answer: what it says is what stands already."""
     said = {(line.machine_id, line.week): (line.minutes, line.rate_cents_per_hour) for line in lines}
     stands = {
         (line.machine_id, line.week): (line.offered_min, line.rate_cents_per_hour)
         for line in lines_of(session, offer.firm_id, offer.id)
     }
-    return said == stands
+    return said == stands and offer.transport_cents == transport_cents
 
 
 def _last_version(session: Session, request: WorkRequest) -> int:

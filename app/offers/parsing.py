@@ -3,7 +3,7 @@
 from werkzeug.datastructures import MultiDict
 
 from app.core.errors import RuleBroken
-from app.core.units import hours_text, parse_hours
+from app.core.units import euro_text, hours_text, parse_hours
 from app.matching.queries import Judgement
 from app.offers.queries import OfferView
 from app.offers.rules import LineDraft, spread_minutes
@@ -30,6 +30,7 @@ def part_fields(request: WorkRequest, judgement: Judgement, held: OfferView | No
     fields: MultiDict[str, str] = MultiDict()
     if held is not None and held.offer.state == "submitted":
         chosen = [(line.machine_id, line.week, line.offered_min) for line in held.lines]
+        fields["transport"] = euro_text(held.offer.transport_cents) if held.offer.transport_cents else ""
     else:
         lines = judgement.lines or judgement.verdict.lines + judgement.verdict.check_lines
         chosen = [(line.machine_id, line.week, line.minutes) for line in lines]
@@ -72,6 +73,11 @@ def read_lines(form: Form, judgement: Judgement, held: OfferView | None, may_rat
 def read_rate(form: Form) -> int | None:
     """A manager's rate for machines without a card, in cents per hour."""
     return form.euro("rate")
+
+
+def read_transport(form: Form) -> int:
+    """What bringing the parts costs, in cents; nothing filled in costs nothing."""
+    return (form.euro("transport") or 0) if form.value("transport") else 0
 
 
 def _exact_lines(form: Form, free: Slots) -> list[tuple[str, str, int]]:

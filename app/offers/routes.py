@@ -14,7 +14,7 @@ from app.matching.queries import judge_request
 from app.offers import protocol  # noqa: F401  its sentences join the Protokoll
 from app.offers.actions import answer_no, answer_part, answer_yes, make_offer, mark_seen, undo_answer, withdraw_offer
 from app.offers.pages import answer_page, card, is_waiting, part_page
-from app.offers.parsing import TOTAL, part_fields, read_lines, read_rate, stepped
+from app.offers.parsing import TOTAL, part_fields, read_lines, read_rate, read_transport, stepped
 from app.offers.queries import asked_of, inbox, own_offer
 from app.offers.rules import LineDraft, check_answerable
 from app.push.actions import answered_token, use_answer_token
@@ -111,10 +111,11 @@ def offer_part(session: Session, actor: Actor, request_id: str) -> Response:
     judgement = judge_request(session, actor.firm_id, request)
     held = own_offer(session, actor.firm_id, request_id)
     lines = read_lines(form, judgement, held, may(actor, "rates.see"))
+    transport_cents = read_transport(form) if may(actor, "rates.see") else None
     if form.is_good:
         try:
             with session.begin_nested():
-                answer_part(session, actor, request_id, lines, form.long_text("note", most=300))
+                answer_part(session, actor, request_id, lines, form.long_text("note", most=300), transport_cents)
         except RuleBroken as error:
             form.add_error(error)
     if not form.is_good:

@@ -19,6 +19,7 @@ STEP_MIN = 15
 MOST_LINES = 200
 MOST_WEEK_MIN = 7 * 24 * 60
 MOST_RATE_CENTS = 1_000_000
+MOST_TRANSPORT_CENTS = 5_000_000
 MOST_HOLD = dt.timedelta(days=21)
 """No partner can ask us to keep hours for longer than this."""
 
@@ -82,6 +83,12 @@ def check_lines(asked: Asked, lines: Sequence[LineDraft], today: dt.date) -> Non
         raise RuleBroken("Eine Maschine steht in derselben KW doppelt.", "hours")
     if asked.kind == "hours":
         _check_total(asked, sum(line.minutes for line in lines))
+
+
+def check_transport(transport_cents: int) -> None:
+    """Refuse what is surely a slip of the hand: more than 50,000 euros for the way."""
+    if not 0 <= transport_cents <= MOST_TRANSPORT_CENTS:
+        raise RuleBroken("Prüfe die Transportkosten. Höchstens 50.000 Euro sind möglich.", "transport")
 
 
 def check_undo(made_at: dt.datetime, now: dt.datetime) -> None:

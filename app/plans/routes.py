@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
+from app.core.units import amount_cents
 from app.core.words import N_
 from app.firms.access import Actor, may
 from app.firms.actions import note_views
@@ -48,6 +49,8 @@ class Share:
     minutes: int
     share_percent: int
     cost_cents: int
+    transport_cents: int
+    set_up_cents: int
     lines: tuple[LineOfPlan, ...]
 
 
@@ -168,7 +171,12 @@ def _shares(plan: Plan, lines: list[LineOfPlan]) -> list[Share]:
 def _share(plan: Plan, partner_id: str, lines: tuple[LineOfPlan, ...]) -> Share:
     minutes = sum(line.minutes for line in lines)
     percent = round(100 * minutes / plan.need_min) if plan.need_min else 100
-    return Share(partner_id, lines[0].partner_name, minutes, percent, cost_of_lines(lines), lines)
+    cost_cents, transport_cents = cost_of_lines(lines), lines[0].transport_cents
+    work_cents = sum(amount_cents(line.minutes, line.rate_cents_per_hour) for line in lines)
+    return Share(
+        partner_id, lines[0].partner_name, minutes, percent, cost_cents, transport_cents,
+        cost_cents - work_cents - transport_cents, lines,
+    )  # fmt: skip
 
 
 def _note_offers_seen(session: Session, actor: Actor, request_id: str) -> None:

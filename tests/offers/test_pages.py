@@ -150,6 +150,27 @@ def test_a_part_is_laid_into_the_chosen_weeks(sqlite_database: Database, house: 
     assert held_min(sqlite_database, firm) == 1200
 
 
+def test_only_who_sees_rates_adds_what_the_transport_costs_and_it_stays_when_others_change_the_hours(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id, yilmaz, keller = ask(sqlite_database, world), world["yilmaz"], world["keller"]
+    told = {"hours": "20", "weeks": ["2026-W49", "2026-W50"], "machines": [yilmaz.machine_id]}
+    assert 'name="transport"' not in house.get(f"/anfragen/{request_id}/teil").text
+    house.enter(yilmaz.actor())
+    wrong = house.post(f"/anfragen/{request_id}/teil", **told, transport="99.000,00")
+    assert wrong.status_code == 422
+    assert "Prüfe die Transportkosten." in wrong.text
+    assert house.post(f"/anfragen/{request_id}/teil", **told, transport="120,50").status_code == 303
+    assert "120,50 €" in house.get(f"/anfragen/{request_id}").text
+    assert 'value="120,50"' in house.get(f"/anfragen/{request_id}/teil").text
+    house.enter(yilmaz.actor(Role.FOREMAN))
+    assert "120,50 €" not in house.get(f"/anfragen/{request_id}").text
+    assert house.post(f"/anfragen/{request_id}/teil", **(told | {"hours": "16"}), transport="1").status_code == 303
+    run_until_quiet(sqlite_database)
+    (offer,) = [one for one in offers_of(sqlite_database, keller, request_id) if one.state == "submitted"]
+    assert offer.transport_cents == 12_050
+
+
 def test_hours_of_single_weeks_count_alone_when_they_are_filled_in(
     sqlite_database: Database, house: House, world: World
 ) -> None:

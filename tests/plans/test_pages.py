@@ -33,6 +33,8 @@ def test_what_the_partners_cost_adds_up_to_what_the_plan_costs(case: Case, house
     (plan,) = case.plans()
     page = house.get(f"/plaene/{plan.id}").text
     shares = [cents(text) for text in re.findall(r"<dd[^>]*>([\d.,]+) €</dd>", page)]
+    assert "Davon Transport: 123,45 €" in page
+    assert "Davon Rüsten: 138,00 €" in page
     assert len(shares) == 2
     assert sum(shares) == plan.cost_cents == 150 * 9200 + 150 * 9800 + 13_800 + 12_345
 
