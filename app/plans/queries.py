@@ -14,7 +14,9 @@ from app.offers.queries import OfferView, received_offers
 from app.partners.models import Partnership
 from app.plans.models import Plan, PlanLine
 from app.plans.rules import OfferedLine, PartnerTerms, PlanInput, cost_of
+from app.requests.limits import GRACE
 from app.requests.models import WorkRequest
+from app.requests.queries import chosen_ids
 
 AGREED = ("contracted", "running", "completed")
 """What counts then is what was agreed, not what was offered."""
@@ -91,6 +93,14 @@ def _offer_row(view: OfferView, names: dict[str, str]) -> OfferRow:
         view.offer.valid_until,
         view.offer.state,
     )
+
+
+def silent_partners(session: Session, firm_id: str, request: WorkRequest, now: dt.datetime) -> set[str]:
+    """Ids of asked partners from whom nothing came by the deadline; a no, a misfit and silence look the same."""
+    if request.reply_by is None or now <= request.reply_by + GRACE or request.unchosen_erased_at is not None:
+        return set()
+    offered = sa.select(Offer.partner_id).where(Offer.firm_id == firm_id, Offer.request_id == request.id)
+    return set(chosen_ids(session, firm_id, request.id)) - set(session.scalars(offered))
 
 
 def partner_names(session: Session, firm_id: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, request, url_for
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.core.units import amount_cents
 from app.core.words import N_
 from app.firms.access import Actor, may
@@ -24,6 +25,7 @@ from app.plans.queries import (
     plan_for,
     plan_input_of,
     plans_of,
+    silent_partners,
 )  # fmt: skip
 from app.plans.rules import CAP_PERMILLE, goals_of
 from app.requests.models import WorkRequest
@@ -68,6 +70,7 @@ def show(session: Session, actor: Actor, request_id: str) -> Response:
         process=process_label(work.process_key, work.pack),
         coverage=coverage_of(session, actor.firm_id, work),
         asked=arrivals_of(session, actor.firm_id, work),
+        silent=silent_partners(session, actor.firm_id, work, clock.now()),
         unread=threads_of(session, actor.firm_id, request_id),
         version=firm_version(session, actor.firm_id),
         chosen=chosen_plan(session, actor.firm_id, request_id),
@@ -90,6 +93,7 @@ def coverage(session: Session, actor: Actor, request_id: str) -> Response:
         work=work,
         coverage=coverage_of(session, actor.firm_id, work),
         asked=arrivals_of(session, actor.firm_id, work),
+        silent=silent_partners(session, actor.firm_id, work, clock.now()),
         unread=threads_of(session, actor.firm_id, request_id),
         version=version,
         chosen=chosen_plan(session, actor.firm_id, request_id),

@@ -171,6 +171,19 @@ def test_only_who_sees_rates_adds_what_the_transport_costs_and_it_stays_when_oth
     assert offer.transport_cents == 12_050
 
 
+def test_after_the_deadline_a_no_a_misfit_and_silence_look_the_same(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = ask(sqlite_database, world)
+    say_yes(house, request_id)
+    house.enter(world["brandt"].actor(Role.FOREMAN)).post(f"/anfragen/{request_id}", answer="no")
+    run_until_quiet(sqlite_database)
+    house.enter(world["keller"].actor())
+    assert "kein Angebot" not in house.get(f"/suchen/{request_id}").text
+    with clock.frozen(later(days=2, hours=7)):
+        assert house.get(f"/suchen/{request_id}").text.count("kein Angebot") == 4
+
+
 def test_hours_of_single_weeks_count_alone_when_they_are_filled_in(
     sqlite_database: Database, house: House, world: World
 ) -> None:

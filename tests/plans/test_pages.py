@@ -42,7 +42,9 @@ def test_what_the_partners_cost_adds_up_to_what_the_plan_costs(case: Case, house
 def test_a_plan_that_depends_on_nobody_says_so(case: Case, house: House) -> None:
     sentence = "mehr als 40 Prozent. So hängst du nicht von einem Betrieb ab."
     solve_due_plans(case.database, NO_CONFIG)
-    assert sentence not in house.get(f"/suchen/{case.request_id}/plaene").text
+    before = house.get(f"/suchen/{case.request_id}/plaene").text
+    assert sentence not in before
+    assert "Für kleinere Anteile fehlen Partner." in before
     case.tell(case.offer("nowak", 150, 9900))
     solve_due_plans(case.database, NO_CONFIG)
     spread = next(number for number, plan in enumerate(case.plans()) if "spread" in plan.goals)
