@@ -40,12 +40,11 @@ from app.offers.actions import decline_offer, release_selection
 from app.offers.models import Offer
 from app.offers.queries import live_offers
 from app.passkeys.models import Passkey
-from app.plans.models import Plan
 from app.plans.queries import chosen_plan
 from app.requests.actions import advance_request, close_request
 from app.requests.models import WorkRequest
 from app.requests.queries import own_request
-from app.requests.rules import check_contracted
+from app.requests.rules import check_contracted, missing_of
 
 CHOSEN = ("selected", "partly_selected")
 TAKEN_BACK = "locked"
@@ -151,12 +150,22 @@ def finish_request(session: Session, firm_id: str, request_id: str) -> None:
     agreements = agreements_of_request(session, firm_id, request_id)
     if any(agreement.state in OPEN for agreement in agreements):
         return None
-    if all(agreement.state != "in_force" for agreement in agreements):
-        return _plan_anew(session, request, agreements)
-    check_contracted(_states_of_plan(session, request, agreements), accepts_part=not request.all_or_none)
+    states = _states_of_plan(session, request, agreements)
+    is_whole = all(state == "in_force" for state in states)
+    if not request.agreed_min or (not is_whole and _offers_the_rest(session, request)):
+        return _plan_anew(session, request, agreements, is_rest="in_force" in states)
+    if "in_force" in states:
+        check_contracted(states, accepts_part=not request.all_or_none)
     for offer in live_offers(session, firm_id, request_id, "theirs"):
         decline_offer(session, firm_id, offer.id)
     return close_request(session, firm_id, request_id)
+
+
+def _offers_the_rest(session: Session, request: WorkRequest) -> bool:
+    """Hours are missing since a partner of the plan said no, and another one still offers some."""
+    is_missing = request.kind == "hours" and missing_of(request.need_min, request.agreed_min) > 0
+    offers = live_offers(session, request.firm_id, request.id, "theirs")
+    return is_missing and any(one.state == "submitted" and one.valid_until > clock.now() for one in offers)
 
 
 def _states_of_plan(session: Session, request: WorkRequest, agreements: Sequence[Agreement]) -> list[str]:
@@ -166,14 +175,12 @@ def _states_of_plan(session: Session, request: WorkRequest, agreements: Sequence
     return [agreement.state for agreement in agreements if agreement.offer_id in offers]
 
 
-def _plan_anew(session: Session, request: WorkRequest, agreements: Sequence[Agreement]) -> None:
-    """Nothing came about: the plan is no longer chosen, and what is still offered counts again."""
+def _plan_anew(session: Session, request: WorkRequest, agreements: Sequence[Agreement], is_rest: bool) -> None:
+    """What is still offered counts again, for the hours still missing; a plan of which nothing came is no longer chosen."""
     advance_request(session, request.firm_id, request.id, "quoted")
-    session.execute(
-        sa.update(Plan)
-        .where(Plan.firm_id == request.firm_id, Plan.request_id == request.id)
-        .values(chosen_at=None, chosen_by=None)
-    )
+    plan = chosen_plan(session, request.firm_id, request.id)
+    if plan is not None and not is_rest:
+        plan.chosen_at = plan.chosen_by = None
     emit(session, OfferReceived(request.firm_id, agreements[-1].offer_id))
 
 

@@ -17,6 +17,7 @@ from app.plans.rules import OfferedLine, PartnerTerms, PlanInput, cost_of
 from app.requests.limits import GRACE
 from app.requests.models import WorkRequest
 from app.requests.queries import chosen_ids
+from app.requests.rules import missing_of
 
 AGREED = ("contracted", "running", "completed")
 """What counts then is what was agreed, not what was offered."""
@@ -79,7 +80,8 @@ def coverage_of(session: Session, firm_id: str, request: WorkRequest) -> Coverag
         return Coverage(request.need_min, request.agreed_min, tuple(rows))
     is_split = request.kind == "hours" and request.allow_part
     need = request.need_min if request.kind == "hours" else largest
-    return Coverage(need, sum(row.minutes for row in rows) if is_split else largest, tuple(rows))
+    offered = request.agreed_min + sum(row.minutes for row in rows if row.state != "accepted")
+    return Coverage(need, offered if is_split else largest, tuple(rows))
 
 
 def _offer_row(view: OfferView, names: dict[str, str]) -> OfferRow:
@@ -109,12 +111,12 @@ def partner_names(session: Session, firm_id: str) -> dict[str, str]:
 
 
 def plan_input_of(session: Session, firm_id: str, request: WorkRequest) -> PlanInput:
-    """The sealed offers that a plan may be built from: submitted ones only."""
+    """The sealed offers that a plan may be built from, submitted ones only, for the hours that are not agreed yet."""
     views = [view for view in received_offers(session, firm_id, request.id) if view.offer.state == "submitted"]
     lines = tuple(_offered_line(view.offer, line) for view in views for line in view.lines)
     terms = tuple(PartnerTerms(view.offer.partner_id, view.offer.transport_cents) for view in views)
     is_whole = request.kind == "know_how" or not request.allow_part
-    return PlanInput(0 if is_whole else request.need_min, lines, terms, is_whole)
+    return PlanInput(0 if is_whole else missing_of(request.need_min, request.agreed_min), lines, terms, is_whole)
 
 
 def offers_key(plan_input: PlanInput) -> str:
@@ -152,7 +154,7 @@ def chosen_plan(session: Session, firm_id: str, request_id: str) -> Plan | None:
     return session.scalar(
         sa.select(Plan)
         .where(Plan.firm_id == firm_id, Plan.request_id == request_id, Plan.chosen_at.is_not(None))
-        .order_by(Plan.chosen_at.desc(), Plan.id)
+        .order_by(Plan.chosen_at.desc(), Plan.id.desc())
         .limit(1)
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import each_alone
-from app.core.errors import Conflict
+from app.core.errors import Conflict, RuleBroken
 from app.core.events import RequestChanged, RequestClosed, RequestGone, RequestPublished, RequestWithdrawn
 from app.core.holidays import holidays_near
 from app.core.outbox import emit
@@ -154,15 +154,21 @@ def change_request(session: Session, actor: Actor, request_id: str, change: Chan
 
 
 def withdraw_request(session: Session, actor: Actor, request_id: str) -> None:
-    """Take a request back; everybody asked learns it and their held hours come free. Raises Conflict when it is too late."""
+    """Take a request back; everybody asked learns it and their held hours come free. Raises Conflict when it is too late.
+
+    Where a part is agreed only the rest is given up, and the request is over like any other that found somebody.
+    """
     request = own_request(session, actor.firm_id, request_id)
     if request.state == "cancelled":
         return
     if request.state not in ("open", "quoted", "planned"):
         raise Conflict("Diese Anfrage lässt sich nicht mehr zurückziehen.")
-    check_step(RequestState(request.state), RequestState.CANCELLED)
-    request.state, request.closed_at = "cancelled", clock.now()
-    emit(session, RequestWithdrawn(actor.firm_id, request_id))
+    if request.agreed_min:
+        close_request(session, actor.firm_id, request_id)
+    else:
+        check_step(RequestState(request.state), RequestState.CANCELLED)
+        request.state, request.closed_at = "cancelled", clock.now()
+        emit(session, RequestWithdrawn(actor.firm_id, request_id))
     note_event(session, actor.firm_id, actor.person_id, "withdrawn", "request", request_id)
     bump_version(session, actor.firm_id)
 
@@ -178,7 +184,7 @@ def advance_request(session: Session, firm_id: str, request_id: str, to: str) ->
 
 
 def close_request(session: Session, firm_id: str, request_id: str) -> None:
-    """All agreements wanted are in force: contracting → contracted; those who were not chosen learn that it is over."""
+    """What was wanted is in force: → contracted; those who were not chosen learn that it is over."""
     request = own_request(session, firm_id, request_id)
     if request.state == "contracted":
         return
@@ -205,7 +211,7 @@ def _expire_late(session: Session, request: WorkRequest, now: dt.datetime) -> No
 
 
 def _expire(session: Session, request: WorkRequest, now: dt.datetime) -> None:
-    request.state, request.closed_at = "expired", now
+    request.state, request.closed_at = "contracted" if request.agreed_min else "expired", now
     is_ours = request.side == "ours"
     emit(session, (RequestClosed if is_ours else RequestGone)(request.firm_id, request.id))
     bump_version(session, request.firm_id)
@@ -219,6 +225,8 @@ def _last_moment(request: WorkRequest) -> dt.datetime:
 
 def _check_change(session: Session, request: WorkRequest, change: Change, asked: list[str]) -> None:
     """The rules see the request as it would be; nothing is written before they agree."""
+    if request.kind == "hours" and change.need_min <= request.agreed_min:
+        raise RuleBroken("So viele Stunden sind schon vereinbart. Gib mehr ein.", "need")
     now, draft = clock.now(), draft_of(request, max(1, len(asked)))
     need = replace(
         draft.requirement,

@@ -204,7 +204,7 @@ def save_change(session: Session, actor: Actor, request_id: str) -> Response:
 @deed("requests.publish")
 def withdraw(session: Session, actor: Actor, request_id: str) -> Response:
     withdraw_request(session, actor, request_id)
-    return go_to(url_for("requests.new"), receipt="Zurückgezogen. Alle gefragten Partner wissen Bescheid.")
+    return go_to(url_for("requests.new"), receipt="Gemerkt. Alle gefragten Partner wissen Bescheid.")
 
 
 @room.post("/suchen/<request_id>/rest")

@@ -95,7 +95,7 @@ _CANCELLED = RequestState.CANCELLED
 STEPS: Mapping[RequestState, frozenset[RequestState]] = {
     RequestState.DRAFT: frozenset({RequestState.OPEN, _CANCELLED}),
     RequestState.OPEN: frozenset({RequestState.QUOTED, RequestState.EXPIRED, _CANCELLED}),
-    RequestState.QUOTED: frozenset({RequestState.PLANNED, RequestState.EXPIRED, _CANCELLED}),
+    RequestState.QUOTED: frozenset({RequestState.PLANNED, RequestState.CONTRACTED, RequestState.EXPIRED, _CANCELLED}),
     RequestState.PLANNED: frozenset({RequestState.CONTRACTING, _CANCELLED}),
     RequestState.CONTRACTING: frozenset({RequestState.CONTRACTED, RequestState.QUOTED, _CANCELLED}),
     RequestState.CONTRACTED: frozenset({RequestState.RUNNING, RequestState.REPLANNING}),
@@ -105,10 +105,11 @@ STEPS: Mapping[RequestState, frozenset[RequestState]] = {
     RequestState.EXPIRED: frozenset(),
     RequestState.CANCELLED: frozenset(),
 }
-"""The arrows of domain.md, and one more: contracting → quoted, when every partner said no or let the time pass.
+"""The arrows of domain.md, and two more: contracting → quoted, when a partner said no or let the time pass and other offers
+still bind; and quoted → contracted, when a part is agreed and the rest is no longer wanted or no longer offered.
 
-The design knew only the way on or the end; but then a firm whose first choice fell through would have to ask all partners
-again, although other offers still bind.
+The design knew only the way on or the end; but then a firm whose choice fell through, in whole or in part, would have to
+ask all partners again, although other offers still bind.
 """
 
 

@@ -5,25 +5,43 @@ from pathlib import Path
 
 import pytest
 
+from app.agreements.actions import decline_agreement, draft_agreements
+from app.config import Config
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict
-from app.requests.actions import ask_again, publish_request
+from app.plans.actions import choose_plan, solve_due_plans
+from app.plans.queries import coverage_of, offers_key, plan_input_of, plans_of
+from app.requests.actions import ask_again, publish_request, withdraw_request
 from app.requests.models import WorkRequest
 from app.requests.queries import chosen_ids, files_of
 from app.worker import end_what_is_due, run_until_quiet
 from tests.agreements.test_amending import propose, sign_amendment
-from tests.agreements.world import Deal, drafted, make_deal, provider_of, sign, signed_by_both
+from tests.agreements.world import Deal, drafted, make_deal, minutes_of, provider_of, sign, signed_by_both
 from tests.conftest import MONDAY
 from tests.machines.house import open_house
 from tests.offers.test_drawings import ask_with_drawings
 from tests.requests.story import messages_out, people_of_the_story
+
+NO_CONFIG: Config = None  # type: ignore[assignment]
 
 
 def part_agreed(database: Database) -> Deal:
     """40 of 500 hours are signed, and more is not wanted of that plan."""
     deal = make_deal(database, all_or_none=False)
     signed_by_both(database, deal, drafted(database, deal))
+    return deal
+
+
+def half_declined(database: Database) -> Deal:
+    """Of a plan over two partners Yilmaz has signed and Brandt said no; what Nowak offered still stands."""
+    deal = make_deal(database, ("yilmaz", "brandt"), all_or_none=False)
+    ids = {provider_of(database, deal, one): one for one in drafted(database, deal)}
+    sign(database, deal, "keller", ids["brandt"])
+    with database.write() as session:
+        decline_agreement(session, deal.actor("brandt"), ids["brandt"])
+    run_until_quiet(database)
+    signed_by_both(database, deal, [ids["yilmaz"]])
     return deal
 
 
@@ -92,6 +110,56 @@ def test_a_plan_that_waits_for_its_last_signature_has_nothing_agreed_yet(databas
     assert asked(database, deal, deal.request_id).agreed_min == 0
     sign(database, deal, provider_of(database, deal, ids[1]), ids[1])
     assert asked(database, deal, deal.request_id).agreed_min == 80 * 60
+
+
+def test_offers_that_still_stand_are_planned_for_the_rest(database: Database) -> None:
+    deal, keller = half_declined(database), "keller"
+    assert asked(database, deal, deal.request_id).state == "quoted"
+    solve_due_plans(database, NO_CONFIG)
+    with database.read() as session:
+        request = session.get_one(WorkRequest, (deal.firms[keller].id, deal.request_id))
+        coverage = coverage_of(session, deal.firms[keller].id, request)
+        key = offers_key(plan_input_of(session, deal.firms[keller].id, request))
+        plans = plans_of(session, deal.firms[keller].id, deal.request_id, key)
+        session.expunge_all()
+    assert (coverage.need_min, coverage.offered_min) == (500 * 60, 40 * 60 + 46 * 60)
+    assert {(plan.need_min, plan.covered_min, plan.partner_count) for plan in plans} == {(460 * 60, 46 * 60, 1)}
+    with database.write() as session:
+        choose_plan(session, deal.actor(keller), plans[0].id, accepts_part=True)
+        (rest_id,) = draft_agreements(session, deal.actor(keller), plans[0].id)
+    run_until_quiet(database)
+    signed_by_both(database, deal, [rest_id])
+    done = asked(database, deal, deal.request_id)
+    assert (done.state, done.agreed_min) == ("contracted", 86 * 60)
+
+
+def test_when_the_plan_for_the_rest_falls_through_too_what_is_agreed_stands(database: Database) -> None:
+    deal = half_declined(database)
+    solve_due_plans(database, NO_CONFIG)
+    with database.write() as session:
+        request = session.get_one(WorkRequest, (deal.firms["keller"].id, deal.request_id))
+        key = offers_key(plan_input_of(session, deal.firms["keller"].id, request))
+        plan_id = plans_of(session, deal.firms["keller"].id, deal.request_id, key)[0].id
+        choose_plan(session, deal.actor("keller"), plan_id, accepts_part=True)
+        (rest_id,) = draft_agreements(session, deal.actor("keller"), plan_id)
+        decline_agreement(session, deal.actor("keller"), rest_id)
+    run_until_quiet(database)
+    done = asked(database, deal, deal.request_id)
+    assert (done.state, done.agreed_min) == ("contracted", 40 * 60)
+
+
+@pytest.mark.parametrize("is_given_up", [True, False])
+def test_a_rest_that_nobody_wants_or_offers_any_more_ends_as_contracted(database: Database, is_given_up: bool) -> None:
+    deal = half_declined(database)
+    if is_given_up:
+        with database.write() as session:
+            withdraw_request(session, deal.actor("keller"), deal.request_id)
+        run_until_quiet(database)
+    else:
+        with clock.frozen(MONDAY + dt.timedelta(days=12)):
+            end_what_is_due(database)
+    assert asked(database, deal, deal.request_id).state == "contracted"
+    assert minutes_of(database, deal, "yilmaz") == (0, 40 * 60)
 
 
 def test_cancelled_hours_are_missing_again(database: Database) -> None:

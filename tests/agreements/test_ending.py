@@ -165,6 +165,10 @@ def test_without_all_or_none_the_others_stay_in_force(database: Database) -> Non
     run_until_quiet(database)
     first = provider_of(database, deal, ids[0])
     assert states(database, deal, ids[0], first) == ("in_force", "in_force")
+    # what Nowak offers still stands for the hours that Brandt or Yilmaz will not do
+    assert request_state(database, deal) == "quoted"
+    with clock.frozen(MONDAY + dt.timedelta(days=8)):
+        end_what_is_due(database)
     assert request_state(database, deal) == "contracted"
 
 

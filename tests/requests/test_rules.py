@@ -17,7 +17,7 @@ MONDAY_7 = dt.datetime(2026, 11, 16, 7, 0, tzinfo=BERLIN)
 
 ARROWS = """draft open, open quoted, quoted planned, planned contracting, contracting contracted, contracted running,
 running completed, open expired, quoted expired, draft cancelled, open cancelled, quoted cancelled, planned cancelled,
-contracting cancelled, contracting quoted, contracted replanning, running replanning, replanning quoted"""
+contracting cancelled, contracting quoted, quoted contracted, contracted replanning, running replanning, replanning quoted"""
 ALLOWED = {tuple(arrow.split()) for arrow in ARROWS.split(",")}
 
 
