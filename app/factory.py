@@ -20,6 +20,7 @@ from app.firms.access import require
 from app.menu import SETUP_COUNTS, home_of, tab_counts, tabs_for
 from app.plans.actions import solve_due_plans
 from app.web import errors, pwa, render, security, static
+from app.web.at_once import AtOnce
 from app.web.json import BoundedJson
 from app.web.world import World, join_world, world
 from app.worker import end_what_is_due, enqueue, last_heartbeat, run_until_quiet
@@ -99,6 +100,7 @@ def _new_app(config: Config) -> Flask:
     app.config["BABEL_DEFAULT_TIMEZONE"] = "Europe/Berlin"
     if config.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxies, x_proto=config.proxies, x_host=config.proxies)  # type: ignore[method-assign]
+    app.wsgi_app = AtOnce(app.wsgi_app)  # type: ignore[method-assign]
     Babel(app, locale_selector=_language)
     Htmx(app)
     security.guard(app)

@@ -58,7 +58,7 @@ def test_a_foreman_answers_yes_and_takes_it_back_and_offers_a_part(browser: Brow
     tap(page, "button", "Ja, das geht")
     expect(page.get_by_text("Danke. Keller weiß Bescheid.")).to_be_visible()
     tap(page, "button", "Rückgängig")
-    tap(page, "button", "Ein Teil geht")
+    tap(page, "link", "Ein Teil geht")
     page.get_by_label("Stunden").first.fill("10")
     tap(page, "button", "Vorschlag senden")
     expect(page.get_by_text("Danke. Keller weiß Bescheid.")).to_be_visible()

@@ -68,19 +68,19 @@ def show(session: Session, actor: Actor, request_id: str) -> Response:
 @room.post("/anfragen/<request_id>")
 @deed("requests.answer")
 def answer(session: Session, actor: Actor, request_id: str) -> Response:
-    """The three buttons of S14."""
+    """Yes and no of S14; a part has a page of its own."""
     request = partner_request(session, actor.firm_id, request_id)
     asked, form = asked_of(session, request), Form(http.form)
     said = form.value("answer")
-    if said == "part":
-        return go_to(url_for("offers.part", request_id=request_id))
     undo_url = url_for("offers.undo", request_id=request_id)
     try:
         with session.begin_nested():
             if said == "no":
                 answer_no(session, actor.firm_id, actor.person_id, request_id)
-            else:
+            elif said == "yes":
                 _say_yes(session, actor, request, form)
+            else:
+                raise RuleBroken("Wähle eine Möglichkeit aus.")
     except (RuleBroken, Conflict) as error:
         form.add_error(RuleBroken(error.text, error.field, **error.values))
         return answer_page(session, actor, partner_request(session, actor.firm_id, request_id), form, error.status)

@@ -13,6 +13,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from app.core.errors import WerkringError
 from app.core.ids import new_secret
 from app.core.units import BERLIN, euro_text, hours_text, week_days, week_label, week_short, weeks_from
+from app.web.at_once import at_once_url
 from app.web.security import csrf_token
 from app.web.static import static_url
 from app.web.world import config, world
@@ -59,7 +60,11 @@ def prepare_rendering(app: Flask) -> None:
         percent=percent_of,
     )
     app.jinja_env.globals.update(
-        weeks_from=weeks_from, static_url=static_url, csrf_token=csrf_token, once_key=new_secret
+        weeks_from=weeks_from,
+        static_url=static_url,
+        csrf_token=csrf_token,
+        once_key=new_secret,
+        at_once_url=at_once_url,
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

@@ -8,9 +8,9 @@ document.addEventListener("submit", onSubmit, true); // before htmx sees it
 document.addEventListener("click", onStep);
 document.addEventListener("htmx:finally:request", (event) => release(formOf(event.target)));
 document.addEventListener("htmx:response:error", (event) => event.detail.ctx.response.status === 422 || showFault(true));
-document.addEventListener("htmx:error", () => showFault(true));
+document.addEventListener("htmx:error", (event) => formOf(event.target) && showFault(true)); // what asks by itself asks again
 document.addEventListener("htmx:before:request", () => showFault(false));
-document.addEventListener("htmx:after:swap", () => { focusErrors(); greetReceipt(); });
+document.addEventListener("htmx:after:swap", onSwap);
 addEventListener("online", showNet);
 addEventListener("offline", showNet);
 addEventListener("beforeinstallprompt", keepInstallOffer);
@@ -73,6 +73,19 @@ function onStep(event) {
   field.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
+/** A whole page that came in one round trip begins like one that was loaded: at the top, with what has happened. */
+function onSwap(event) {
+  if (event.detail.ctx.target === document.body) {
+    scrollTo(0, 0);
+    (document.querySelector("[data-quittung]") || document.getElementById("inhalt")).focus({ preventScroll: true });
+    loadElements();
+    prepareButtons();
+    showNet();
+  }
+  focusErrors();
+  greetReceipt();
+}
+
 function focusErrors() {
   const list = document.getElementById("fehlerliste");
   if (!list || list.dataset.seen) return;
@@ -92,7 +105,11 @@ function greetReceipt() {
 
 function showFault(isFault) {
   const band = document.getElementById("stoerung");
-  if (band) band.hidden = !isFault;
+  if (!band) return;
+  const word = band.querySelector("span");
+  band.dataset.fehler ??= word.textContent;
+  word.textContent = navigator.onLine ? band.dataset.fehler : band.dataset.keinNetz;
+  band.hidden = !isFault;
 }
 
 function showNet() {

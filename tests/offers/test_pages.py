@@ -130,10 +130,38 @@ def test_a_yes_to_hours_that_changed_meanwhile_shows_the_page_again(
     assert held_min(sqlite_database, firm) == 0
 
 
+def test_what_is_neither_yes_nor_no_holds_nothing(sqlite_database: Database, house: House, world: World) -> None:
+    request_id = ask(sqlite_database, world)
+    answer = house.post(f"/anfragen/{request_id}", answer="part")
+    assert answer.status_code == 422
+    assert "Wähle eine Möglichkeit aus." in answer.text
+    assert held_min(sqlite_database, world["yilmaz"]) == 0
+
+
+def test_yes_and_undo_are_each_answered_in_one_round_trip(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    """The page that comes back says what was done and holds the way back; no second request is needed."""
+    request_id = ask(sqlite_database, world)
+    url = f"/anfragen/{request_id}"
+    page = house.get(url).text
+    assert f'hx-post="/sofort{url}"' in page
+    said = house.post("/sofort" + url, answer="yes", shown=hidden(page, "shown"), version=hidden(page, "version"))
+    assert said.status_code == 200
+    assert "Danke. Keller weiß Bescheid." in said.text
+    assert said.headers["HX-Replace-Url"] == url
+    assert f'hx-post="/sofort{url}/zuruecknehmen"' in said.text
+    assert held_min(sqlite_database, world["yilmaz"]) == 120 * 60
+    assert "Danke. Keller weiß Bescheid." not in house.get(url).text
+    undone = house.post(f"/sofort{url}/zuruecknehmen")
+    assert "Zurückgenommen. Die Anfrage wartet wieder." in undone.text
+    assert held_min(sqlite_database, world["yilmaz"]) == 0
+
+
 def test_a_part_is_laid_into_the_chosen_weeks(sqlite_database: Database, house: House, world: World) -> None:
     request_id = ask(sqlite_database, world)
     firm = world["yilmaz"]
-    assert house.post(f"/anfragen/{request_id}", answer="part").location.endswith("/teil")
+    assert f'href="/anfragen/{request_id}/teil"' in house.get(f"/anfragen/{request_id}").text
     page = house.get(f"/anfragen/{request_id}/teil").text
     assert 'value="120"' in page
     url = f"/anfragen/{request_id}/teil"
