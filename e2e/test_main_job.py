@@ -103,6 +103,8 @@ class Story:
         phone.count_from_here()
         join_firm(phone, link)
         phone.see("Guten Morgen, Ayşe.")
+        phone.tap("Verstanden")
+        phone.see_not("Verstanden")
         self._keep("J7", phone.counted())
 
     def _keep(self, job: str, counted: dict[str, float]) -> None:

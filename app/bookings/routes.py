@@ -12,9 +12,11 @@ from app.bookings.queries import booking_for, bookings_from, own_jobs
 from app.core import clock
 from app.core.units import BERLIN, week_of, weeks_from
 from app.firms.access import Actor, Role
+from app.firms.people import end_introduction
+from app.firms.queries import person_for
 from app.requests.queries import files_of, request_for
-from app.web.render import render
-from app.web.transaction import page
+from app.web.render import go_to, render
+from app.web.transaction import deed, page
 
 room = Blueprint("bookings", __name__)
 
@@ -34,9 +36,19 @@ def today(session: Session, actor: Actor) -> Response:
     jobs = own_jobs(session, actor, week_of(day))
     following = own_jobs(session, actor, weeks_from(week_of(day), 2)[1])
     hour = clock.now().astimezone(BERLIN).hour
+    is_new = actor.role is Role.WORKER and person_for(session, actor.firm_id, actor.person_id).introduced_at is None
     return render(
-        "bookings/today.html", jobs=jobs, following=following, day=day, hour=hour, first_name=actor.name.split()[0]
-    )
+        "bookings/today.html", jobs=jobs, following=following, day=day, hour=hour, is_new=is_new,
+        first_name=actor.name.split()[0],
+    )  # fmt: skip
+
+
+@room.post("/heute/verstanden")
+@deed("work.see")
+def understand(session: Session, actor: Actor) -> Response:
+    """The last tap of a new colleague (J7)."""
+    end_introduction(session, actor)
+    return go_to(url_for("bookings.today"))
 
 
 @room.get("/auftrag/<booking_id>")

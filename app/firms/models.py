@@ -83,6 +83,8 @@ class Person(FirmOwned, Base):
     is_absent: Mapped[bool] = mapped_column(default=False)
     spending_limit_cents: Mapped[int | None]
     """Managers only; None: no limit of their own."""
+    introduced_at: Mapped[dt.datetime | None]
+    """When a worker said "Verstanden" below the first words of Heute"""
     left_at: Mapped[dt.datetime | None]
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.core.errors import RuleBroken
 from app.firms.access import Actor, Role
 from app.firms.actions import keep_one_without_limit, note_event
@@ -34,6 +35,11 @@ def change_settings(session: Session, actor: Actor, settings: Settings) -> None:
 def set_view(session: Session, actor: Actor, name: str, value: str) -> None:
     """Keep light, hand or language of a person; the values were checked by the caller."""
     setattr(person_for(session, actor.firm_id, actor.person_id), name, value)
+
+
+def end_introduction(session: Session, actor: Actor) -> None:
+    """The first words have been read; they are not shown to this person again."""
+    person_for(session, actor.firm_id, actor.person_id).introduced_at = clock.now()
 
 
 def set_absence(session: Session, actor: Actor, person_id: str, deputy_id: str | None, is_absent: bool) -> None:

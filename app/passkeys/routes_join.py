@@ -15,7 +15,7 @@ from app.passkeys.queries import Invited, invitation_by, usable_passkeys
 from app.passkeys.rules import is_iphone, is_worker_only
 from app.passkeys.sessions import end_own_sign_in, set_cookie
 from app.web.limits import CODE, limiter
-from app.web.render import render, set_look
+from app.web.render import go_to, render, set_look
 from app.web.transaction import PUBLIC, ceremony, deed, page
 
 LANGUAGES = {"de": "Deutsch", "en": "English"}
@@ -166,7 +166,7 @@ def join_without(session: Session, _actor: Actor | None, token: str) -> Response
         new = join_without_passkey(session, invited, this_device(), _language())
     except RuleBroken as error:
         return render("passkeys/set_up.html", 422, invited=invited, token=token, may_do_without=False, error=error)
-    return set_cookie(redirect(url_home(), 303), new.secret)  # type: ignore[arg-type]
+    return set_cookie(go_to(url_home(), "Geschafft. Dieses Handy kennt dich jetzt."), new.secret)
 
 
 def _invited(session: Session, token: str) -> Invited | None:

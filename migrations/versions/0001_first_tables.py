@@ -463,6 +463,7 @@ def upgrade() -> None:
         sa.Column("deputy_id", sa.String(length=36), nullable=True),
         sa.Column("is_absent", sa.Boolean(), nullable=False),
         sa.Column("spending_limit_cents", sa.BigInteger(), nullable=True),
+        sa.Column("introduced_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("left_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),

@@ -49,6 +49,14 @@ def test_today_shows_the_jobs_of_this_week_and_of_the_next(house: House) -> None
     assert "KW 20" not in page
 
 
+def test_a_new_worker_reads_the_first_words_once(house: House, world: World) -> None:
+    assert "Verstanden" in house.get("/heute").text
+    assert "Verstanden" in house.get("/heute").text
+    assert house.post("/heute/verstanden").location == "/heute"
+    assert "Verstanden" not in house.get("/heute").text
+    assert "Verstanden" not in house.enter(world["yilmaz"].actor(Role.FOREMAN)).get("/heute").text
+
+
 def test_the_weeks_reach_as_far_as_anything_is_booked(house: House, world: World) -> None:
     for key, heading in (("yilmaz", "Wir arbeiten für"), ("keller", "Für uns arbeitet")):
         page = house.enter(world[key].actor(Role.FOREMAN)).get("/buchungen").text

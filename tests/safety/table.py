@@ -341,6 +341,7 @@ TABLE: dict[str, Row] = {
     ),
     # bookings
     "bookings.today GET": _row("work.see"),
+    "bookings.understand POST": _row("work.see"),
     "bookings.show GET": _row("work.see", _ids(booking_id="booking")),
     "bookings.index GET": _row("bookings.see"),
     # web
