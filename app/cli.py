@@ -40,12 +40,12 @@ def migrate() -> None:
 def _migrate(config: Config) -> None:
     from sqlalchemy.exc import DBAPIError
 
+    from app.core.db import unusable
+
     try:
         migrate_database(config.database_url)
     except DBAPIError as error:
-        raise click.ClickException(
-            f"DATABASE_URL: the database cannot be used ({str(error.orig).splitlines()[0]})."
-        ) from None
+        raise click.ClickException(unusable(error)) from None
 
 
 def migrate_database(url: str) -> None:
@@ -156,7 +156,7 @@ def _start_worker() -> "subprocess.Popen[bytes]":
 def _start_web(host: str, port: int, processes: int) -> "subprocess.Popen[bytes]":
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port),
-        "--workers", str(processes), "--blocking-threads", "8", "--no-ws", "--log-level", "warning", "wsgi:app",
+        "--workers", str(processes), "--blocking-threads", "8", "--no-ws", "--log-level", "error", "wsgi:app",
     ]  # fmt: skip
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
 

@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.config import Config, ConfigError, load_config
 from app.core import clock, outbox
-from app.core.db import Database
+from app.core.db import Database, unusable
 from app.core.events import event_from
 from app.core.log import prepare_log
 from app.federation.actions import deliver_message, following_message, put_off, waiting_messages
@@ -208,12 +208,15 @@ def main() -> None:
     try:
         config = load_config()
     except ConfigError as error:
-        raise SystemExit(str(error)) from None
+        raise SystemExit(f"Error: {error}") from None
     prepare_log()
     clock.start_at(config.clock_start)
     use_node_key(config.node_key)
     database = _database(config)
-    note_heartbeat(database)
+    try:
+        note_heartbeat(database)
+    except DBAPIError as error:
+        raise SystemExit(f"Error: {unusable(error)}") from None
     resume_checkpoints(database)
     run_until_quiet(database)
     consumer = task_engine(config).create_consumer(workers=3, initial_delay=0.05, max_delay=0.4)

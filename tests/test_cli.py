@@ -71,8 +71,9 @@ def test_a_node_key_that_is_kept_apart_is_named_and_must_be_the_right_one(folder
     ],
 )
 def test_a_wrong_setting_ends_the_start_in_one_sentence(tmp_path: Path, env: dict[str, str]) -> None:
-    for command in ("serve", "migrate"):
-        code, said = run("app.cli", command, DATA_DIR=str(tmp_path), **env)
+    commands = [("app.cli", "serve"), ("app.cli", "migrate"), ("app.worker",)]
+    for command in commands:
+        code, said = run(*command, DATA_DIR=str(tmp_path), **env)
         assert code != 0
         assert said.startswith(f"Error: {next(iter(env))}"), said
         assert said.strip().count("\n") == 0

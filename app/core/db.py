@@ -298,3 +298,8 @@ def _sqlite_engine(url: str, *, begin: str = "BEGIN", synchronous: str = "FULL")
 
 def _postgres_engine(url: str) -> sa.Engine:
     return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
+
+
+def unusable(error: sa.exc.DBAPIError) -> str:
+    """One sentence for the operator whose database does not answer, or not as it should."""
+    return f"DATABASE_URL: the database cannot be used ({str(error.orig).splitlines()[0]})."
