@@ -23,7 +23,7 @@ from app.agreements.views import agreement_view, amendment_view, booking_rows, r
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
-from app.core.units import hours_text, week_of
+from app.core.units import hours_text, week_of, week_short
 from app.firms.access import Actor
 from app.firms.actions import note_views
 from app.firms.protocol import add_sentences
@@ -244,7 +244,8 @@ def _amend_page(
     rows = [row for row in view.bookings if row.can_change]
     if not form.fields:
         form = Form({f"hours_{row.line_no}": hours_text(row.minutes) for row in rows})
-    return render(template, status, view=view, rows=rows, form=form)
+    names = {f"hours_{row.line_no}": f"{week_short(row.week)} · {row.machine}" for row in rows}
+    return render(template, status, view=view, rows=rows, form=form, names=names)
 
 
 def _note_price_seen(session: Session, actor: Actor, agreement: Agreement) -> None:

@@ -30,6 +30,8 @@ from app.web.forms import Form
 from app.web.render import go_to, render
 from app.web.transaction import deed, page
 
+MISSING = "Gib eine ganze Zahl von %(least)s bis %(most)s ein."
+
 
 @room.get("/partner/<partner_id>/vertrag")
 @page("partners.edit")
@@ -68,7 +70,7 @@ def edit(session: Session, actor: Actor, partner_id: str) -> Response:
 @deed("partners.edit")
 def save_terms(session: Session, actor: Actor, partner_id: str) -> Response:
     form = Form(request.form)
-    numbers = {name: form.whole(name, *LIMITS[name], "Gib eine Zahl ein.") for name, _, _ in TERM_FIELDS}
+    numbers = {name: form.whole(name, *LIMITS[name], MISSING) for name, _, _ in TERM_FIELDS}
     scopes = form.choices("scopes", [key for key, _ in SCOPE_CHIPS])
     if form.is_good:
         try:
@@ -178,6 +180,7 @@ def _edit_page(session: Session, actor: Actor, partner_id: str, form: Form | Non
         framework=framework,
         clauses=clauses_of(framework),
         term_fields=TERM_FIELDS,
+        term_names={name: label for name, label, _ in TERM_FIELDS},
         template_options=TEMPLATE_CHIPS,
         scopes=SCOPE_CHIPS,
         draft_note=load_template(framework.template_key).draft_note,

@@ -75,9 +75,11 @@ class Form:
         return self._try(name, lambda: parse_euro(found, name)) if found else None
 
     def whole(self, name: str, least: int, most: int, missing: str = "") -> int | None:
-        """Read a whole number within bounds; '.' may group thousands."""
-        found = self._given(name, missing).replace(" ", "")
+        """Read a whole number within bounds; '.' may group thousands. `missing` may name them: %(least)s, %(most)s."""
+        found = self.value(name).replace(" ", "")
         if not found:
+            if missing:
+                self._fail(name, missing, least=least, most=most)
             return None
         if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{3})+", found):
             found = found.replace(".", "")

@@ -187,6 +187,8 @@ def test_a_change_and_a_cancellation_begin_on_their_pages(sqlite_database: Datab
     wrong = house.post(f"/vertraege/{agreement_id}/aendern", hours_1="sieben", reason="")
     assert wrong.status_code == 422
     assert 'value="sieben"' in wrong.text
+    said = [text.split(" · ")[0] for text in re.findall(r'<a href="#feld-hours[^>]*>([^<]*)</a>', wrong.text)]
+    assert said == ["KW 49", "KW 50", "KW 51", "KW 53"]
     same = {f"hours_{number}": "10" for number in range(1, 5)}
     assert house.post(f"/vertraege/{agreement_id}/aendern", **same, reason="weniger").status_code == 422
     done = house.post(f"/vertraege/{agreement_id}/aendern", **(same | {"hours_1": "7,5"}), reason="weniger Teile")

@@ -133,6 +133,12 @@ def test_a_clause_is_edited_before_the_first_approval_and_never_after(node: Node
         f"/partner/{other}/vertrag/aendern", scopes="requests", notice_days="60", payment_days="14",
         acceptance_days="10", silence_days="5", tolerance_percent="10", scrap_percent="3",
     )  # fmt: skip
+    wrong = keller.post(f"/partner/{other}/vertrag/aendern", 422, scopes="requests", notice_days="0")
+    found = re.findall(r'<a href="#feld-[^>]*>([^<]*)</a>', wrong.get_data(as_text=True))
+    assert found[:2] == [
+        "Kündigungsfrist: Gib eine ganze Zahl von 14 bis 365 ein.",
+        "Zahlungsziel: Gib eine ganze Zahl von 7 bis 60 ein.",
+    ]
     contract = keller.get(f"/partner/{other}/vertrag").get_data(as_text=True)
     assert "Kündigen geht per Fax." in contract
     assert "60 Tagen" in contract
