@@ -186,6 +186,14 @@ REFUSED = {
     "404-fremd": (NOBODY, "/gibtesnicht", 404),
 }
 
+CLOSED = {
+    "zu-start": ("/", 200),
+    "zu-anmelden": ("/anmelden", 200),
+    "zu-einrichten": ("/betrieb/neu", 403),
+    "zu-einladung": ("/join/{partner_token}", 200),
+}
+"""What a visitor meets where no new firm may begin (FIRMS_MAY_JOIN=off)."""
+
 EMPTY = (
     "/notfall/schluessel", "/betrieb/aufgaben", "/start", "/suchen", "/wissen", "/zeit", "/vertraege", "/buchungen",
     "/partner", "/maschinen", "/zertifikate", "/anbieten", "/plan", "/betrieb", "/betrieb/kalender",

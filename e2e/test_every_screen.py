@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Response
+from playwright.sync_api import Browser, Response, TimeoutError
 
 from app.config import load_config
 from app.factory import create_app
 from e2e.acts import KELLER
 from e2e.full_house import House, furnish
 from e2e.phone import Phone
-from e2e.screens import BROKEN, EMPTY, NO_PAGES, NOBODY, PLAYED, REFUSED, SAME_PAGE, SCREENS, Screen
+from e2e.screens import BROKEN, CLOSED, EMPTY, NO_PAGES, NOBODY, PLAYED, REFUSED, SAME_PAGE, SCREENS, Screen
 from tests.bench.server import serving
 from tests.long.race_world import MONDAY
 
@@ -118,8 +118,9 @@ def test_a_form_that_is_sent_empty_comes_back_with_its_errors(tour: Tour) -> Non
     for endpoint in BROKEN:
         screen = SCREENS[endpoint][-1 if endpoint == "machines.new" else 0]
         phone, _ = tour.open(endpoint, screen)
-        with phone.page.expect_navigation():
-            phone.page.evaluate(EMPTY_THE_FORM)
+        phone.page.evaluate(EMPTY_THE_FORM)
+        with suppress(TimeoutError):
+            phone.page.locator("#fehlerliste").wait_for()
         faults = phone.judge(f"{endpoint}-fehler")
         if not phone.page.title().startswith("Fehler:") or not phone.page.locator("#fehlerliste").count():
             faults = [f"tells of no error: {phone.page.url}", *faults]
@@ -138,6 +139,41 @@ def test_a_refusal_is_a_good_page_too(tour: Tour) -> None:
     assert found == {}
 
 
+def test_a_house_that_takes_no_new_firms_says_so_on_good_pages(browser: Browser, house: House) -> None:
+    with serving(house.folder, CLOCK_START=MONDAY.isoformat(), FIRMS_MAY_JOIN="off") as server:
+        phone = Phone.pick_up(browser, f"http://localhost:{server.port}", "Fremd")
+        for name, (path, status) in CLOSED.items():
+            answer = phone.page.goto(path.format(**house.ids("keller manager")))
+            assert answer is not None
+            assert answer.status == status
+            assert phone.page.get_by_role("link", name="Betrieb einrichten").count() == 0
+            phone.judge(name)
+        phone.context.close()
+    assert {screen: found for screen, found in phone.judged.items() if found} == {}
+
+
+def test_a_manager_who_lost_every_phone_comes_back_on_good_pages(tour: Tour) -> None:
+    """The sheet is written down from the screen of the first phone; the second phone is a new one."""
+    first, second = (Phone.pick_up(tour.browser, tour.url, name) for name in ("Alt", "Neu"))
+    found_in_steps(first, "Wieder Metallbau", "Wieder")
+    words = " ".join(first.page.get_by_test_id("notfallschluessel").locator("li b").all_inner_texts())
+    second.open("/notfall")
+    second.write("Die 24 Wörter", words)
+    second.tap("Weiter")
+    second.see("Neues Gerät einrichten")
+    second.judge("notfall-person")
+    second.tap("Fingerabdruck")
+    second.see_receipt("Geschafft. Deine alten Schlüssel sind gesperrt.")
+    second.judge("notfall-geschafft")
+    second.open("/notfall/schluessel")
+    second.see("Der Notfallschlüssel ist gedruckt.")
+    second.judge("notfall-gedruckt")
+    faults = {screen: found for screen, found in second.judged.items() if found}
+    for phone in (first, second):
+        phone.context.close()
+    assert faults == {}
+
+
 def test_a_new_firm_meets_good_pages_from_its_first_tap_to_its_empty_lists(tour: Tour) -> None:
     """The two steps after the form, a worker's first steps, and every list that has nothing to show yet."""
     phone = Phone.pick_up(tour.browser, tour.url, "Neu")
@@ -150,11 +186,11 @@ def test_a_new_firm_meets_good_pages_from_its_first_tap_to_its_empty_lists(tour:
     assert faults == {}
 
 
-def found_in_steps(phone: Phone) -> None:
+def found_in_steps(phone: Phone, name: str = "Neu Metallbau", short: str = "Neu") -> None:
     phone.open("/betrieb/neu")
     for label, text in (
-        ("Dein Name", KELLER.manager), ("Deine E-Mail", "neu@firma.example"), ("Name des Betriebs", "Neu Metallbau"),
-        ("Kurzer Name", "Neu"), ("Straße", KELLER.street), ("Postleitzahl", KELLER.postcode), ("Ort", KELLER.town),
+        ("Dein Name", KELLER.manager), ("Deine E-Mail", "neu@firma.example"), ("Name des Betriebs", name),
+        ("Kurzer Name", short), ("Straße", KELLER.street), ("Postleitzahl", KELLER.postcode), ("Ort", KELLER.town),
     ):  # fmt: skip
         phone.write(label, text)
     phone.tap("Weiter")

@@ -114,7 +114,7 @@ def finish_recovery(database: Database, _actor: Actor | None) -> Response:
     with database.write() as session:
         end_own_sign_in(session)
         signed_in = recover_person(session, firm_id, person_id, new, seed, this_device())
-    return next_answer(url_home(), signed_in.secret)
+    return next_answer(url_home(), signed_in.secret, "Geschafft. Deine alten Schlüssel sind gesperrt.")
 
 
 def recover_person(
