@@ -30,12 +30,13 @@ PARTNERS = (YILMAZ, BRANDT, NOWAK, LINDNER)
 
 
 def found_firm(phone: Phone, shop: Shop, start: str = "/") -> None:
-    """S01 or an invitation → the firm's data → fingerprint → fingerprint."""
+    """S01, or the invitation in sight → the firm's data → fingerprint → fingerprint."""
     if start:
         phone.open(start)
-    phone.tap("Betrieb einrichten")
+        phone.tap("Betrieb einrichten")
     for label, text in (
-        ("Dein Name", shop.manager), ("Deine E-Mail", f"{shop.short.lower()}@firma.example"), ("Name des Betriebs", shop.firm),
+        ("Vor- und Nachname", shop.manager), ("E-Mail-Adresse", f"{shop.short.lower()}@firma.example"),
+        ("Name des Betriebs", shop.firm),
         ("Kurzer Name", shop.short), ("Straße", shop.street), ("Postleitzahl", shop.postcode), ("Ort", shop.town),
     ):  # fmt: skip
         phone.write(label, text)

@@ -189,7 +189,7 @@ def test_a_new_firm_meets_good_pages_from_its_first_tap_to_its_empty_lists(tour:
 def found_in_steps(phone: Phone, name: str = "Neu Metallbau", short: str = "Neu") -> None:
     phone.open("/betrieb/neu")
     for label, text in (
-        ("Dein Name", KELLER.manager), ("Deine E-Mail", "neu@firma.example"), ("Name des Betriebs", name),
+        ("Vor- und Nachname", KELLER.manager), ("E-Mail-Adresse", "neu@firma.example"), ("Name des Betriebs", name),
         ("Kurzer Name", short), ("Straße", KELLER.street), ("Postleitzahl", KELLER.postcode), ("Ort", KELLER.town),
     ):  # fmt: skip
         phone.write(label, text)

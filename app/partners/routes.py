@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import Conflict, NotFound, RuleBroken
 from app.firms.access import Actor, may
 from app.firms.queries import firm_version
+from app.firms.routes import FORM_CHIPS
 from app.partners import routes_contract, sentences  # noqa: F401
 from app.partners.actions import (
     block_firm,
@@ -193,10 +194,10 @@ def join(session: Session, actor: Actor | None, token: str) -> Response:
     except NotFound:
         return render("partners/gone.html", 404)
     return render(
-        "partners/join.html", inviter=inviter, words=inviter.words.split(), token=token, after=f"/join/{token}",
+        "partners/join.html", inviter=inviter, words=inviter.words.split(), token=token, form=Form({"weiter": f"/join/{token}"}),
         is_own=actor is not None and actor.firm_id == inviter.firm_id, may_accept=may(actor, "partners.edit"),
         own_words=own_words(session, actor.firm_id).split() if may(actor, "partners.edit") and actor else [],
-        firms_may_join=config().firms_may_join,
+        firms_may_join=config().firms_may_join, legal_form_options=FORM_CHIPS,
     )  # fmt: skip
 
 
