@@ -36,7 +36,7 @@ function onSubmit(event) {
   waiting.add(form);
   if ("abmelden" in form.dataset) forgetPerson();
   const button = event.submitter;
-  setTimeout(() => waiting.has(form) && button && setBusy(button, form.dataset.warten), BUSY_AFTER_MS);
+  setTimeout(() => waiting.has(form) && button && setBusy(button, document.documentElement.dataset.warten), BUSY_AFTER_MS);
   setTimeout(() => release(form), GIVE_UP_MS); // a second send is safe: the form carries a one-time key
 }
 
