@@ -145,6 +145,7 @@ def environment() -> Environment:
         static_url=lambda path: f"/static/{path}",
         csrf_token=lambda: "t",
         once_key=lambda: "k",
+        at_once_url=lambda url: f"/sofort{url}",
     )
     return env
 
