@@ -18,6 +18,7 @@ from werkzeug.wrappers import Request
 from app.config import Config
 from app.core import clock
 from app.core.db import Database
+from app.core.signing import HMAC_SHA256
 from app.practice.games import Game, Games
 from app.practice.stores import Stores, settle_inline
 from app.practice.template import Template, pack_into_one_file, template_version, world_version
@@ -54,7 +55,7 @@ class Practice:
         self.games = Games(folder, world_version(config))
         self.template = Template(folder, template_version(config), self._fill)
         self.stores = Stores(folder / "games", self._settle)
-        self._signer = URLSafeSerializer(config.secret_key, salt="spiel")
+        self._signer = URLSafeSerializer(config.secret_key, salt="spiel", signer_kwargs=HMAC_SHA256)
         self._lobby: Database | None = None
         self.tended: dict[tuple[str, str], float] = {}
         """When something was last done for a game: (file, what) -> monotonic seconds"""

@@ -12,6 +12,7 @@ from app.config import Config
 from app.core import clock
 from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.ids import new_id, new_secret
+from app.core.signing import HMAC_SHA256
 from app.firms.access import PERMISSIONS
 from app.firms.models import Person
 from app.firms.queries import roles_of
@@ -181,7 +182,7 @@ def _read_ticket(config: Config, ticket: str) -> tuple[str, str, str]:
 
 
 def _signer(config: Config) -> URLSafeSerializer:
-    return URLSafeSerializer(config.secret_key, salt="push-receipt")
+    return URLSafeSerializer(config.secret_key, salt="push-receipt", signer_kwargs=HMAC_SHA256)
 
 
 def _hash(secret: str) -> str:

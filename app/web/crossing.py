@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from app.core.ids import new_id
+from app.core.signing import HMAC_SHA256
 
 TICKET_S = 300
 
@@ -41,4 +42,4 @@ def read_ticket(key: bytes, text: str) -> Ticket | None:
 
 
 def _serializer(key: bytes) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(key, salt="uebung")
+    return URLSafeTimedSerializer(key, salt="uebung", signer_kwargs=HMAC_SHA256)

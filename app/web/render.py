@@ -12,6 +12,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 
 from app.core.errors import WerkringError
 from app.core.ids import new_secret
+from app.core.signing import HMAC_SHA256
 from app.core.units import BERLIN, euro_text, hours_text, week_days, week_label, week_short, weeks_from
 from app.web.at_once import at_once_url
 from app.web.security import csrf_token
@@ -172,7 +173,7 @@ def _drop_shown_receipt(response: Response) -> Response:
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(config().secret_key, salt="quittung", serializer=json)
+    return URLSafeTimedSerializer(config().secret_key, salt="quittung", serializer=json, signer_kwargs=HMAC_SHA256)
 
 
 def _cookie_options() -> dict[str, Any]:
