@@ -33,6 +33,7 @@ from app.passkeys.queries import waiting_key_count
 from app.plans.actions import choose_plan
 from app.web.forms import Form
 from app.web.render import go_to, render
+from app.web.security import FILE_POLICY
 from app.web.transaction import ceremony, deed, page
 from app.web.world import world
 
@@ -257,5 +258,5 @@ def _note_price_seen(session: Session, actor: Actor, agreement: Agreement) -> No
 def _download(body: bytes, media_type: str, name: str) -> Response:
     response = Response(body, mimetype=media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Content-Security-Policy"] = FILE_POLICY
     return response

@@ -12,6 +12,7 @@ from app.federation.queries import answer_facts, file_for, stuck_messages
 from app.firms.access import Actor
 from app.firms.actions import note_event
 from app.firms.models import Firm
+from app.web.security import FILE_POLICY
 from app.web.transaction import ceremony
 
 room = Blueprint("federation", __name__)
@@ -33,7 +34,7 @@ def download(database: Database, actor: Actor, file_id: str) -> Response:
         response, name = Response(file.body, mimetype=file.media_type), file.name
         owner_id, origin_id = file.from_firm_id, file.origin_id
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Content-Security-Policy"] = FILE_POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     if owner_id is not None:
         _tell_owner(database, actor, owner_id, origin_id, file_id, name)

@@ -39,6 +39,7 @@ from app.packs.queries import load_pack
 from app.packs.rules import MachineType
 from app.web.forms import Form
 from app.web.render import go_to, render
+from app.web.security import FILE_POLICY
 from app.web.transaction import deed, page
 
 FIRST_TYPES = 8
@@ -142,7 +143,7 @@ def photo(session: Session, actor: Actor, machine_id: str) -> Response:
     if machine.photo_id is None:
         raise NotFound
     file = file_for(session, actor.firm_id, machine.photo_id)
-    headers = {"Content-Security-Policy": "sandbox", "Content-Disposition": "inline"}
+    headers = {"Content-Security-Policy": FILE_POLICY, "Content-Disposition": "inline"}
     return Response(file.body, mimetype=file.media_type, headers=headers)
 
 

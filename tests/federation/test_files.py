@@ -23,6 +23,7 @@ from app.federation.queries import file_for
 from app.firms.access import Role
 from app.firms.models import AuditEvent
 from app.passkeys.sessions import start_sign_in
+from app.web.security import FILE_POLICY
 from tests.conftest import MONDAY
 from tests.world import TestFirm, make_world
 
@@ -151,7 +152,7 @@ def test_a_download_is_an_attachment_that_can_run_nothing(
     assert answer.data == PDF
     assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''Zeichnung%20%221%22.pdf"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Content-Security-Policy"] == FILE_POLICY
     assert "no-store" in answer.headers["Cache-Control"]
     for firm, path in ((nowak, copy), (keller, copy), (nowak, file_id), (yilmaz, file_id)):
         assert get(database, app, firm, f"/dateien/{path}").status_code == 404

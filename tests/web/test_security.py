@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core.db import Database
-from app.web.security import HEADERS, PACKED_FROM_BYTES
+from app.web.security import FILE_POLICY, HEADERS, PACKED_FROM_BYTES
 from tests.web.tiny import Tiny, open_tiny
 from tests.world import make_world
 
@@ -102,10 +102,24 @@ def test_every_answer_carries_the_headers_also_when_it_failed(tiny: Tiny, path: 
     assert "unsafe" not in policy
 
 
+@pytest.mark.parametrize("policy", [HEADERS["Content-Security-Policy"], FILE_POLICY])
+def test_no_page_and_no_file_can_be_framed_or_send_its_links_elsewhere(policy: str) -> None:
+    assert {"object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} <= set(policy.split("; "))
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PUT", "DELETE", "PATCH", "CONNECT"])
+def test_a_verb_that_no_page_uses_does_nothing(tiny: Tiny, method: str) -> None:
+    own = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin", "X-Geheim": "zurueck"}
+    answer = tiny.client.open("/t/tat", method=method, headers=own)
+    assert answer.status_code == 405
+    assert "zurueck" not in answer.text
+    assert tiny.done() == []
+
+
 def test_only_a_node_with_tls_promises_tls(sqlite_database: Database, tmp_path: Path) -> None:
     secure = open_tiny(sqlite_database, tmp_path, PUBLIC)
     answer = secure.client.get("/t/offen", base_url=PUBLIC)
-    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "127.0.0.1", "localhost:9000"])
