@@ -21,6 +21,7 @@ from app.menu import SETUP_COUNTS, home_of, tab_counts, tabs_for
 from app.plans.actions import solve_due_plans
 from app.web import errors, pwa, render, security, static
 from app.web.at_once import AtOnce
+from app.web.cookies import kept_look
 from app.web.json import BoundedJson
 from app.web.world import World, join_world, world
 from app.worker import end_what_is_due, enqueue, last_heartbeat, run_until_quiet
@@ -147,5 +148,5 @@ def _language() -> str:
 
 
 def _language_of_browser() -> str:
-    asked = request.cookies.get("language", "")
+    asked = kept_look("language")
     return asked if asked in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or "de"

@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Response, request
+from flask import Response
 from sqlalchemy.orm import Session
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
@@ -13,7 +13,7 @@ from app.core.errors import RuleBroken
 from app.core.ids import new_id, new_secret
 from app.passkeys.models import Challenge
 from app.passkeys.rules import CHALLENGE_LIFE, hash_of
-from app.web.world import config
+from app.web.cookies import keep, kept
 
 BROWSER_COOKIE = "zeremonie"
 TOO_LATE = "Das hat zu lange gedauert. Versuch es noch einmal."
@@ -83,20 +83,12 @@ def take_challenge(
 
 def browser_secret() -> str:
     """What this browser was given when its ceremony began, or a new secret."""
-    return request.cookies.get(BROWSER_COOKIE) or new_secret()
+    return kept(BROWSER_COOKIE) or new_secret()
 
 
 def set_browser_cookie(response: Response, secret: str) -> Response:
     """Bind the ceremony to this browser."""
-    response.set_cookie(
-        BROWSER_COOKIE,
-        secret,
-        max_age=7 * 86400,
-        path=request.script_root + "/",
-        secure=config().is_secure,
-        httponly=True,
-        samesite="Lax",
-    )
+    keep(response, BROWSER_COOKIE, secret, 7 * 86400)
     return response
 
 

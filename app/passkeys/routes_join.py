@@ -14,6 +14,7 @@ from app.passkeys.models import JoinInvitation
 from app.passkeys.queries import Invited, invitation_by, usable_passkeys
 from app.passkeys.rules import is_iphone, is_worker_only
 from app.passkeys.sessions import end_own_sign_in, set_cookie
+from app.web.cookies import kept_look
 from app.web.limits import CODE, limiter
 from app.web.render import go_to, render, set_look
 from app.web.transaction import PUBLIC, ceremony, deed, page
@@ -182,5 +183,5 @@ def _gone() -> Response:
 
 
 def _language() -> str:
-    wanted = request.cookies.get("language", "")
+    wanted = kept_look("language")
     return wanted if wanted in LANGUAGES else "de"

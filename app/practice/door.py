@@ -80,7 +80,9 @@ def guide() -> Guide | None:
 
 def forget_story(response: Response) -> Response:
     """Let this browser forget the Vorführung; the own game is there again."""
-    response.delete_cookie(story_cookie_name(practice().config), path=MOUNT)
+    settings = practice().config
+    # without Secure browsers would not even take the deletion of a name with that prefix
+    response.delete_cookie(story_cookie_name(settings), path=MOUNT, secure=settings.is_secure)
     return response
 
 

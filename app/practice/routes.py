@@ -22,6 +22,7 @@ from app.practice.phone import answer_alert, cards, open_alert
 from app.practice.room import BEGIN, keep_game, need_game, own_game, real_url, room, see_other
 from app.practice.signing import approve_document
 from app.practice.worlds import current_game
+from app.web.cookies import kept
 from app.web.forms import Form
 from app.web.limits import limiter
 from app.web.render import go_to, render, set_look
@@ -83,7 +84,7 @@ def firm(session: Session, actor: Actor | None, firm_id: str) -> Response:
         "practice/firm.html",
         firm=firm_of(session, firm_id),
         people=_own_role_first(person_cards(session, firm_id)),
-        own_role=request.cookies.get("role", ""),
+        own_role=kept("role"),
         role_names=ROLE_NAMES,
         role_icons=ROLE_ICONS,
         own_person=actor.person_id if actor else "",
@@ -194,7 +195,7 @@ def _door_page(form: Form, status: int = 200) -> Response:
 
 def _own_role_first(found: list[PersonCard]) -> list[PersonCard]:
     """Who crossed over finds the role that they know on top."""
-    return sorted(found, key=lambda card: card.role != request.cookies.get("role", ""))
+    return sorted(found, key=lambda card: card.role != kept("role"))
 
 
 def _phone_values(session: Session, actor: Actor) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from app.core.ids import new_secret
 from app.core.signing import HMAC_SHA256
 from app.core.units import BERLIN, euro_text, hours_text, week_days, week_label, week_short, weeks_from
 from app.web.at_once import at_once_url
+from app.web.cookies import forget, keep, kept, kept_look
 from app.web.security import csrf_token
 from app.web.static import static_url
 from app.web.world import config, world
 
 LOOKS = ("", "sonne")
 HANDS = ("", "handschuh")
-RECEIPT_S = 120
+RECEIPT, RECEIPT_S = "quittung", 120
 GERMAN_NUMBER = re.compile(r"\d+(\.\d{3})*(,\d+)?")
 OTHER_MARKS = str.maketrans(".,", ",.")
 
@@ -36,7 +37,7 @@ def go_to(url: str, receipt: str = "", undo_url: str = "", **values: Any) -> Res
     response = Response(status=303, headers={"Location": url})
     if receipt:
         body = {"text": gettext(receipt, **values), "undo_url": undo_url}
-        response.set_cookie("quittung", _serializer().dumps(body), max_age=RECEIPT_S, **_cookie_options())
+        keep(response, RECEIPT, str(_serializer().dumps(body)), RECEIPT_S)
     return response
 
 
@@ -155,7 +156,7 @@ def _world_context() -> dict[str, Any]:
 
 
 def _receipt() -> dict[str, str] | None:
-    raw = request.cookies.get("quittung")
+    raw = kept(RECEIPT)
     if not raw:
         return None
     g.receipt_shown = True
@@ -168,7 +169,7 @@ def _receipt() -> dict[str, str] | None:
 
 def _drop_shown_receipt(response: Response) -> Response:
     if g.get("receipt_shown") and response.status_code == 200 and "HX-Request" not in request.headers:
-        response.delete_cookie("quittung", path=_cookie_options()["path"])
+        forget(response, RECEIPT)
     return response
 
 
@@ -176,16 +177,12 @@ def _serializer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(config().secret_key, salt="quittung", serializer=json, signer_kwargs=HMAC_SHA256)
 
 
-def _cookie_options() -> dict[str, Any]:
-    return {"path": request.script_root + "/", "secure": config().is_secure, "httponly": True, "samesite": "Lax"}
-
-
 def look_of_browser() -> dict[str, str]:
     """Light and hand as this device keeps them."""
-    kept = {"light": (LOOKS, request.cookies.get("light", "")), "hand": (HANDS, request.cookies.get("hand", ""))}
-    return {name: value if value in allowed else "" for name, (allowed, value) in kept.items()}
+    known = {"light": (LOOKS, kept_look("light")), "hand": (HANDS, kept_look("hand"))}
+    return {name: value if value in allowed else "" for name, (allowed, value) in known.items()}
 
 
 def set_look(response: Response, name: str, value: str) -> None:
     """Keep light, hand or language on this device, for visitors who are nobody yet or play invented people."""
-    response.set_cookie(name, value, max_age=365 * 86400, **_cookie_options())
+    keep(response, name, value, 365 * 86400)

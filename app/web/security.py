@@ -8,6 +8,7 @@ from flask import Flask, Response, g, redirect, request
 
 from app.core.errors import NotAllowed
 from app.core.ids import new_secret
+from app.web.cookies import keep, kept
 from app.web.world import config, world
 
 STRANGER_COOKIE = "browser"
@@ -71,18 +72,15 @@ def _has_token() -> bool:
 def _stranger_secret() -> str:
     """What this browser was given with its first form, or a new secret that goes along with this answer."""
     if "stranger" not in g:
-        g.stranger = request.cookies.get(STRANGER_COOKIE) or new_secret()
+        g.stranger = kept(STRANGER_COOKIE) or new_secret()
     found: str = g.stranger
     return found
 
 
 def _keep_stranger(response: Response) -> Response:
     secret = g.get("stranger")
-    if secret and request.cookies.get(STRANGER_COOKIE) != secret:
-        path = request.script_root + "/"
-        response.set_cookie(
-            STRANGER_COOKIE, secret, path=path, secure=config().is_secure, httponly=True, samesite="Lax"
-        )
+    if secret and kept(STRANGER_COOKIE) != secret:
+        keep(response, STRANGER_COOKIE, secret)
     return response
 
 
