@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Collection
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session
 
 from app.core import clock, outbox
@@ -30,6 +31,8 @@ from app.passkeys.rules import (
     vouching_permission,
 )
 from app.passkeys.sessions import NewSignIn, start_sign_in
+
+log = structlog.get_logger()
 
 
 def invite_person(session: Session, actor: Actor, name: str, roles: Collection[Role], email: str = "") -> str:
@@ -313,5 +316,6 @@ def _add_invited(session: Session, invited: Invited, language: str) -> str:
 def _delete(session: Session, rows: Collection[SignIn]) -> None:
     for row in rows:
         outbox.emit(session, SignedOut(row.firm_id, row.public_id))
+        log.info("signed out", firm_id=row.firm_id, person_id=row.person_id, sign_in_id=row.public_id)
         session.delete(row)
     session.flush()

@@ -1,5 +1,6 @@
 """Signing in and out, changing the view, and approving documents (S07)."""
 
+import structlog
 from flask import Response, redirect, request, url_for
 from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
@@ -32,6 +33,8 @@ from app.web.limits import CODE, CODE_FAILURES, SIGN_IN, limiter
 from app.web.render import go_to, render
 from app.web.transaction import PUBLIC, ceremony, deed, page
 from app.web.world import config
+
+log = structlog.get_logger()
 
 
 @room.get("/anmelden", endpoint="sign_in")
@@ -94,6 +97,7 @@ def check_code(session: Session, _actor: Actor | None) -> Response:
             token = use_code(session, code)
             return redirect(url_for("passkeys.welcome", token=token), 303)  # type: ignore[return-value]
         except NotFound:
+            log.warning("code refused")
             form.add_error(RuleBroken("Dieser Code gilt nicht. Hol im Browser einen neuen.", "code"))
     return render("passkeys/code.html", 422, form=form)
 

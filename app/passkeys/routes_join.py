@@ -1,5 +1,6 @@
 """Joining by QR: who invites, language, install step on iPhones, passkey or none (S02, S03, S04)."""
 
+import structlog
 from flask import Response, redirect, request, url_for
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,7 @@ from app.web.limits import CODE, limiter
 from app.web.render import go_to, render, set_look
 from app.web.transaction import PUBLIC, ceremony, deed, page
 
+log = structlog.get_logger()
 LANGUAGES = {"de": "Deutsch", "en": "English"}
 
 
@@ -179,6 +181,7 @@ def _invited(session: Session, token: str) -> Invited | None:
 
 def _gone() -> Response:
     """One answer for unknown, used and expired invitations."""
+    log.warning("invitation refused")
     return render("passkeys/gone.html", 404)
 
 

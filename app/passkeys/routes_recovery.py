@@ -1,6 +1,7 @@
 """The printed recovery key: shown until it is on paper, typed in when every passkey of a manager is lost."""
 
 import segno
+import structlog
 from flask import Response, request, url_for
 from sqlalchemy.orm import Session
 
@@ -32,6 +33,7 @@ from app.web.limits import CODE, limiter
 from app.web.render import go_to, render
 from app.web.transaction import PUBLIC, ceremony, deed, page
 
+log = structlog.get_logger()
 WRONG_WORDS = "Diese Wörter stimmen nicht. Vergleiche sie mit dem Blatt."
 
 
@@ -80,6 +82,7 @@ def enter_words(database: Database, _actor: Actor | None) -> Response:
     with database.read() as session:
         found = firm_by_recovery_words(session, words) if words else None
         if found is None:
+            log.warning("recovery words refused")
             if form.is_good:
                 form.add_error(RuleBroken(WRONG_WORDS, "words"))
             return render("passkeys/emergency.html", 422, form=form)

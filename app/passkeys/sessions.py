@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.config import Config
 from app.core import clock
-from app.core.db import Database
+from app.core.db import Database, after_commit
 from app.core.ids import new_id
 from app.firms.access import Actor, Role
 from app.firms.models import Firm, Person
@@ -101,6 +101,8 @@ def start_sign_in(
     )
     session.add(row)
     session.flush()
+    line = {"firm_id": firm_id, "person_id": person_id, "sign_in_id": row.public_id, "has_passkey": has_passkey}
+    after_commit(session, lambda _database: log.info("signed in", **line))
     return NewSignIn(secret, row.public_id)
 
 

@@ -41,8 +41,10 @@ def catch_errors(app: Flask) -> None:
 
 
 def _expected(error: WerkringError) -> Response:
-    if error.status == 403 and world().actor() is None:
+    actor = world().actor()
+    if error.status == 403 and actor is None:
         return _to_sign_in()
+    _note_refusal(error.status, actor)
     return _answer(error.status, said(error) if error.text else gettext(SENTENCES[error.status]))
 
 
@@ -52,11 +54,13 @@ def _http(error: HTTPException) -> Response:
         return error.get_response()  # type: ignore[return-value]
     if isinstance(error, RequestEntityTooLarge):
         status = 413
+    if status == 429:
+        _note_refusal(status, world().actor())
     return _answer(status, gettext(SENTENCES.get(status, SENTENCES[400])))
 
 
 def _unavailable(error: Exception) -> Response:
-    log.error("database unavailable", path=request.path, kind=type(error).__name__)
+    log.error("database unavailable", page=_page(), kind=type(error).__name__)
     try:
         return _answer(503, gettext(SENTENCES[503]))
     except sqlalchemy.exc.OperationalError:
@@ -65,19 +69,31 @@ def _unavailable(error: Exception) -> Response:
 
 
 def _unreadable(error: Exception) -> Response:
-    log.warning("input unreadable", path=request.path, kind=type(error).__name__)
+    log.warning("input unreadable", page=_page(), kind=type(error).__name__)
     return _answer(400, gettext(SENTENCES[400]))
 
 
 def _unexpected(error: Exception) -> Response:
     number = new_id()[-12:]
-    log.exception("unexpected error", path=request.path, reference=number)
+    log.exception("unexpected error", page=_page(), reference=number)
     return _answer(500, gettext(UNEXPECTED), number)
+
+
+def _note_refusal(status: int, actor: Any) -> None:
+    """Who was refused where: many such lines of one person are the sign of somebody who tries doors."""
+    who = {"firm_id": actor.firm_id, "person_id": actor.person_id, "sign_in_id": actor.session_id} if actor else {}
+    log.warning("refused", page=_page(), method=request.method, status=status, **who)
+
+
+def _page() -> str:
+    """The page's pattern: the address itself may hold the secret of an invitation."""
+    return str(request.url_rule or "")
 
 
 def _to_sign_in() -> Response:
     """People who are not signed in are asked to; scripts get the bare status."""
     if wants_json() or request.method != "GET":
+        _note_refusal(403, None)
         return _answer(403, gettext("Melde dich zuerst an."))
     target = quote(request.path if is_local_path(request.path) else "/", safe="/")
     return Response(status=303, headers={"Location": f"{request.script_root}/anmelden?weiter={target}"})

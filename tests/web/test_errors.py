@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import structlog
 
 from app.core.db import Database
 from app.factory import MOST_BODY_BYTES
@@ -68,10 +69,43 @@ def test_a_fault_of_ours_has_a_number_that_the_log_has_too_but_no_contents(
 ) -> None:
     answer = tiny.client.get("/t/fehler/absturz", headers={"Accept": "application/json"})
     assert answer.json is not None
-    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "unexpected error" in line]
+    said = capsys.readouterr().out
+    entries = [json.loads(line) for line in said.splitlines() if "unexpected error" in line]
     assert [entry["reference"] for entry in entries] == [answer.json["reference"]]
-    assert entries[0]["path"] == "/t/fehler/absturz"
+    assert entries[0]["page"] == "/t/fehler/<name>"
+    assert "ZeroDivisionError" in entries[0]["exception"]
+    assert SECRET not in said
     assert answer.json["reference"] not in tiny.client.get("/t/fehler/absturz").text
+
+
+def test_every_refusal_leaves_a_line_that_names_the_person_and_never_the_address(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    actor = tiny.acting[0]
+    assert actor is not None
+    who = {"firm_id": actor.firm_id, "person_id": actor.person_id, "sign_in_id": actor.session_id}
+    for name in ("verboten", "fehlt", "zu-spät", "regel"):
+        tiny.client.get(f"/t/fehler/{name}")
+    tiny.post(wert="x", headers={"Origin": "https://evil.example"})
+    tiny.acting[0] = None
+    tiny.post(wert="x")
+    tiny.client.get("/t/seite")  # a stranger who is asked to sign in is no news
+    said = capsys.readouterr().out
+    lines = [json.loads(line) for line in said.splitlines() if '"refused"' in line]
+    assert [(line["status"], line["page"]) for line in lines] == [
+        *((status, "/t/fehler/<name>") for status in (403, 404, 409, 422)), (403, "/t/tat"), (403, "/t/tat"),
+    ]  # fmt: skip
+    assert all(who.items() <= line.items() for line in lines[:-1])
+    assert not who.keys() & lines[-1].keys()
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+    assert "verboten" not in said
+
+
+def test_a_line_break_that_somebody_typed_makes_no_second_line_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.get_logger().warning("x", kind="a\nb\r\u2028\x1b[31m")
+    line = capsys.readouterr().out
+    assert line.count("\n") == 1
+    assert not set("\r\u2028\x1b") & set(line)
 
 
 def test_what_does_not_exist_and_what_is_not_yours_read_the_same(tiny: Tiny) -> None:
