@@ -151,8 +151,16 @@ def _database_url(text: str, data_dir: Path) -> str:
         return text
     for prefix in ("postgresql+psycopg://", *POSTGRES):
         if text.startswith(prefix) and _parts(text) is not None:
-            return "postgresql+psycopg://" + text.removeprefix(prefix)
+            return "postgresql+psycopg://" + _with_tls(text).removeprefix(prefix)
     raise ConfigError("DATABASE_URL must look like sqlite:////folder/file or postgresql://user:password@host/database.")
+
+
+def _with_tls(url: str) -> str:
+    """The driver alone would fall back to plain text: on another machine that has to be asked for (`sslmode=disable`)."""
+    parts = urlsplit(url)
+    if parts.hostname in (None, *LOOPBACK) or "sslmode=" in parts.query:
+        return url
+    return f"{url}{'&' if parts.query else '?'}sslmode=require"
 
 
 def _queue_url(text: str) -> str:

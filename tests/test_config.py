@@ -55,5 +55,22 @@ def test_a_key_file_of_the_wrong_length_is_refused(tmp_path: Path) -> None:
 
 
 def test_postgresql_addresses_are_understood_in_every_spelling(tmp_path: Path) -> None:
-    for text in ("postgres://h/d", "postgresql://h/d", "postgresql+psycopg://h/d"):
-        assert load_config({"DATA_DIR": str(tmp_path), "DATABASE_URL": text}).database_url == "postgresql+psycopg://h/d"
+    for text in ("postgres://localhost/d", "postgresql://localhost/d", "postgresql+psycopg://localhost/d"):
+        config = load_config({"DATA_DIR": str(tmp_path), "DATABASE_URL": text})
+        assert config.database_url == "postgresql+psycopg://localhost/d"
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("postgresql://db.example/d", "db.example/d?sslmode=require"),
+        ("postgresql://u:p@db.example/d?connect_timeout=3", "u:p@db.example/d?connect_timeout=3&sslmode=require"),
+        ("postgresql://db.example/d?sslmode=verify-full", "db.example/d?sslmode=verify-full"),
+        ("postgresql://db.example/d?sslmode=disable", "db.example/d?sslmode=disable"),
+        ("postgresql:///d?host=/run/postgresql", "/d?host=/run/postgresql"),
+        ("postgresql://127.0.0.1:5432/d", "127.0.0.1:5432/d"),
+    ],
+)
+def test_a_database_on_another_machine_is_spoken_to_over_tls(tmp_path: Path, text: str, taken: str) -> None:
+    config = load_config({"DATA_DIR": str(tmp_path), "DATABASE_URL": text})
+    assert config.database_url == f"postgresql+psycopg://{taken}"

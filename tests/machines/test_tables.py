@@ -91,6 +91,23 @@ def test_a_zip_that_unpacks_to_too_much_is_refused_unread() -> None:
         read_table(out.getvalue(), "bombe.xlsx")
 
 
+@pytest.mark.parametrize(
+    "entities", ['<!ENTITY e SYSTEM "file:///etc/hostname">', '<!ENTITY e SYSTEM "http://127.0.0.1:9/x">']
+)
+def test_a_workbook_reads_no_other_file_and_asks_no_server(entities: str) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook([["nummer"], ["M1"]]))) as good, zipfile.ZipFile(out, "w") as bad:
+        for name in good.namelist():
+            text = good.read(name).decode()
+            if name == "xl/worksheets/sheet1.xml":
+                cell = '<row r="3"><c r="A3" t="inlineStr"><is><t>&e;</t></is></c></row></sheetData>'
+                head = f'<?xml version="1.0"?><!DOCTYPE worksheet [{entities}]>'
+                text = head + text.replace("</sheetData>", cell)
+            bad.writestr(name, text)
+    with pytest.raises(RuleBroken, match="können wir nicht lesen"):
+        read_table(out.getvalue(), "a.xlsx")
+
+
 def test_a_zip_without_a_workbook_is_refused() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

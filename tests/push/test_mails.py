@@ -167,6 +167,14 @@ def test_a_password_is_never_sent_in_the_clear(world: PushWorld, server: MailSer
     assert server.letters == []
 
 
+def test_a_mail_never_leaves_the_machine_in_the_clear(world: PushWorld, server: MailServer) -> None:
+    # another name for the same loopback, which the sender takes for a machine elsewhere
+    world.config = replace(world.config, smtp_url=server.url.replace("127.0.0.1", "127.1"))
+    alert(world)
+    send(world)
+    assert server.letters == []
+
+
 def test_an_address_with_a_line_break_reaches_no_header(world: PushWorld) -> None:
     with world.database.write() as session:
         session.execute(sa.update(Person).values(email="a@b.example\r\nBcc: x@evil.example"))
