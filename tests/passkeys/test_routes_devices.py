@@ -300,6 +300,19 @@ def test_nobody_signs_out_a_device_of_another_person_or_firm(petra: Browser, nod
     assert not ayse.is_signed_in
 
 
+def test_who_leaves_the_firm_is_signed_out_on_every_device_and_comes_in_with_no_key(petra: Browser, node: Node) -> None:
+    jonas, second = node.browser(), node.browser()
+    jonas.join(invite(petra, "Jonas", "foreman"))
+    second.passkey = jonas.passkey
+    second.sign_in()
+    with node.database.read() as session:
+        jonas_id = session.scalars(sa.select(Person.id).where(Person.name == "Jonas")).one()
+    petra.post(f"/betrieb/leute/{jonas_id}/ende")
+    assert not jonas.is_signed_in
+    assert not second.is_signed_in
+    second.sign_in(422)
+
+
 def test_devices_show_ones_own_to_workers_and_all_to_managers(petra: Browser, node: Node) -> None:
     ayse = node.browser()
     ayse.join(invite(petra, "Ayşe", "worker"))
