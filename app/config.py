@@ -164,9 +164,15 @@ def _with_tls(url: str) -> str:
 
 
 def _queue_url(text: str) -> str:
-    if text and (not text.startswith((*POSTGRES, "redis://", "rediss://")) or _parts(text) is None):
-        raise ConfigError("QUEUE_URL must look like redis://host:6379/0 or postgresql://user:password@host/database.")
-    return text
+    """Tasks are pickles: whoever can write into the queue, also on the way to it, can run code here."""
+    parts = _parts(text)
+    if text and (parts is None or not text.startswith((*POSTGRES, "redis://", "rediss://"))):
+        raise ConfigError("QUEUE_URL must look like redis://localhost/0 or postgresql://user:password@host/database.")
+    if parts is not None and parts.scheme == "redis" and parts.hostname not in LOOPBACK:
+        raise ConfigError(
+            "QUEUE_URL must begin with rediss:// unless it is localhost: nobody may change tasks on the way."
+        )
+    return _with_tls(text) if text.startswith(POSTGRES) else text
 
 
 def _clock_start(text: str) -> str:

@@ -26,6 +26,7 @@ def test_nothing_set_is_a_good_start(tmp_path: Path) -> None:
         ("PUBLIC_URL", "http://["), ("PUBLIC_URL", "https://werkring.example:abc"), ("PUBLIC_URL", "https://a@b.example"),
         ("PUBLIC_URL", "https://werkring.example/#x"), ("DATABASE_URL", "sqlite:////no/such/folder/file.sqlite"),
         ("DATABASE_URL", "postgresql://host:abc/name"), ("QUEUE_URL", "foo"), ("QUEUE_URL", "redis://host:abc"),
+        ("QUEUE_URL", "redis://queue.example:6379/0"), ("QUEUE_URL", "redis://"),
         ("SMTP_URL", "smtp://"), ("SMTP_URL", "smtp://mail.example:abc"), ("NODE_NAME", "a b"), ("NODE_NAME", "x@y"),
         ("NODE_NAME", "Werkring"), ("NODE_NAME", "x" * 81), ("CLOCK_START", "garbage"), ("CLOCK_START", "2026-11-16T07:00"),
         ("CLOCK_START", "2026-11-16T07:00:00+01:00@soon"),
@@ -39,12 +40,12 @@ def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None
 
 def test_what_is_right_is_taken_as_it_is(tmp_path: Path) -> None:
     settings = {
-        "PUBLIC_URL": "https://werkring.example:8443/", "NODE_NAME": "node-1.werkring.example", "QUEUE_URL": "redis://h:6379/0",
+        "PUBLIC_URL": "https://werkring.example:8443/", "NODE_NAME": "node-1.werkring.example", "QUEUE_URL": "rediss://h:6379/0",
         "SMTP_URL": "smtps://user:password@mail.example:465", "CLOCK_START": "2026-11-16T07:00:00+01:00@1795000000.5",
     }  # fmt: skip
     config = load_config(settings | {"DATA_DIR": str(tmp_path)})
     assert (config.public_url, config.origin) == ("https://werkring.example:8443",) * 2
-    assert (config.node_name, config.queue_url) == ("node-1.werkring.example", "redis://h:6379/0")
+    assert (config.node_name, config.queue_url) == ("node-1.werkring.example", "rediss://h:6379/0")
     assert load_config({"DATA_DIR": str(tmp_path), "PUBLIC_URL": "http://[::1]:8000"}).node_name == "localhost"
 
 
