@@ -33,6 +33,7 @@ def test_the_page_names_the_lives_of_sign_ins_invitations_and_codes() -> None:
         f"after {passkeys.SIGN_IN_REST.days} days without use and after {passkeys.SIGN_IN_LIFE.days} days at the latest",
         f"once, {passkeys.INVITATION_LIFE.total_seconds() / 3600:.0f} hours;",
         f"once, {passkeys.CODE_LIFE.total_seconds() / 60:.0f} minutes, opens only that invitation",
+        f"has shown the passkey within {passkeys.FRESH.total_seconds() / 60:.0f} minutes",
         f"gone drafts after {requests.DRAFT_DAYS} days",
         f"mails and alerts {escalation.KEEP.days} days",
     ):

@@ -19,7 +19,7 @@ from app.firms.rules import check_reachable
 from app.notary.queries import derived_secret
 from app.passkeys.ceremony import Assertion, NewPasskey
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
-from app.passkeys.queries import Invited, is_living, managers, passkey_for, usable_passkeys
+from app.passkeys.queries import Invited, is_fresh, is_living, managers, passkey_for, usable_passkeys
 from app.passkeys.rules import (
     CODE_LIFE,
     INVITATION_LIFE,
@@ -64,6 +64,12 @@ def invite_device(session: Session, actor: Actor, person_id: str) -> str:
     row.needs_second = not is_own and not is_worker_only(roles)
     note_event(session, actor.firm_id, actor.person_id, "device_invited", "person", person_id)
     return invitation_token(session, row)
+
+
+def check_presence(session: Session, actor: Actor, person_id: str) -> None:
+    """Raise RuleBroken when a phone that was left open asks for one more key or phone of its own person."""
+    if person_id == actor.person_id and actor.has_passkey and not is_fresh(session, actor):
+        raise RuleBroken("Zeig zuerst deinen Fingerabdruck. Öffne dafür „Geräte“.")
 
 
 def approve_device(session: Session, actor: Actor, invitation_id: str) -> None:

@@ -14,7 +14,7 @@ from app.firms.models import Firm, Membership, Person
 from app.firms.queries import roles_of
 from app.firms.rules import roles_to_invite
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
-from app.passkeys.rules import SIGN_IN_REST, hash_of, is_worker_only, vouching_permission
+from app.passkeys.rules import FRESH, SIGN_IN_REST, hash_of, is_worker_only, vouching_permission
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,12 @@ def passkeys(session: Session, actor: Actor) -> list[KeyRow]:
         )
         for row, name, is_manager in session.execute(query)
     ]  # fmt: skip
+
+
+def is_fresh(session: Session, actor: Actor) -> bool:
+    """Say whether the person showed the passkey on this device just now."""
+    since = sa.select(SignIn.created_at).where(SignIn.public_id == actor.session_id, SignIn.has_passkey)
+    return (session.scalar(since) or clock.now() - FRESH) > clock.now() - FRESH
 
 
 def waiting_key_count(session: Session, firm_id: str) -> int:

@@ -15,6 +15,7 @@ from app.firms.two_person import rule_change_to_approve
 from app.passkeys.actions import (
     add_passkey,
     approve_device,
+    check_presence,
     invitation_token,
     invite_device,
     invite_person,
@@ -33,6 +34,7 @@ from app.passkeys.queries import (
     has_second,
     invitation_by,
     invitation_of,
+    is_fresh,
     needs_second_key,
     passkey_for,
     passkeys,
@@ -64,6 +66,7 @@ def show_devices(session: Session, actor: Actor) -> Response:
         may_approve=may(actor, "keys.edit"),
         may_lock=may(actor, "people.edit"),
         needs_second_key=needs_second_key(session, actor),
+        is_fresh=is_fresh(session, actor),
         colleagues=[
             (one.id, one.name)
             for one in people_with_roles(session, actor.firm_id)
@@ -108,6 +111,7 @@ def begin_adding(database: Database, actor: Actor) -> Response:
         raise RuleBroken("Bitte deinen Meister um eine neue Einladung.")
     browser = this_browser()
     with database.write() as session:
+        check_presence(session, actor, actor.person_id)
         known = usable_passkeys(session, actor.firm_id, actor.person_id)
         handle = known[0].user_handle if known else new_user_handle()
         challenge = new_challenge(
@@ -175,7 +179,9 @@ def lock_key(session: Session, actor: Actor, passkey_id: str) -> Response:
 @deed("own.use")
 def new_device(session: Session, actor: Actor) -> Response:
     """A QR for another phone: one's own, or a colleague's."""
-    token = invite_device(session, actor, request.form.get("person_id") or actor.person_id)
+    person_id = request.form.get("person_id") or actor.person_id
+    check_presence(session, actor, person_id)
+    token = invite_device(session, actor, person_id)
     return go_to(url_for("passkeys.show_invitation", invitation_id=invitation_by(session, token).id))
 
 

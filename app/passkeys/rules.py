@@ -20,6 +20,8 @@ SIGN_IN_LIFE = dt.timedelta(days=365)
 SIGN_IN_REST = dt.timedelta(days=60)
 """A device that was not used for so long is signed out."""
 SEEN_STEP = dt.timedelta(minutes=10)
+FRESH = dt.timedelta(minutes=10)
+"""So long after a sign-in its person counts as being there, and not only the phone."""
 CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 CODE_LENGTH = 6
 FIRST_VIEW = (Role.MANAGER, Role.FOREMAN, Role.WORKER, Role.ACCOUNTANT, Role.STEWARD)

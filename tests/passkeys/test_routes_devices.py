@@ -19,6 +19,7 @@ from app.notary.models import LedgerHead
 from app.notary.queries import entries_about, evidence_file, export_log
 from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
 from app.passkeys.models import Approval, Passkey, SignIn
+from app.passkeys.rules import FRESH
 from tests.passkeys.test_routes_join import invite
 from tests.passkeys.world import Browser, Node, start_node
 
@@ -71,6 +72,18 @@ def test_a_second_passkey_may_sign_after_the_first_one_approved_it(petra: Browse
         assert entries_about(session, passkey.firm_id, new) == [(1, "key.register")]
         assert verified(evidence_file(session, passkey.firm_id, 1), tmp_path)
     petra.sign_in()
+
+
+def test_a_phone_that_was_left_open_gives_nobody_a_key_or_phone_of_its_person(petra: Browser) -> None:
+    with clock.frozen(clock.now() + FRESH):
+        assert "anderes-handy" not in petra.get("/geraete").get_data(as_text=True)
+        petra.send("/geraete/schluessel/optionen", status=422)
+        petra.post("/geraete/neu", 422)
+        shown = petra.answer("/anmelden/optionen", "/anmelden/pruefen", weiter="/geraete")
+        assert shown == {"next": "/geraete"}
+        assert "anderes-handy" in petra.get("/geraete").get_data(as_text=True)
+        petra.post("/geraete/neu")
+        petra.send("/geraete/schluessel/optionen")
 
 
 def test_a_new_managers_passkey_waits_for_a_colleagues_approval(petra: Browser, node: Node) -> None:
