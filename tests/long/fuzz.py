@@ -106,8 +106,7 @@ def run(is_short: bool, seed: int) -> Found:
 
 def fuzz(inputs: int, seed: int) -> Found:
     """So many inputs from one seed, after every stored text was made active once and looked at on every page."""
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    with tempfile.TemporaryDirectory() as folder, clock.frozen(MONDAY):
+    with _no_log(), tempfile.TemporaryDirectory() as folder, clock.frozen(MONDAY):
         database = Database(f"sqlite:///{folder}/scene.sqlite")
         database.create_tables()
         fuzzer = Fuzzer(open_matrix(database, Path(folder)), random.Random(seed))
@@ -123,8 +122,7 @@ def fuzz(inputs: int, seed: int) -> Found:
 
 def is_planted_caught() -> bool:
     """A page that shows the query as markup, one that fails on a zero byte, one that thinks for long."""
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    with tempfile.TemporaryDirectory() as folder, clock.frozen(MONDAY):
+    with _no_log(), tempfile.TemporaryDirectory() as folder, clock.frozen(MONDAY):
         database = Database(f"sqlite:///{folder}/scene.sqlite")
         database.create_tables()
         matrix = open_matrix(database, Path(folder))
@@ -136,6 +134,14 @@ def is_planted_caught() -> bool:
             _checked(fuzzer, lambda text=text: client.get("/planted", query_string={"q": text}, base_url=ORIGIN), text)
         database.close()
     return all(any(fault.startswith(f"{text} GET") for fault in fuzzer.faults) for text in texts)
+
+
+@contextmanager
+def _no_log() -> Iterator[None]:
+    before = structlog.get_config()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    yield
+    structlog.configure(**before)
 
 
 @page(PUBLIC)

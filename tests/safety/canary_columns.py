@@ -17,7 +17,8 @@ agreement.partner_id agreement.pdf_file_id agreement.request_id agreement.side a
 agreement.signers agreement.state agreement.template_key agreement.text agreement_line.agreement_id
 agreement_line.machine_id agreement_line.offer_line_id agreement_line.week alert.device_id alert.kind alert.once_key
 alert.person_id alert.subject_id alert.url alert.values amendment.agreement_id amendment.counterpart
-amendment.digest amendment.end_reason amendment.facts amendment.kind amendment.message amendment.signatures
+amendment.digest amendment.end_reason amendment.facts amendment.kind amendment.message amendment.not_before
+amendment.signatures
 amendment.signers amendment.state amendment.text answer_token.alert_id answer_token.allows answer_token.answer
 answer_token.device_id answer_token.person_id answer_token.proposal_key answer_token.request_id answer_token.token_hash
 approval.digest approval.document_id approval.document_kind approval.passkey_id approval.person_id approval.signature
@@ -37,7 +38,8 @@ hours_change.week idempotency.body_sha256 idempotency.key idempotency.location i
 import_run.person_id import_run.sha256 invitation.partner_id invitation.request_id join_invitation.code_hash
 join_invitation.invited_by join_invitation.kind join_invitation.person_id join_invitation.roles
 join_invitation.second_approver join_invitation.token_hash ledger_checkpoint.note ledger_checkpoint.root
-ledger_entry.digest ledger_entry.evidence_sha256 ledger_entry.leaf_hash ledger_entry.subject_id ledger_entry.type
+ledger_entry.counterpart ledger_entry.digest ledger_entry.evidence_sha256 ledger_entry.leaf_hash ledger_entry.subject_id
+ledger_entry.type
 ledger_evidence.sha256 ledger_head.frontier ledger_head.key_seqs ledger_head.last_hash ledger_head.origin
 ledger_head.root machine.parameters machine.photo_id machine.site_id machine.state machine.type_key mail.subject
 mail.text mail.to match_proposal.machine_id match_proposal.request_id match_proposal.week match_verdict.answer
