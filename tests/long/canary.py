@@ -21,7 +21,9 @@ from tests.safety.canary_columns import CODES, WRITTEN
 from tests.safety.table import TABLE
 
 CODE = {"keller": "KE", "yilmaz": "YI", "brandt": "BR", "nowak": "NO", "lindner": "LI"}
-CANARY = re.compile(r"q(KE|YI|BR|NO|LI)[0-9a-z]{4,}")
+CANARY = re.compile(
+    r"(?<![0-9A-Za-z_])q(KE|YI|BR|NO|LI)\d{5}(?!\w)"
+)  # by itself: a random token holds anything sooner or later
 LINK = re.compile(r'(?:href|src|data-url|hx-get)="(/[^"#]*)"')
 STRANGERS = {
     "yilmaz": ("Brandt", "Nowak", "Lindner"),
