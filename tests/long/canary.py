@@ -96,11 +96,11 @@ def is_planted_caught(database: Database, matrix: Matrix) -> bool:
         session.execute(
             sa.update(Machine)
             .where(Machine.firm_id == matrix.scene.houses["yilmaz"].firm.id)
-            .values(name="qBR0000planted")
+            .values(name="qBR99999")
         )
     found = Canaries()
     _crawl(matrix, "yilmaz", ("foreman",), 0, found)
-    return any("qBR0000planted" in line for line in found.foreign)
+    return any("qBR99999" in line for line in found.foreign)
 
 
 def _crossed(database: Database, matrix: Matrix) -> list[str]:
