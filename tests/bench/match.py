@@ -143,7 +143,8 @@ def _request(firm_id: str) -> WorkRequest:
     return WorkRequest(
         firm_id=firm_id, id=new_id(), side="theirs", kind="hours", state="open", pack="metal", process_key=PROCESSES[0],
         need_min=500 * 60, first_week=FIRST_WEEK, last_week=LAST_WEEK, material="", material_group="", certificates=[],
-        needs={}, version=1, job_version=1, may_turn=True, general_tolerance="",
+        needs={}, version=1, job_version=1, may_turn=True, allow_part=True,
+        general_tolerance="",
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ from tests.long.race_world import MONDAY
 from tests.safety.canary_columns import WRITTEN
 from tests.safety.table import TABLE
 
-INPUTS, SHORT_INPUTS = 250_000, 1_500
+INPUTS, SHORT_INPUTS = 250_000, 1_000
 MOST_CPU_S = 2.0
 HANG_S = 30
 SAME_ORIGIN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
