@@ -34,7 +34,7 @@ contracts:
 unit:
 	@roomy=$$([ "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 2000000 ] 2>/dev/null && echo "-p /dev/shm"); \
 	folder=$$(mktemp -d $$roomy); trap 'rm -rf "$$folder"' EXIT; \
-	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadgroup --no-loadscope-reorder --durations=15 --basetemp="$$folder/tests"
+	$(BIN)/python -m pytest -m "not long" -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 --basetemp="$$folder/tests"
 
 browser:
 	$(BIN)/python -m pytest e2e -n 2 --dist loadfile --no-loadscope-reorder --durations=12

@@ -94,9 +94,7 @@ def is_planted_caught(database: Database, matrix: Matrix) -> bool:
     """One of Brandt's strings as the name of Yilmaz' machine: the crawl must stumble over it."""
     with database.write() as session:
         session.execute(
-            sa.update(Machine)
-            .where(Machine.firm_id == matrix.scene.houses["yilmaz"].firm.id)
-            .values(name="qBR99999")
+            sa.update(Machine).where(Machine.firm_id == matrix.scene.houses["yilmaz"].firm.id).values(name="qBR99999")
         )
     found = Canaries()
     _crawl(matrix, "yilmaz", ("foreman",), 0, found)
