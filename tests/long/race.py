@@ -24,7 +24,7 @@ from tests.long.race_world import MONDAY, Scene, set_scene
 from tests.postgres import PostgresServer
 
 PROCESSES, THREADS = 4, 4
-ATTEMPTS, SHORT_ATTEMPTS, PLANTED_ATTEMPTS = 100_000, 1_000, 320
+ATTEMPTS, SHORT_ATTEMPTS, PLANTED_ATTEMPTS = 100_000, 960, 320
 EXPECTED = (WerkringError,)
 Found = dict[str, Any]
 
