@@ -10,13 +10,13 @@ from app.agreements.models import Agreement, AgreementLine, Bundle
 from app.agreements.queries import agreements_of_request
 from app.agreements.rules import KEEP_UNCHOSEN
 from app.core.db import each_alone
-from app.federation.actions import forget_bodies
+from app.federation.actions import erase_bodies
 from app.firms.actions import bump_version, note_event
-from app.matching.actions import forget_matches
-from app.offers.actions import forget_offers
-from app.plans.actions import forget_plans
-from app.push.actions import forget_alerts
-from app.requests.actions import forget_request, forget_threads
+from app.matching.actions import erase_matches
+from app.offers.actions import erase_offers
+from app.plans.actions import erase_plans
+from app.push.actions import erase_alerts
+from app.requests.actions import erase_request, erase_threads
 from app.requests.models import WorkRequest
 
 MOST_AT_ONCE = 200
@@ -51,17 +51,17 @@ def _erase(session: Session, request: WorkRequest, now: dt.datetime) -> None:
     shared = _drop_unshared(session, agreements_of_request(session, firm_id, request_id))
     partners = {agreement.partner_id for agreement in shared}
     kept = {agreement.offer_id for agreement in shared}
-    forget_plans(session, firm_id, request_id, kept)
-    offer_ids = forget_offers(session, firm_id, request_id, kept)
-    forget_bodies(session, firm_id, offer_ids)
-    forget_bodies(session, firm_id, [request_id], partners)
+    erase_plans(session, firm_id, request_id, kept)
+    offer_ids = erase_offers(session, firm_id, request_id, kept)
+    erase_bodies(session, firm_id, offer_ids)
+    erase_bodies(session, firm_id, [request_id], partners)
     if shared:
-        forget_threads(session, firm_id, request_id, partners)
+        erase_threads(session, firm_id, request_id, partners)
         request.unchosen_erased_at = now
     else:
-        forget_matches(session, firm_id, request_id)
-        forget_alerts(session, firm_id, request_id)
-        forget_request(session, firm_id, request_id)
+        erase_matches(session, firm_id, request_id)
+        erase_alerts(session, firm_id, request_id)
+        erase_request(session, firm_id, request_id)
     note_event(session, firm_id, None, "unchosen_erased", "request", request_id, detail={"count": len(offer_ids)})
 
 

@@ -215,7 +215,7 @@ def release_offer(session: Session, firm_id: str, offer_id: str) -> int:
     return sum(freed.values())
 
 
-def forget_holds(session: Session, firm_id: str, offer_ids: Collection[str]) -> None:
+def erase_holds(session: Session, firm_id: str, offer_ids: Collection[str]) -> None:
     """Erase what these offers held once; what still counts stays."""
     ended = Hold.firm_id == firm_id, Hold.offer_id.in_(offer_ids), Hold.state == "released"
     session.execute(sa.delete(Hold).where(*ended))

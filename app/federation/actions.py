@@ -79,7 +79,7 @@ def cancel_waiting(session: Session, from_firm_id: str, to_firm_id: str, keep: f
     return int(cancelled.rowcount)  # type: ignore[attr-defined]
 
 
-def forget_bodies(session: Session, firm_id: str, subject_ids: Collection[str], kept: Collection[str] = ()) -> None:
+def erase_bodies(session: Session, firm_id: str, subject_ids: Collection[str], kept: Collection[str] = ()) -> None:
     """Erase what messages about these subjects said, except to and from the partners kept; that they went stays."""
     found = session.scalars(
         sa.select(Message)

@@ -30,7 +30,7 @@ def match_request(session: Session, event: RequestReceived) -> None:
     if request is None:
         return
     judgement = judge_request(session, event.firm_id, request)
-    forget_matches(session, event.firm_id, request.id)
+    erase_matches(session, event.firm_id, request.id)
     _keep(session, event.firm_id, request, judgement)
     bump_version(session, event.firm_id)
     if judgement.verdict.answer != "no":
@@ -76,7 +76,7 @@ def announce_match(session: Session, event: RequestMatched) -> None:
         receipt.announced_at = clock.now()
 
 
-def forget_matches(session: Session, firm_id: str, request_id: str) -> None:
+def erase_matches(session: Session, firm_id: str, request_id: str) -> None:
     """Erase what matching found for a partner's request."""
     for table in (MatchVerdict, MatchProposal):
         session.execute(sa.delete(table).where(table.firm_id == firm_id, table.request_id == request_id))

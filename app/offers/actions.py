@@ -15,6 +15,7 @@ from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.machines.queries import rates_on
 from app.matching.queries import RatedLine, judge_request, proposal_key, stored_lines
+from app.offers.erasing import erase_offers
 from app.offers.exchange import (
     accept_offer,
     close_answers,
@@ -28,7 +29,6 @@ from app.offers.exchange import (
     send_selected,
     send_withdrawn_offer,
 )
-from app.offers.forgetting import forget_offers
 from app.offers.holding import note_answer, submit_answer
 from app.offers.models import Offer, OfferLine
 from app.offers.queries import asked_of, live_offers, offer_for, own_offer
@@ -47,13 +47,12 @@ from app.requests.queries import partner_request, receipt_of
 __all__ = [
     "accept_offer",
     "answer_no",
-    "answer_part",
     "answer_yes",
     "close_answers",
     "decline_offer",
     "drop_partner_offers",
+    "erase_offers",
     "expire_offers",
-    "forget_offers",
     "make_offer",
     "mark_seen",
     "receive_declined",
@@ -119,18 +118,6 @@ def make_offer(
         session, actor.person_id, request, asked, rated, is_proposal=False, by_token=False, note=note,
         transport_cents=transport_cents,
     )  # fmt: skip
-
-
-def answer_part(
-    session: Session,
-    actor: Actor,
-    request_id: str,
-    lines: Sequence[LineDraft],
-    note: str = "",
-    transport_cents: int | None = None,
-) -> str:
-    """Other hours, other weeks, another machine: the same as make_offer, under the word of the page."""
-    return make_offer(session, actor, request_id, lines, note, transport_cents)
 
 
 def answer_no(session: Session, firm_id: str, person_id: str, request_id: str) -> None:

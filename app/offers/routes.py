@@ -12,7 +12,7 @@ from app.firms.access import Actor, may
 from app.firms.queries import firm_of, person_for
 from app.matching.queries import judge_request
 from app.offers import protocol  # noqa: F401  its sentences join the Protokoll
-from app.offers.actions import answer_no, answer_part, answer_yes, make_offer, mark_seen, undo_answer, withdraw_offer
+from app.offers.actions import answer_no, answer_yes, make_offer, mark_seen, undo_answer, withdraw_offer
 from app.offers.pages import answer_page, card, is_waiting, part_page
 from app.offers.parsing import TOTAL, part_fields, read_lines, read_rate, read_transport, stepped
 from app.offers.queries import asked_of, inbox, own_offer
@@ -115,7 +115,7 @@ def offer_part(session: Session, actor: Actor, request_id: str) -> Response:
     if form.is_good:
         try:
             with session.begin_nested():
-                answer_part(session, actor, request_id, lines, form.long_text("note", most=300), transport_cents)
+                make_offer(session, actor, request_id, lines, form.long_text("note", most=300), transport_cents)
         except RuleBroken as error:
             form.add_error(error)
     if not form.is_good:

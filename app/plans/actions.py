@@ -119,7 +119,7 @@ def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool
     return plan
 
 
-def forget_plans(session: Session, firm_id: str, request_id: str, kept_offers: Collection[str]) -> None:
+def erase_plans(session: Session, firm_id: str, request_id: str, kept_offers: Collection[str]) -> None:
     """Erase a request's plans; of the chosen one stays what it took from the offers kept."""
     plans = Plan.firm_id == firm_id, Plan.request_id == request_id
     kept = sa.select(OfferLine.id).where(OfferLine.firm_id == firm_id, OfferLine.offer_id.in_(kept_offers))

@@ -1,6 +1,6 @@
 """Everything that other rooms and the pages do with messages, in one place."""
 
-from app.push.alerts import alert_people, cancel_alerts, forget_alerts, mark_alerts_seen, mark_page_seen
+from app.push.alerts import alert_people, cancel_alerts, erase_alerts, mark_alerts_seen, mark_page_seen
 from app.push.devices import (
     Subscription,
     put_off_messages,
@@ -19,8 +19,8 @@ __all__ = [
     "alert_people",
     "answered_token",
     "cancel_alerts",
+    "erase_alerts",
     "escalate_requests",
-    "forget_alerts",
     "forget_old_rows",
     "mark_alerts_seen",
     "mark_page_seen",

@@ -139,7 +139,7 @@ def _bare_alert(
     )
 
 
-def forget_alerts(session: Session, firm_id: str, subject_id: str) -> None:
+def erase_alerts(session: Session, firm_id: str, subject_id: str) -> None:
     """Erase what was told about a subject and about its threads."""
     about = sa.or_(Alert.subject_id == subject_id, Alert.subject_id.startswith(f"{subject_id}:"))
     gone = sa.select(Alert.id).where(Alert.firm_id == firm_id, about)

@@ -33,7 +33,7 @@ from app.requests.drafting import (
     start_draft,
 )
 from app.requests.drafts import check_open
-from app.requests.forgetting import forget_request, forget_threads
+from app.requests.erasing import erase_request, erase_threads
 from app.requests.limits import GRACE, SMALL_MIN, SMALL_WITHIN, check_open_count, check_probes
 from app.requests.models import WorkRequest
 from app.requests.queries import chosen_ids, draft_for, draft_of, own_request, sendable_ids
@@ -74,9 +74,9 @@ __all__ = [
     "close_request",
     "discard_draft",
     "drop_file",
+    "erase_request",
+    "erase_threads",
     "expire_requests",
-    "forget_request",
-    "forget_threads",
     "mark_thread_seen",
     "open_files",
     "publish_request",

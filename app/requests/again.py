@@ -1,4 +1,4 @@
-"""Asking again for what an ended request did not bring: everything told before is filled in."""
+"""What is still missing of a request, and asking for it again with everything told before filled in."""
 
 from dataclasses import replace
 

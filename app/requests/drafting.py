@@ -19,7 +19,7 @@ from app.machines.rules import store_values
 from app.packs.queries import load_pack
 from app.requests import drawings
 from app.requests.drafts import RequirementDraft, read_needs
-from app.requests.forgetting import forget_request
+from app.requests.erasing import erase_request
 from app.requests.limits import DRAFT_DAYS
 from app.requests.messages import MOST_FILES
 from app.requests.models import Invitation, RequestFile, WorkRequest
@@ -163,7 +163,7 @@ def drop_file(session: Session, actor: Actor, request_id: str, request_file_id: 
 def discard_draft(session: Session, actor: Actor, request_id: str) -> None:
     """Throw a draft away with its files."""
     request = draft_for(session, actor.firm_id, request_id)
-    forget_request(session, actor.firm_id, request.id)
+    erase_request(session, actor.firm_id, request.id)
 
 
 def erase_old_drafts(session: Session, now: dt.datetime) -> None:
@@ -174,7 +174,7 @@ def erase_old_drafts(session: Session, now: dt.datetime) -> None:
         .where(WorkRequest.created_at <= now - dt.timedelta(days=DRAFT_DAYS))
     ).all()
     for firm_id, request_id in old:
-        forget_request(session, firm_id, request_id)
+        erase_request(session, firm_id, request_id)
 
 
 def _set_requirement(request: WorkRequest, need: RequirementDraft) -> None:

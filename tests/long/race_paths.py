@@ -18,9 +18,9 @@ from app.firms.actions import bump_version
 from app.offers.actions import (
     accept_offer,
     answer_no,
-    answer_part,
     answer_yes,
     expire_offers,
+    make_offer,
     receive_selected,
     release_selection,
     undo_answer,
@@ -91,7 +91,7 @@ def part(writer: Writer, session: Session) -> list[Ack]:
         LineDraft(machine, week, 15 * writer.luck.randint(4, 32), None)
         for machine, week in writer.luck.sample(slots, writer.luck.randint(1, 3))
     ]
-    offer_id = answer_part(session, hot.firm.actor(Role.FOREMAN), writer.luck.choice(hot.requests), lines)
+    offer_id = make_offer(session, hot.firm.actor(Role.FOREMAN), writer.luck.choice(hot.requests), lines)
     return [("offered", hot.firm.id, offer_id, sum(line.minutes for line in lines))]
 
 

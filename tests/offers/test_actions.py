@@ -18,7 +18,6 @@ from app.machines.models import RateCard
 from app.matching.queries import judge_request
 from app.offers.actions import (
     answer_no,
-    answer_part,
     answer_yes,
     decline_offer,
     expire_offers,
@@ -188,7 +187,7 @@ def test_a_new_version_of_an_answer_replaces_the_first_one_on_both_sides(databas
     yes(database, firm, request_id)
     with database.write() as session:
         # the same hours again and less: possible only because old and new change hands together
-        answer_part(session, firm.actor(Role.FOREMAN), request_id, [LineDraft(firm.machine_id, FIRST_WEEK, 600, None)])
+        make_offer(session, firm.actor(Role.FOREMAN), request_id, [LineDraft(firm.machine_id, FIRST_WEEK, 600, None)])
     run_until_quiet(database)
     assert held_min(database, firm) == 600
     assert sorted(offer.state for offer in offers_of(database, firm, request_id)) == ["submitted", "superseded"]
@@ -204,7 +203,7 @@ def test_a_refused_new_version_leaves_the_first_one_held(database: Database) -> 
     firm = world["yilmaz"]
     yes(database, firm, request_id)
     with pytest.raises(RuleBroken, match="frei"), database.write() as session:
-        answer_part(session, firm.actor(Role.FOREMAN), request_id, [LineDraft(firm.machine_id, FIRST_WEEK, 3000, None)])
+        make_offer(session, firm.actor(Role.FOREMAN), request_id, [LineDraft(firm.machine_id, FIRST_WEEK, 3000, None)])
     assert held_min(database, firm) == 120 * 60
     assert [offer.state for offer in offers_of(database, firm, request_id)] == ["submitted"]
 
@@ -287,7 +286,7 @@ def test_an_undo_after_a_colleagues_newer_answer_leaves_that_one(database: Datab
     yes(database, firm, request_id)
     with database.write() as session:
         line = LineDraft(firm.machine_id, FIRST_WEEK, 600, 9500)
-        answer_part(session, firm.actor(), request_id, [line])
+        make_offer(session, firm.actor(), request_id, [line])
     with database.write() as session, pytest.raises(Conflict, match="jemand anders"):
         undo_answer(session, firm.id, foreman(firm), request_id)
     assert held_min(database, firm) == 600
@@ -435,7 +434,7 @@ def test_a_line_that_cannot_be_offered_is_refused_in_plain_words(
     request_id = ask(sqlite_database, world)
     firm = world["yilmaz"]
     with pytest.raises(RuleBroken, match=text), sqlite_database.write() as session:
-        answer_part(session, firm.actor(Role.FOREMAN), request_id, [LineDraft(firm.machine_id, *line, None)])
+        make_offer(session, firm.actor(Role.FOREMAN), request_id, [LineDraft(firm.machine_id, *line, None)])
     assert offers_of(sqlite_database, firm, request_id) == []
 
 
@@ -444,7 +443,7 @@ def test_a_machine_of_another_firm_cannot_be_offered(sqlite_database: Database) 
     request_id = ask(sqlite_database, world)
     firm, foreign = world["yilmaz"], world["brandt"].machine_id
     with pytest.raises(RuleBroken, match="nicht bereit"), sqlite_database.write() as session:
-        answer_part(session, firm.actor(Role.FOREMAN), request_id, [LineDraft(foreign, FIRST_WEEK, 600, 9500)])
+        make_offer(session, firm.actor(Role.FOREMAN), request_id, [LineDraft(foreign, FIRST_WEEK, 600, 9500)])
 
 
 def test_a_firm_that_was_not_asked_finds_no_request(sqlite_database: Database) -> None:

@@ -6,7 +6,7 @@ from app.capacity.models import CapacityWindow
 from app.core.db import Database
 from app.firms.access import Role
 from app.matching.queries import stored_lines
-from app.offers.actions import answer_no, answer_part, answer_yes
+from app.offers.actions import answer_no, answer_yes, make_offer
 from app.offers.queries import received_offers
 from app.offers.rules import LineDraft
 from app.partners.queries import partnership_with
@@ -34,7 +34,7 @@ def test_four_partners_answer_and_the_hours_add_up_at_the_requester(database: Da
             LineDraft(lindner.machine_id, "2026-W49", 600, None),
             LineDraft(lindner.machine_id, "2026-W50", 600, None),
         ]
-        answer_part(session, lindner.actor(Role.FOREMAN), request_id, some, "Nur zwei Wochen")
+        make_offer(session, lindner.actor(Role.FOREMAN), request_id, some, "Nur zwei Wochen")
     with database.write() as session:
         answer_no(session, world["vogt"].id, foreman(world["vogt"]), request_id)
     run_until_quiet(database)

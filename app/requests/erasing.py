@@ -9,23 +9,23 @@ from app.federation.actions import drop_files
 from app.requests.models import Invitation, Question, Receipt, RequestFile, WorkRequest
 
 
-def forget_request(session: Session, firm_id: str, request_id: str) -> None:
+def erase_request(session: Session, firm_id: str, request_id: str) -> None:
     """Erase a request of either side with all that this room keeps about it."""
-    _forget_files(session, firm_id, RequestFile.request_id == request_id)
+    _erase_files(session, firm_id, RequestFile.request_id == request_id)
     for table in (Question, Receipt, Invitation):
         session.execute(sa.delete(table).where(table.firm_id == firm_id, table.request_id == request_id))
     session.execute(sa.delete(WorkRequest).where(WorkRequest.firm_id == firm_id, WorkRequest.id == request_id))
 
 
-def forget_threads(session: Session, firm_id: str, request_id: str, kept: Collection[str]) -> None:
+def erase_threads(session: Session, firm_id: str, request_id: str, kept: Collection[str]) -> None:
     """Erase questions and answers with everybody but the partners kept."""
     lines = Question.firm_id == firm_id, Question.request_id == request_id, Question.partner_id.not_in(kept)
     gone = session.scalars(sa.select(Question.id).where(*lines)).all()
-    _forget_files(session, firm_id, RequestFile.question_id.in_(gone))
+    _erase_files(session, firm_id, RequestFile.question_id.in_(gone))
     session.execute(sa.delete(Question).where(*lines))
 
 
-def _forget_files(session: Session, firm_id: str, which: sa.ColumnElement[bool]) -> None:
+def _erase_files(session: Session, firm_id: str, which: sa.ColumnElement[bool]) -> None:
     """Another request may name the same file: then its bytes stay."""
     file_ids = session.scalars(sa.select(RequestFile.file_id).where(RequestFile.firm_id == firm_id, which)).all()
     session.execute(sa.delete(RequestFile).where(RequestFile.firm_id == firm_id, which))
