@@ -4,6 +4,8 @@ import re
 import time
 from dataclasses import dataclass
 
+from playwright.sync_api import expect
+
 from e2e.phone import Phone
 
 
@@ -177,8 +179,12 @@ def sign_waiting(phone: Phone) -> dict[str, float]:
     wait_for(phone, "ohne eure Unterschrift")
     phone.count_from_here()
     phone.tap("Wartet auf dich")
-    if not phone.page.get_by_text("Mit Fingerabdruck unterschreiben").count():
-        phone.page.locator("article", has_text="wartet").get_by_role("link").first.click()
+    to_sign = phone.page.get_by_text("Mit Fingerabdruck unterschreiben")
+    one_of_several = phone.page.locator("main article", has_text="wartet").get_by_role("link")
+    expect(phone.page).not_to_have_url(phone.base + "/")
+    expect(to_sign.or_(one_of_several).first).to_be_visible()
+    if not to_sign.count():
+        one_of_several.first.click()
         phone.taps += 1
     phone.tap("Mit Fingerabdruck unterschreiben")
     phone.see_receipt("Unterschrieben.")
@@ -189,6 +195,7 @@ def download_evidence(phone: Phone) -> list[bytes]:
     """The evidence file of each of the firm's agreements."""
     phone.go("Verträge")
     links = phone.page.locator("article a[href*='/vertraege/']")
+    expect(links.first).to_be_visible()
     urls = links.evaluate_all("(all) => [...new Set(all.map((a) => a.href))]")
     answers = [phone.context.request.get(url + "/beweis.json") for url in urls]
     assert [answer.status for answer in answers] == [200] * len(answers)

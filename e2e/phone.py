@@ -102,6 +102,11 @@ class Phone:
         target.scroll_into_view_if_needed()
         target.click()
         self.taps += 1
+        self.wait_for_answer()
+
+    def wait_for_answer(self) -> None:
+        """Until what was tapped has come back: a part of the page is exchanged without a new page being loaded."""
+        expect(self.page.locator(".htmx-request")).to_have_count(0)
 
     def write(self, label: str, text: str) -> None:
         """Type into the field with this label; the keys are counted, the field and the tap into it too."""

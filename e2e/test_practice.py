@@ -68,6 +68,7 @@ def test_a_stranger_plays_the_five_acts_without_an_account(phones: list[Phone]) 
             phone.page.locator(".fuehrung button").first.click()
         phone.taps += 1
         assert phone.taps <= MOST_TAPS
+        phone.wait_for_answer()
         phone.page.wait_for_load_state()
     phone.see("500 von 500 Stunden")
     phone.judge("S39-ende")
@@ -186,6 +187,7 @@ def _sign_all(phone: Phone) -> None:
     expect(button.first).to_be_visible()
     while button.count():
         button.first.click()
+        phone.wait_for_answer()
         phone.see("Unterschrieben.")
         phone.page.wait_for_load_state()
 
