@@ -215,8 +215,7 @@ def ask(
     client.set_cookie(STRANGER_COOKIE, "one and the same browser", domain="localhost")
     if person in house.cookies:
         client.set_cookie(cookie_name(matrix.app.extensions["world"].config), house.cookies[person], domain="localhost")
-    with matrix.app.test_request_context(base_url=ORIGIN):
-        path = matrix.app.url_map.bind("localhost:8000").build(rule.endpoint, ids, method=method)
+    path = matrix.app.url_map.bind("localhost:8000").build(rule.endpoint, ids, method=method)
     headers = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
     how = {"query_string": fields} if method == "GET" else {"data": fields}
     return client.open(path, method=method, base_url=ORIGIN, headers=headers, **how)  # type: ignore[arg-type]
