@@ -13,6 +13,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 import tests.tables  # noqa: F401
 from app.core import clock
 from app.core.db import Database
+from app.core.log import prepare_log
 from tests.postgres import PostgresServer, empty_tables
 
 MONDAY = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
@@ -46,6 +47,7 @@ class RememberedTemplates(BytecodeCache):
 
 
 Flask.jinja_options = {"bytecode_cache": RememberedTemplates()}
+prepare_log()  # as the house writes it: structlog's own picture of a fault takes longer than the deed that failed
 
 
 @pytest.fixture(autouse=True)
