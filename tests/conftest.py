@@ -15,6 +15,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.log import prepare_log
 from tests.postgres import PostgresServer, empty_tables
+from tests.remembered import MEMORY
 
 MONDAY = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 
@@ -55,6 +56,12 @@ def frozen_clock(request: pytest.FixtureRequest) -> Iterator[dt.datetime]:
     """Monday 16 November 2026, 07:00 in Germany, KW 47; a test may move it with clock.frozen()."""
     with clock.frozen(MONDAY):
         yield MONDAY
+
+
+@pytest.fixture(autouse=True)
+def memory_of_deeds(request: pytest.FixtureRequest) -> None:
+    """What was done in the house as it is says nothing about a house that a test has bent."""
+    MEMORY.is_open = "monkeypatch" not in request.fixturenames
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ from app.worker import run_until_quiet
 from ledger.encoding import to_b64url
 from ledger.evidence import passkey_signature
 from tests.passkeys.software import SoftwarePasskey
-from tests.remembered import Rows, put_back, rows_of
+from tests.remembered import Rows, done_once, put_back, rows_of
 from tests.world import TestFirm, make_world
 
 NODE_KEY = bytes(range(32))
@@ -103,6 +103,10 @@ def _make_deal(database: Database, partners: Sequence[str], hours: int, all_or_n
 
 def drafted(database: Database, deal: Deal) -> list[str]:
     """One frozen agreement per partner; the partners have heard that they are chosen."""
+    return done_once(database, f"draft {deal}", lambda: _drafted(database, deal))
+
+
+def _drafted(database: Database, deal: Deal) -> list[str]:
     with database.write() as session:
         ids = draft_agreements(session, deal.actor("keller"), deal.plan_id)
     run_until_quiet(database)
@@ -139,6 +143,10 @@ def approval(
 
 def signed_by_both(database: Database, deal: Deal, ids: Sequence[str]) -> None:
     """Every agreement is signed by the requester and then by its provider."""
+    done_once(database, f"sign {ids} {deal}", lambda: _signed_by_both(database, deal, ids))
+
+
+def _signed_by_both(database: Database, deal: Deal, ids: Sequence[str]) -> None:
     for agreement_id in ids:
         sign(database, deal, "keller", agreement_id)
         sign(database, deal, provider_of(database, deal, agreement_id), agreement_id)

@@ -12,7 +12,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.holidays import holidays_near
 from app.federation.models import Message
-from app.firms.access import Role
+from app.firms.access import Actor, Role
 from app.offers.models import Offer
 from app.push.models import Alert
 from app.requests.actions import Details, publish_request, save_details, start_draft
@@ -20,6 +20,7 @@ from app.requests.drafts import RequirementDraft
 from app.requests.models import WorkRequest
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 from app.worker import run_until_quiet
+from tests.remembered import done_once
 from tests.world import FIRST_WEEK, LAST_WEEK, TestFirm, make_world
 
 Row = TypeVar("Row")
@@ -58,9 +59,16 @@ def ask(
         contact_name="Petra",
         contact_phone="03677 123",
     )
+    told_details = replace(details, **told)  # type: ignore[arg-type]
+    return done_once(
+        database, f"ask {keller} {kind} {need} {told_details}", lambda: _ask(database, keller, kind, need, told_details)
+    )
+
+
+def _ask(database: Database, keller: Actor, kind: RequestKind, need: RequirementDraft, details: Details) -> str:
     with database.write() as session:
         request_id = start_draft(session, keller, kind, need)
-        save_details(session, keller, request_id, need, replace(details, **told))  # type: ignore[arg-type]
+        save_details(session, keller, request_id, need, details)
         publish_request(session, keller, request_id)
     run_until_quiet(database)
     return request_id
