@@ -8,6 +8,7 @@ from app.agreements.documents import (
     CallOffLine,
     Contact,
     Drawing,
+    MachineTerms,
     call_off_version,
     line_amount_cents,
 )
@@ -64,6 +65,7 @@ class ChosenLine:
     rate_cents_per_hour: int
     set_up_min: int
     min_block_min: int
+    terms: MachineTerms
 
 
 def call_off_facts(
@@ -116,17 +118,16 @@ def in_order(chosen: Sequence[ChosenLine]) -> list[ChosenLine]:
 
 def priced_lines(chosen: Sequence[ChosenLine]) -> tuple[CallOffLine, ...]:
     """Price the lines as plans do: set-up is paid once per machine and terms, on its first line."""
-    seen: set[tuple[str, int, int, int]] = set()
+    seen: set[tuple[str, int, int, int, int]] = set()
     lines = []
     for line in in_order(chosen):
-        terms = (line.machine_id, line.rate_cents_per_hour, line.set_up_min, line.min_block_min)
+        rate, set_up_rate = line.rate_cents_per_hour, line.terms.set_up_rate_cents_per_hour
+        terms = (line.machine_id, rate, line.set_up_min, set_up_rate, line.min_block_min)
         set_up_min = 0 if terms in seen else line.set_up_min
         seen.add(terms)
-        amount = line_amount_cents(line.minutes, set_up_min, line.rate_cents_per_hour)
+        amount = line_amount_cents(line.minutes, rate, set_up_min, set_up_rate)
         lines.append(
-            CallOffLine(
-                line.machine, line.machine_id, line.week, line.minutes, line.rate_cents_per_hour, set_up_min, amount
-            )
+            CallOffLine(line.machine, line.machine_id, line.week, line.minutes, rate, set_up_min, amount, line.terms)
         )
     return tuple(lines)
 

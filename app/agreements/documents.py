@@ -42,6 +42,17 @@ class Contact:
 
 
 @dataclass(frozen=True)
+class MachineTerms:
+    """What a machine is, in German, and what it costs beside its hours: cents per hour, per mille; 0 if not charged."""
+
+    machine_class: str
+    set_up_rate_cents_per_hour: int
+    programming_rate_cents_per_hour: int
+    night_surcharge_permille: int
+    sunday_surcharge_permille: int
+
+
+@dataclass(frozen=True)
 class CallOffLine:
     """Agreed minutes of one machine in one week. Set-up is paid on top: once per machine, on its first line."""
 
@@ -52,6 +63,7 @@ class CallOffLine:
     rate_cents_per_hour: int
     set_up_min: int
     amount_cents: int
+    terms: MachineTerms
 
 
 @dataclass(frozen=True)
@@ -97,9 +109,9 @@ class Section:
     text: str
 
 
-def line_amount_cents(minutes: int, set_up_min: int, rate_cents_per_hour: int) -> int:
+def line_amount_cents(minutes: int, rate_cents_per_hour: int, set_up_min: int, set_up_rate_cents_per_hour: int) -> int:
     """Return what one line costs in cents: the hours and the set-up, each rounded half up once, as plans count it."""
-    return amount_cents(minutes, rate_cents_per_hour) + amount_cents(set_up_min, rate_cents_per_hour)
+    return amount_cents(minutes, rate_cents_per_hour) + amount_cents(set_up_min, set_up_rate_cents_per_hour)
 
 
 def call_off_version(template_key: str) -> int:
@@ -162,10 +174,13 @@ def check_call_off(facts: CallOffFacts) -> None:
 
 
 def _line_holds(line: CallOffLine) -> bool:
-    expected = line_amount_cents(line.minutes, line.set_up_min, line.rate_cents_per_hour)
-    return (
-        line.minutes > 0 and line.set_up_min >= 0 and line.amount_cents == expected and bool(one_line(line.machine_id))
+    terms = line.terms
+    expected = line_amount_cents(
+        line.minutes, line.rate_cents_per_hour, line.set_up_min, terms.set_up_rate_cents_per_hour
     )
+    extras = terms.programming_rate_cents_per_hour, terms.night_surcharge_permille, terms.sunday_surcharge_permille
+    is_whole = min(line.set_up_min, terms.set_up_rate_cents_per_hour, *extras) >= 0
+    return line.minutes > 0 and is_whole and line.amount_cents == expected and bool(one_line(line.machine_id))
 
 
 def _render(facts: CallOffFacts, language: str) -> str:
@@ -209,6 +224,7 @@ def _work_values(facts: CallOffFacts, language: str) -> dict[str, object]:
         "quantity": facts.quantity or phrase("not_given", language),
         "pieces": phrase("pieces" if facts.quantity else "parts", language, quantity=facts.quantity, part=facts.part),
         "process": word_or(facts.process, "not_given", language),
+        "machine_classes": word_or(", ".join(_machine_classes(facts)), "not_given", language),
         "material": word_or(facts.material, "not_given", language),
         "tolerances": word_or(facts.tolerances, "not_given", language),
         "general_tolerance": word_or(facts.general_tolerance, "not_given", language),
@@ -230,6 +246,7 @@ def _money_values(facts: CallOffFacts, language: str) -> dict[str, object]:
         "transport": euro_text(facts.transport_cents),
         "total": euro_text(facts.total_cents),
         "cap": euro_text(facts.cap_cents),
+        "rates": "\n".join(_rate_texts(facts, language)),
         "currency": one_line(facts.currency),
         "steps": "\n".join(step_lines(facts.cancellation_steps, language)),
     }
@@ -263,10 +280,48 @@ def line_text(no: int, line: CallOffLine, currency: str, language: str = "de") -
         machine=line.machine_name,
         hours=hours_text(line.minutes),
         set_up=hours_text(line.set_up_min),
+        set_up_rate=euro_text(line.terms.set_up_rate_cents_per_hour),
         rate=euro_text(line.rate_cents_per_hour),
         amount=euro_text(line.amount_cents),
         currency=currency,
     )
+
+
+def _machine_classes(facts: CallOffFacts) -> list[str]:
+    return list(dict.fromkeys(line.terms.machine_class for line in facts.lines if line.terms.machine_class))
+
+
+def _rate_texts(facts: CallOffFacts, language: str) -> list[str]:
+    """What an hour of each machine costs: run, set-up, programming, surcharges."""
+    machines = dict.fromkeys((line.machine_name, line.rate_cents_per_hour, line.terms) for line in facts.lines)
+    return [
+        phrase(
+            "rates",
+            language,
+            machine=name,
+            rate=euro_text(rate),
+            set_up_rate=euro_text(terms.set_up_rate_cents_per_hour),
+            programming=_programming_text(terms, facts.currency, language),
+            surcharges=_surcharges_text(terms, language),
+            currency=facts.currency,
+        )
+        for name, rate, terms in machines
+    ]
+
+
+def _programming_text(terms: MachineTerms, currency: str, language: str) -> str:
+    rate = terms.programming_rate_cents_per_hour
+    return phrase("programming" if rate else "no_programming", language, rate=euro_text(rate), currency=currency)
+
+
+def _surcharges_text(terms: MachineTerms, language: str) -> str:
+    named = {"surcharge_night": terms.night_surcharge_permille, "surcharge_sunday": terms.sunday_surcharge_permille}
+    texts = [
+        phrase(key, language, percent=f"{permille / 10:g}".replace(".", ","))
+        for key, permille in named.items()
+        if permille
+    ]
+    return ", ".join(texts) or phrase("no_surcharges", language)
 
 
 def _provisions_text(facts: CallOffFacts, language: str) -> str:

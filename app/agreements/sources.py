@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.agreements.call_off import ChosenLine, Job, Terms
-from app.agreements.documents import Drawing
+from app.agreements.documents import Drawing, MachineTerms
 from app.core.errors import RuleBroken
 from app.core.units import BERLIN
 from app.firms.models import Firm
 from app.firms.queries import firm_of
 from app.offers.models import OfferLine
+from app.offers.queries import set_up_rate_of
 from app.packs.queries import load_pack
 from app.packs.rules import Pack
 from app.partners.documents import FrameworkFacts, Party, facts_from
@@ -118,6 +119,18 @@ def chosen_line(line: OfferLine, minutes: int) -> ChosenLine:
         rate_cents_per_hour=line.rate_cents_per_hour,
         set_up_min=line.set_up_min,
         min_block_min=line.min_block_min,
+        terms=_machine_terms(line),
+    )
+
+
+def _machine_terms(line: OfferLine) -> MachineTerms:
+    kind = load_pack().machine_types.get(line.machine_type_key)
+    return MachineTerms(
+        machine_class=kind.label("de") if kind else one_line(line.machine_type_key),
+        set_up_rate_cents_per_hour=set_up_rate_of(line),
+        programming_rate_cents_per_hour=line.programming_rate_cents_per_hour,
+        night_surcharge_permille=line.night_surcharge_permille,
+        sunday_surcharge_permille=line.sunday_surcharge_permille,
     )
 
 

@@ -81,7 +81,8 @@ def _is_row(row: object) -> bool:
 
 
 def _with_minutes(line: CallOffLine, minutes: int) -> CallOffLine:
-    amount = line_amount_cents(minutes, line.set_up_min, line.rate_cents_per_hour)
+    set_up_rate = line.terms.set_up_rate_cents_per_hour
+    amount = line_amount_cents(minutes, line.rate_cents_per_hour, line.set_up_min, set_up_rate)
     return replace(line, minutes=minutes, amount_cents=amount)
 
 

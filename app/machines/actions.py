@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -21,6 +21,7 @@ from app.machines.queries import certificate_for, machine_for
 from app.machines.rules import (
     CapabilityFacts,
     MachineDraft,
+    RateDraft,
     check_certificate,
     check_machine,
     check_machine_step,
@@ -159,13 +160,13 @@ def set_rate(
     session: Session,
     actor: Actor,
     machine_id: str,
-    rate_cents_per_hour: int,
+    draft: RateDraft,
     valid_from: dt.date | None = None,
 ) -> None:
     """Write the private rate card of a machine from a day on (today); raises NotAllowed for anybody but managers."""
     require(actor, "rates.edit")
     machine = machine_for(session, actor.firm_id, machine_id)
-    write_rate(session, actor.firm_id, machine_id, rate_cents_per_hour, valid_from or clock.today())
+    write_rate(session, actor.firm_id, machine_id, draft, valid_from or clock.today())
     # The Protokoll says that the rate changed, never to what: foremen may read along over a shoulder.
     note_event(
         session, actor.firm_id, actor.person_id, "rate_changed", "machine", machine_id, detail={"name": machine.name}
@@ -177,11 +178,11 @@ def write_rate(
     session: Session,
     firm_id: str,
     machine_id: str,
-    rate_cents_per_hour: int,
+    draft: RateDraft,
     day: dt.date,
 ) -> None:
     """Write the rate card that begins on the day; older days keep theirs."""
-    check_rate(rate_cents_per_hour)
+    check_rate(draft)
     found = session.scalars(
         sa.select(RateCard).where(
             RateCard.firm_id == firm_id, RateCard.machine_id == machine_id, RateCard.valid_from == day
@@ -190,7 +191,8 @@ def write_rate(
     card = found or RateCard(
         firm_id=firm_id, id=new_id(), created_at=clock.now(), machine_id=machine_id, valid_from=day
     )
-    card.rate_cents_per_hour = rate_cents_per_hour
+    for name, value in asdict(draft).items():
+        setattr(card, name, value)
     session.add(card)
     session.flush()
 

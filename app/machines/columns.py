@@ -19,11 +19,18 @@ NAMES: Mapping[str, str] = {
     "set_up": "ruesten_h",
     "lead_time": "vorlauf_tage",
     "rate": "stundensatz",
+    "set_up_rate": "ruestsatz",
+    "programming_rate": "programmiersatz",
+    "night_surcharge": "nachtzuschlag_prozent",
+    "sunday_surcharge": "sonntagszuschlag_prozent",
+    "min_order": "mindestauftrag_h",
     "site": "standort",
     "year": "baujahr",
     "serial": "seriennummer",
 }
 """Key -> heading of the template"""
+PRICES = ("rate", "set_up_rate", "programming_rate", "night_surcharge", "sunday_surcharge", "min_order")
+"""Columns of the rate card, the managers' alone"""
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "number": ("nr", "maschinennummer", "number", "no", "machinenumber"),
     "name": ("bezeichnung", "maschine", "machine", "maschinenname"),
@@ -36,6 +43,11 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "set_up": ("rüsten", "rüstenh", "ruesten", "rüstzeit", "rüstzeith", "setup", "setuph"),
     "lead_time": ("vorlauf", "leadtimedays", "leadtime"),
     "rate": ("satz", "eurproh", "euroh", "rate", "hourlyrate", "rateperhour"),
+    "set_up_rate": ("rüstsatz", "setuprate", "stundensatzrüsten"),
+    "programming_rate": ("programmierung", "programmingrate", "stundensatzprogrammieren"),
+    "night_surcharge": ("nachtzuschlag", "nightsurcharge"),
+    "sunday_surcharge": ("sonntagszuschlag", "sundaysurcharge", "feiertagszuschlag"),
+    "min_order": ("mindestauftrag", "mindestauftragh", "minorder", "minorderh"),
     "site": ("ort", "werk", "site", "location"),
     "year": ("yearbuilt", "year", "baujahr"),
     "serial": ("serialno", "serialnumber", "seriennr"),
@@ -57,10 +69,18 @@ def _units(key: str) -> tuple[str, ...]:
     if key in load_pack().parameters:
         parameter = load_pack().parameters[key]
         return (parameter.unit_text, parameter.unit) if parameter.unit_text else ()
-    hours = ("h", "std", "Stunden", "hours")
-    return {"min_block": hours, "set_up": hours, "ra": ("µm", "um", "μm"), "rate": ("€/h", "€", "EUR/h", "EUR")}.get(
-        key, ()
-    )
+    hours, euros, percent = ("h", "std", "Stunden", "hours"), ("€/h", "€", "EUR/h", "EUR"), ("%", "Prozent", "percent")
+    return {
+        "min_block": hours,
+        "set_up": hours,
+        "min_order": hours,
+        "ra": ("µm", "um", "μm"),
+        "rate": euros,
+        "set_up_rate": euros,
+        "programming_rate": euros,
+        "night_surcharge": percent,
+        "sunday_surcharge": percent,
+    }.get(key, ())
 
 
 @lru_cache(maxsize=1)

@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.units import euro_text, hours_text
 from app.firms.queries import sites
-from app.machines.columns import NAMES, parameter_heading
+from app.machines.columns import NAMES, PRICES, parameter_heading
 from app.machines.models import Machine
 from app.machines.queries import abilities_by_machine, all_machines, rates_on
-from app.machines.rules import CapabilityFacts, restore_values
+from app.machines.rules import CapabilityFacts, RateDraft, restore_values
 from app.machines.tables import write_table
 from app.machines.words import ra_text, value_text
 from app.packs.queries import load_pack
@@ -24,7 +24,7 @@ def machines_table(session: Session, firm_id: str, with_rates: bool) -> bytes:
     rates = rates_on(session, firm_id, [machine.id for machine in machines], clock.today())
     kinds = dict.fromkeys(machine.type_key for machine in machines) or {"mill_5axis": None}
     keys = [key for key in _parameters_of(kinds) if key != "material_groups"]  # the column of groups says it already
-    base = [key for key in NAMES if with_rates or key != "rate"]
+    base = [key for key in NAMES if with_rates or key not in PRICES]
     header = [NAMES[key] for key in base] + [parameter_heading(key) for key in keys]
     places = {site.id: site.name for site in sites(session, firm_id)}
     rows = [
@@ -43,7 +43,7 @@ def _written(
     base: list[str],
     keys: list[str],
     abilities: tuple[CapabilityFacts, ...],
-    rate: int | None,
+    rate: RateDraft | None,
     place: str,
 ) -> list[object]:
     first = abilities[0] if abilities else CapabilityFacts("")
@@ -58,13 +58,27 @@ def _written(
         "min_block": hours_text(machine.min_block_min),
         "set_up": hours_text(machine.set_up_min),
         "lead_time": machine.lead_time_days,
-        "rate": euro_text(rate) if rate is not None else "",
+        **_prices(rate),
         "site": place,
         "year": machine.year_built or "",
         "serial": machine.serial_no,
     }
     values = restore_values(machine.parameters)
     return [cells[key] for key in base] + [value_text(values.get(key)) for key in keys]
+
+
+def _prices(rate: RateDraft | None) -> dict[str, object]:
+    if rate is None:
+        return dict.fromkeys(PRICES, "")
+    set_up, programming = rate.set_up_rate_cents_per_hour, rate.programming_rate_cents_per_hour
+    return {
+        "rate": euro_text(rate.rate_cents_per_hour),
+        "set_up_rate": "" if set_up is None else euro_text(set_up),
+        "programming_rate": euro_text(programming) if programming else "",
+        "night_surcharge": rate.night_surcharge_permille // 10 or "",
+        "sunday_surcharge": rate.sunday_surcharge_permille // 10 or "",
+        "min_order": hours_text(rate.min_order_min) if rate.min_order_min else "",
+    }
 
 
 def _example(base: list[str], keys: list[str]) -> list[object]:

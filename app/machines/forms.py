@@ -6,7 +6,15 @@ from app.core.errors import RuleBroken
 from app.core.units import euro_text, hours_text
 from app.machines.actions import CertificateDraft, MachineExtras
 from app.machines.models import Capability, Certificate, Machine, RateCard
-from app.machines.rules import CapabilityFacts, MachineDraft, check_capability, check_parameters, restore_values
+from app.machines.rules import (
+    MOST_SURCHARGE_PERMILLE,
+    CapabilityFacts,
+    MachineDraft,
+    RateDraft,
+    check_capability,
+    check_parameters,
+    restore_values,
+)
 from app.machines.words import ra_text, value_text
 from app.packs.queries import load_pack
 from app.packs.rules import MachineType, ParameterDefinition, Value
@@ -98,9 +106,33 @@ def read_ability(form: Form, process_key: str) -> CapabilityFacts:
 
 
 def rate_fields(card: RateCard | None) -> dict[str, object]:
+    """The fields of the form; what costs nothing extra stays empty."""
     if card is None:
         return {}
-    return {"rate": euro_text(card.rate_cents_per_hour)}
+    set_up, programming = card.set_up_rate_cents_per_hour, card.programming_rate_cents_per_hour
+    return {
+        "rate": euro_text(card.rate_cents_per_hour),
+        "set_up_rate": "" if set_up is None else euro_text(set_up),
+        "programming_rate": euro_text(programming) if programming else "",
+        "night_surcharge": card.night_surcharge_permille // 10 or "",
+        "sunday_surcharge": card.sunday_surcharge_permille // 10 or "",
+        "min_order": hours_text(card.min_order_min) if card.min_order_min else "",
+    }
+
+
+def read_rate_card(form: Form) -> RateDraft | None:
+    """Read the form, of which only the rate is asked for; None and a noted fault when something is wrong."""
+    rate = form.euro("rate")
+    most_percent = MOST_SURCHARGE_PERMILLE // 10
+    draft = RateDraft(
+        rate_cents_per_hour=rate or 0,
+        set_up_rate_cents_per_hour=form.euro("set_up_rate", ""),
+        programming_rate_cents_per_hour=form.euro("programming_rate", "") or 0,
+        night_surcharge_permille=10 * (form.whole("night_surcharge", 0, most_percent) or 0),
+        sunday_surcharge_permille=10 * (form.whole("sunday_surcharge", 0, most_percent) or 0),
+        min_order_min=form.hours("min_order", "") or 0,
+    )
+    return draft if form.is_good else None
 
 
 def certificate_fields(one: Certificate) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """Machines from a table: read every cell, show every fault, then all or nothing; the same file twice changes nothing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -16,12 +17,13 @@ from app.firms.actions import bump_version, note_event
 from app.firms.models import Site
 from app.firms.queries import sites
 from app.machines.actions import MachineExtras, write_ability, write_machine, write_rate
-from app.machines.columns import NAMES, known_headings, unit_faults
+from app.machines.columns import NAMES, PRICES, known_headings, unit_faults
 from app.machines.models import Capability, Machine
 from app.machines.queries import abilities_by_machine, rates_on
 from app.machines.rules import (
     CapabilityFacts,
     MachineDraft,
+    RateDraft,
     check_machine,
     check_parameters,
     check_rate,
@@ -39,6 +41,8 @@ MOST_FAULTS = 1000
 GROUPS = "material_groups"
 COLUMN_OF = {"year_built": "year", "min_block_min": "min_block", "set_up_min": "set_up", "lead_time_days": "lead_time"}
 """Field of a rule's refusal -> key of the column"""
+RATE_FIELDS = dict(zip(PRICES, (field.name for field in fields(RateDraft)), strict=True))
+"""Key of the column -> field of the rate card, which stand in the same order"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class MachineRow:
     draft: MachineDraft
     extras: MachineExtras
     abilities: tuple[CapabilityFacts, ...]
-    rate_cents: int | None
+    rate: RateDraft | None
     machine_id: str | None
     """None: a new machine"""
     is_same: bool
@@ -92,7 +96,7 @@ class _House:
     machines: Mapping[str, Machine]
     """By number"""
     abilities: Mapping[str, tuple[CapabilityFacts, ...]]
-    rates: Mapping[str, int]
+    rates: Mapping[str, RateDraft]
     may_rate: bool
     this_year: int
 
@@ -122,10 +126,8 @@ def apply_machines(session: Session, firm_id: str, preview: Preview, person_id: 
     for row in changed:
         machine = write_machine(session, firm_id, row.draft, row.extras, row.machine_id)
         _replace_abilities(session, firm_id, machine.id, row.abilities)
-        if row.rate_cents is not None and rates_on(session, firm_id, [machine.id], clock.today()) != {
-            machine.id: row.rate_cents
-        }:
-            write_rate(session, firm_id, machine.id, row.rate_cents, clock.today())
+        if row.rate is not None and rates_on(session, firm_id, [machine.id], clock.today()) != {machine.id: row.rate}:
+            write_rate(session, firm_id, machine.id, row.rate, clock.today())
         emit(session, CapacityFreed(firm_id, machine.id))
     detail = {"count": len(changed)}
     note_event(session, firm_id, person_id, "machines_imported", "import", "", detail=detail)
@@ -168,7 +170,7 @@ def _read_row(row: Row, columns: Columns, house: _House, faults: list[CellFault]
         return None
     draft = _read_draft(cells, kind, old)
     site_id = cells.read("site", lambda text: _site(text, house), old.site_id if old else house.first_site)
-    rate_cents = cells.read("rate", lambda text: _rate(text, house), None)
+    rate = _read_rate(cells, house, house.rates.get(old.id) if old else None)
     serial_no = cells.read("serial", _serial, old.serial_no if old else "")
     groups = cells.read("groups", find_groups, None)
     abilities = _read_abilities(cells, kind, house.abilities.get(old.id, ()) if old else (), groups)
@@ -177,7 +179,7 @@ def _read_row(row: Row, columns: Columns, house: _House, faults: list[CellFault]
     if len(faults) > before or site_id is None:
         return None
     extras = MachineExtras(site_id, values, serial_no)
-    found = MachineRow(row.number, draft, extras, abilities, rate_cents, old.id if old else None, is_same=False)
+    found = MachineRow(row.number, draft, extras, abilities, rate, old.id if old else None, is_same=False)
     return replace(found, is_same=old is not None and _is_same(found, old, house))
 
 
@@ -191,7 +193,7 @@ def _note_other_faults(cells: _Cells, house: _House) -> None:
         "min_block": parse_hours,
         "set_up": parse_hours,
         "lead_time": _whole,
-        "rate": lambda text: _rate(text, house),
+        **{key: partial(_price, key, house) for key in PRICES},
         "site": lambda text: _site(text, house),
         "year": _whole,
         "serial": _serial,
@@ -213,6 +215,24 @@ def _read_draft(cells: _Cells, kind: MachineType, old: Machine | None) -> Machin
         set_up_min=cells.read("set_up", parse_hours, old.set_up_min if old else 0),
         lead_time_days=cells.read("lead_time", _whole, old.lead_time_days if old else 0),
     )
+
+
+def _read_rate(cells: _Cells, house: _House, old: RateDraft | None) -> RateDraft | None:
+    """The row's rate card over the one that stands; None when the row tells no price at all."""
+    told = {key: cells.read(key, partial(_price, key, house), None) for key in PRICES}
+    given = {RATE_FIELDS[key]: value for key, value in told.items() if value is not None}
+    if not given:
+        return None
+    if old is None and told["rate"] is None:
+        if not cells.text("rate"):
+            cells.refuse("rate", RuleBroken("Trage hier auch den Stundensatz ein."))
+        return None
+    draft = replace(old, **given) if old else RateDraft(**given)
+    try:
+        check_rate(draft)
+    except RuleBroken as error:
+        cells.refuse(error.field, error)
+    return draft
 
 
 def _check_whole_row(cells: _Cells, draft: MachineDraft, site_id: str | None, house: _House) -> None:
@@ -282,7 +302,7 @@ def _is_same(row: MachineRow, old: Machine, house: _House) -> bool:
         old.number, old.type_key, old.name, old.year_built, old.min_block_min, old.set_up_min, old.lead_time_days
     )
     extras = MachineExtras(old.site_id, _values_of(old), old.serial_no, old.needs_check)
-    is_rated = row.rate_cents is None or row.rate_cents == house.rates.get(old.id)
+    is_rated = row.rate is None or row.rate == house.rates.get(old.id)
     abilities = house.abilities.get(old.id, ())
     return (draft, extras) == (row.draft, row.extras) and is_rated and set(abilities) == set(row.abilities)
 
@@ -325,12 +345,13 @@ def _site(text: str, house: _House) -> str:
     return house.sites[plain_key(text)]
 
 
-def _rate(text: str, house: _House) -> int:
+def _price(key: str, house: _House, text: str) -> int:
+    """One cell of the rate card: cents, minutes or per mille."""
     if not house.may_rate:
         raise RuleBroken("Stundensätze trägt nur die Leitung ein. Lösche die Spalte.")
-    cents = parse_euro(text)
-    check_rate(cents)
-    return cents
+    if key == "min_order":
+        return parse_hours(text)
+    return 10 * _whole(text.removesuffix("%").strip()) if key.endswith("_surcharge") else parse_euro(text)
 
 
 def _whole(text: str) -> int:

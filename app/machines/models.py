@@ -55,6 +55,13 @@ class RateCard(FirmOwned, Base):
 
     machine_id: Mapped[str] = mapped_column(sa.String(36))
     rate_cents_per_hour: Mapped[int]
+    set_up_rate_cents_per_hour: Mapped[int | None]
+    """None: set-up costs as much as the other hours"""
+    programming_rate_cents_per_hour: Mapped[int] = mapped_column(default=0)
+    """0: programming is not charged"""
+    night_surcharge_permille: Mapped[int] = mapped_column(default=0)
+    sunday_surcharge_permille: Mapped[int] = mapped_column(default=0)
+    min_order_min: Mapped[int] = mapped_column(default=0)
     valid_from: Mapped[dt.date]
 
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from app.core.errors import NotFound
 from app.federation.models import StoredFile
 from app.firms.models import Site
 from app.machines.models import Capability, Certificate, ImportRun, Machine, RateCard
-from app.machines.rules import CapabilityFacts, CertificateFacts, restore_values
+from app.machines.rules import CapabilityFacts, CertificateFacts, RateDraft, restore_values
 from app.packs.queries import load_pack
 from app.packs.rules import Value
 
@@ -163,14 +163,19 @@ def rate_on(session: Session, firm_id: str, machine_id: str, day: dt.date) -> Ra
     ).one_or_none()
 
 
-def rates_on(session: Session, firm_id: str, machine_ids: Iterable[str], day: dt.date) -> dict[str, int]:
-    """Cents per hour by machine on the day; machines without a rate card are missing."""
-    rows = session.execute(
-        sa.select(RateCard.machine_id, RateCard.rate_cents_per_hour)
+def rates_on(session: Session, firm_id: str, machine_ids: Iterable[str], day: dt.date) -> dict[str, RateDraft]:
+    """What the rate cards say on the day, by machine; machines without one are missing."""
+    cards = session.scalars(
+        sa.select(RateCard)
         .where(RateCard.firm_id == firm_id, RateCard.machine_id.in_(list(machine_ids)), RateCard.valid_from <= day)
         .order_by(RateCard.valid_from)
     )
-    return {row.machine_id: row.rate_cents_per_hour for row in rows}
+    return {card.machine_id: rate_of(card) for card in cards}
+
+
+def rate_of(card: RateCard) -> RateDraft:
+    """What one rate card says."""
+    return RateDraft(**{field.name: getattr(card, field.name) for field in fields(RateDraft)})
 
 
 def rate_history(session: Session, firm_id: str, machine_id: str) -> Sequence[RateCard]:

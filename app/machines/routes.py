@@ -29,6 +29,7 @@ from app.machines.forms import (
     rate_fields,
     read_ability,
     read_machine,
+    read_rate_card,
 )
 from app.machines.queries import abilities_of, has_clean_photo, machine_cards, machine_for, rate_history, rate_on
 from app.machines.quick import add_quick_machines, usual_machines
@@ -213,10 +214,10 @@ def rate(session: Session, actor: Actor, machine_id: str) -> Response:
 @deed("rates.edit")
 def save_rate(session: Session, actor: Actor, machine_id: str) -> Response:
     form = Form(request.form)
-    cents = form.euro("rate")
-    if form.is_good and cents is not None:
+    draft = read_rate_card(form)
+    if draft is not None:
         try:
-            set_rate(session, actor, machine_id, cents)
+            set_rate(session, actor, machine_id, draft)
             return go_to(
                 url_for("machines.show", machine_id=machine_id), receipt="Gemerkt. Nur die Leitung sieht den Satz."
             )

@@ -12,6 +12,7 @@ from app.packs.rules import MachineType, Pack, ParameterDefinition, Value
 MOST_NUMBER = 10_000_000
 WEEK_MIN = 7 * 24 * 60
 STEP_MIN = 15
+MOST_SURCHARGE_PERMILLE = 2000
 EXPIRY_NOTICE = dt.timedelta(days=60)
 MACHINE_STEPS: Mapping[str, frozenset[str]] = {
     "ready": frozenset({"down", "retired"}),
@@ -51,6 +52,18 @@ class CertificateFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RateDraft:
+    """What a machine costs, net, in cents per hour. No set-up rate: set-up costs as much as the other hours. 0: not charged."""
+
+    rate_cents_per_hour: int
+    set_up_rate_cents_per_hour: int | None = None
+    programming_rate_cents_per_hour: int = 0
+    night_surcharge_permille: int = 0
+    sunday_surcharge_permille: int = 0
+    min_order_min: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MachineDraft:
     """What a person says about a machine, before it is one."""
 
@@ -86,10 +99,19 @@ def check_machine_step(state: str, to: str) -> None:
         raise RuleBroken("Das geht bei dieser Maschine gerade nicht. Lade die Seite neu.", "state")
 
 
-def check_rate(rate_cents_per_hour: int) -> None:
-    """Refuse a rate that is surely a slip of the hand: below 1 € or above 2.000 € an hour; raises RuleBroken."""
-    if not 100 <= rate_cents_per_hour <= 200_000:
+def check_rate(draft: RateDraft) -> None:
+    """Refuse what is surely a slip of the hand, such as a rate below 1 € or above 2.000 € an hour; raises RuleBroken."""
+    if not 100 <= draft.rate_cents_per_hour <= 200_000:
         raise RuleBroken("Prüfe den Stundensatz. Er liegt zwischen 1 und 2.000 Euro.", "rate")
+    if not 0 <= (draft.set_up_rate_cents_per_hour or 0) <= 200_000:
+        raise RuleBroken("Prüfe den Satz für das Rüsten. Höchstens 2.000 Euro sind möglich.", "set_up_rate")
+    if not 0 <= draft.programming_rate_cents_per_hour <= 200_000:
+        raise RuleBroken("Prüfe den Satz für das Programmieren. Höchstens 2.000 Euro sind möglich.", "programming_rate")
+    for field in ("night_surcharge", "sunday_surcharge"):
+        if not 0 <= getattr(draft, f"{field}_permille") <= MOST_SURCHARGE_PERMILLE:
+            raise RuleBroken("Prüfe den Zuschlag. Höchstens 200 Prozent sind möglich.", field)
+    if not 0 <= draft.min_order_min <= WEEK_MIN or draft.min_order_min % STEP_MIN:
+        raise RuleBroken("Prüfe den Mindestauftrag. Höchstens eine Woche ist möglich.", "min_order")
 
 
 def check_parameters(kind: MachineType, raw: Mapping[str, object]) -> dict[str, Value]:

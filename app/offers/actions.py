@@ -1,6 +1,7 @@
 """Answering a partner's request: hours are held in full or not at all, and a no stays in the house."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -225,7 +226,9 @@ def _take_back(session: Session, offer: Offer) -> None:
 def _with_rates(session: Session, firm_id: str, lines: Sequence[LineDraft]) -> list[LineDraft]:
     known = rates_on(session, firm_id, {line.machine_id for line in lines}, clock.today())
     return [
-        LineDraft(line.machine_id, line.week, line.minutes, line.rate_cents_per_hour or known.get(line.machine_id))
+        line
+        if line.rate_cents_per_hour or line.machine_id not in known
+        else replace(line, rate_cents_per_hour=known[line.machine_id].rate_cents_per_hour)
         for line in lines
     ]
 

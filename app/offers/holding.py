@@ -1,6 +1,8 @@
 """Writing an answer down and holding its hours, in full or not at all."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -15,6 +17,8 @@ from app.core.ids import new_id
 from app.core.outbox import emit
 from app.firms.actions import bump_version, note_event
 from app.machines.models import Machine
+from app.machines.queries import rates_on
+from app.machines.rules import RateDraft
 from app.offers.models import Offer, OfferLine
 from app.offers.queries import lines_of, live_offers
 from app.offers.rules import (
@@ -24,11 +28,21 @@ from app.offers.rules import (
     check_lines,
     check_step,
     check_transport,
+    smallest_piece,
 )
 from app.push.actions import cancel_alerts
 from app.requests.models import Receipt, WorkRequest
 from app.requests.queries import receipt_of
 from app.requests.rules import default_valid_until
+
+Place = tuple[str, str]
+"""Machine id, week"""
+TERMS = (
+    "machine_name", "machine_type_key", "set_up_min", "min_block_min", "set_up_rate_cents_per_hour",
+    "programming_rate_cents_per_hour", "night_surcharge_permille", "sunday_surcharge_permille",
+)  # fmt: skip
+NO_CARD = RateDraft(0)
+"""A rate typed into the answer says nothing else: set-up costs as much, the rest is not charged."""
 
 
 def submit_answer(
@@ -49,8 +63,9 @@ def submit_answer(
     earlier = live_offers(session, request.firm_id, request.id, "ours")
     if transport_cents is None:
         transport_cents = earlier[-1].transport_cents if earlier else 0
+    priced = _priced_lines(session, request.firm_id, ordered)
     same = next((one for one in earlier if _is_same(session, one, ordered, transport_cents)), None)
-    if same is not None:
+    if same is not None and (is_proposal or _has_same_terms(session, same, priced)):
         return same.id
     if earlier and is_proposal:
         raise Conflict("Ihr habt schon geantwortet. Öffne die Anfrage.")
@@ -64,7 +79,7 @@ def submit_answer(
     offer.version = max((one.version for one in earlier), default=_last_version(session, request)) + 1
     session.add(offer)
     session.flush()
-    _hold_lines(session, offer, ordered)
+    _hold_lines(session, offer, ordered, priced)
     if request.state == "open":
         request.state = "quoted"
     note_answer(session, request, person_id, offer.answer)
@@ -102,29 +117,56 @@ def _new_offer(
     )
 
 
-def _hold_lines(session: Session, offer: Offer, lines: Sequence[LineDraft]) -> None:
-    machines = _machines(session, offer.firm_id, lines)
+def _priced_lines(session: Session, firm_id: str, lines: Sequence[LineDraft]) -> dict[Place, dict[str, Any]]:
+    """What machine and rate card add to each line, by (machine, week); lines of machines that are gone are missing."""
+    machines = _machines(session, firm_id, lines)
+    cards = rates_on(session, firm_id, machines, clock.today())
+    all_min = Counter[str]()
     for line in lines:
-        machine = machines.get(line.machine_id)
-        if machine is None or machine.state != "ready" or line.rate_cents_per_hour is None:
+        all_min[line.machine_id] += line.minutes
+    return {
+        (line.machine_id, line.week): _terms(machine, cards.get(machine.id, NO_CARD), line.minutes, all_min[machine.id])
+        for line in lines
+        if (machine := machines.get(line.machine_id)) is not None and machine.state == "ready"
+    }
+
+
+def _terms(machine: Machine, card: RateDraft, line_min: int, machine_min: int) -> dict[str, Any]:
+    return {
+        "machine_name": machine.name,
+        "machine_type_key": machine.type_key,
+        "set_up_min": machine.set_up_min,
+        "min_block_min": smallest_piece(line_min, machine_min, machine.min_block_min, card.min_order_min),
+        "set_up_rate_cents_per_hour": card.set_up_rate_cents_per_hour,
+        "programming_rate_cents_per_hour": card.programming_rate_cents_per_hour,
+        "night_surcharge_permille": card.night_surcharge_permille,
+        "sunday_surcharge_permille": card.sunday_surcharge_permille,
+    }
+
+
+def _hold_lines(
+    session: Session, offer: Offer, lines: Sequence[LineDraft], priced: Mapping[Place, dict[str, Any]]
+) -> None:
+    for line in lines:
+        terms = priced.get((line.machine_id, line.week))
+        if terms is None or line.rate_cents_per_hour is None:
             raise RuleBroken("Diese Maschine ist gerade nicht bereit. Wähle eine andere.", "machine")
         row = OfferLine(
             firm_id=offer.firm_id,
             id=new_id(),
             created_at=clock.now(),
             offer_id=offer.id,
-            machine_id=machine.id,
-            machine_name=machine.name,
-            machine_type_key=machine.type_key,
+            machine_id=line.machine_id,
             week=line.week,
             offered_min=line.minutes,
             rate_cents_per_hour=line.rate_cents_per_hour,
-            set_up_min=machine.set_up_min,
-            min_block_min=min(machine.min_block_min, line.minutes),
+            **terms,
         )
         session.add(row)
         session.flush()
-        hold_hours(session, offer.firm_id, offer.id, row.id, machine.id, line.week, line.minutes, offer.valid_until)
+        hold_hours(
+            session, offer.firm_id, offer.id, row.id, line.machine_id, line.week, line.minutes, offer.valid_until
+        )
 
 
 def _is_same(session: Session, offer: Offer, lines: Sequence[LineDraft], transport_cents: int) -> bool:
@@ -135,6 +177,14 @@ def _is_same(session: Session, offer: Offer, lines: Sequence[LineDraft], transpo
         for line in lines_of(session, offer.firm_id, offer.id)
     }
     return said == stands and offer.transport_cents == transport_cents
+
+
+def _has_same_terms(session: Session, offer: Offer, priced: Mapping[Place, dict[str, Any]]) -> bool:
+    """Machine and rate card still say what they said when the offer was made."""
+    lines = lines_of(session, offer.firm_id, offer.id)
+    return all(
+        priced.get((line.machine_id, line.week)) == {name: getattr(line, name) for name in TERMS} for line in lines
+    )
 
 
 def _last_version(session: Session, request: WorkRequest) -> int:

@@ -5,6 +5,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from app.machines.rules import MOST_SURCHARGE_PERMILLE
 from app.offers.rules import MOST_LINES, MOST_RATE_CENTS, MOST_WEEK_MIN, STEP_MIN
 from app.requests.wire import Body, unreadable
 
@@ -25,6 +26,10 @@ class SentLine:
     rate_cents_per_hour: int
     set_up_min: int
     min_block_min: int
+    set_up_rate_cents_per_hour: int | None
+    programming_rate_cents_per_hour: int
+    night_surcharge_permille: int
+    sunday_surcharge_permille: int
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,10 @@ def _read_line(item: Body) -> SentLine:
         rate_cents_per_hour=item.whole("rate_cents_per_hour", 1, MOST_RATE_CENTS),
         set_up_min=item.whole("set_up_min", 0, MOST_WEEK_MIN),
         min_block_min=item.whole("min_block_min", 0, MOST_WEEK_MIN),
+        set_up_rate_cents_per_hour=item.maybe_whole("set_up_rate_cents_per_hour", 0, MOST_RATE_CENTS),
+        programming_rate_cents_per_hour=item.whole("programming_rate_cents_per_hour", 0, MOST_RATE_CENTS),
+        night_surcharge_permille=item.whole("night_surcharge_permille", 0, MOST_SURCHARGE_PERMILLE),
+        sunday_surcharge_permille=item.whole("sunday_surcharge_permille", 0, MOST_SURCHARGE_PERMILLE),
     )
     item.finish()
     if line.offered_min % STEP_MIN:

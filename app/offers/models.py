@@ -51,3 +51,9 @@ class OfferLine(FirmOwned, Base):
     rate_cents_per_hour: Mapped[int]
     set_up_min: Mapped[int] = mapped_column(default=0)
     min_block_min: Mapped[int] = mapped_column(default=0)
+    """The least worth taking on this machine: its block, or its smallest order where one is set"""
+    set_up_rate_cents_per_hour: Mapped[int | None]
+    """None: set-up costs as much as the other hours"""
+    programming_rate_cents_per_hour: Mapped[int] = mapped_column(default=0)
+    night_surcharge_permille: Mapped[int] = mapped_column(default=0)
+    sunday_surcharge_permille: Mapped[int] = mapped_column(default=0)

@@ -168,6 +168,12 @@ def _lines_of_all(session: Session, firm_id: str, offer_ids: Collection[str]) ->
     ).all()
 
 
+def set_up_rate_of(line: OfferLine) -> int:
+    """Cents per hour of set-up: its own rate, else that of the other hours."""
+    own = line.set_up_rate_cents_per_hour
+    return line.rate_cents_per_hour if own is None else own
+
+
 def live_offers(session: Session, firm_id: str, request_id: str, side: str, partner_id: str = "") -> Sequence[Offer]:
     """Offers of one side that are submitted or selected; of one partner when one is named."""
     query = sa.select(Offer).where(Offer.firm_id == firm_id, Offer.request_id == request_id, Offer.side == side)

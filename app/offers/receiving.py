@@ -168,6 +168,10 @@ def _kept_line(firm_id: str, offer_id: str, line: SentLine) -> Base:
         rate_cents_per_hour=line.rate_cents_per_hour,
         set_up_min=line.set_up_min,
         min_block_min=line.min_block_min,
+        set_up_rate_cents_per_hour=line.set_up_rate_cents_per_hour,
+        programming_rate_cents_per_hour=line.programming_rate_cents_per_hour,
+        night_surcharge_permille=line.night_surcharge_permille,
+        sunday_surcharge_permille=line.sunday_surcharge_permille,
     )
 
 

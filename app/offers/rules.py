@@ -106,6 +106,15 @@ def still_answers(asked: Asked, request_version: int, weeks: Iterable[str], tota
     return all(asked.first_week <= week <= asked.last_week for week in weeks)
 
 
+def smallest_piece(line_min: int, machine_min: int, block_min: int, min_order_min: int) -> int:
+    """Return the least minutes that may be taken: the block of a week, or the machine's smallest order where one is set.
+
+    Never more than is offered: in the line, or in all lines of the machine. An order is one for all weeks of a machine,
+    so each of its lines says the same.
+    """
+    return min(max(block_min, min_order_min), machine_min) if min_order_min else min(block_min, line_min)
+
+
 def answer_word(asked: Asked, total_min: int, is_proposal: bool) -> str:
     """'yes' for exactly what was asked of us or for the whole need, else 'part'."""
     is_whole = is_proposal or asked.kind == "know_how" or total_min >= asked.need_min

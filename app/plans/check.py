@@ -4,6 +4,9 @@ from collections import defaultdict
 
 from app.plans.rules import OfferedLine, PlanDraft, PlanInput
 
+Machine = tuple[str, str, int, int, int, int]
+"""Partner, machine, rate, set-up minutes and rate, smallest block"""
+
 
 class PlanBroken(AssertionError):
     """A plan breaks a rule of its own offers: a fault in the program, never of the user."""
@@ -36,8 +39,8 @@ def _check_sums(plan_input: PlanInput, plan: PlanDraft, taken: list[tuple[Offere
     for line, minutes in taken:
         shares[line.partner_id] += minutes
         cents += (minutes * line.rate_cents_per_hour + 30) // 60
-        set_ups.add((line.partner_id, line.machine_id, line.rate_cents_per_hour, line.set_up_min, line.min_block_min))
-    cents += sum((set_up_min * rate + 30) // 60 for _, _, rate, set_up_min, _ in set_ups)
+        set_ups.add(_machine_of(line))
+    cents += sum((set_up_min * rate + 30) // 60 for _, _, _, set_up_min, rate, _ in set_ups)
     cents += sum(each.transport_cents for each in plan_input.terms if each.partner_id in shares)
     covered = sum(shares.values())
     largest = max([*shares.values(), 0])
@@ -52,24 +55,22 @@ def _check_sums(plan_input: PlanInput, plan: PlanDraft, taken: list[tuple[Offere
 
 
 def _check_pieces(taken: list[tuple[OfferedLine, int]]) -> None:
-    per_machine: dict[tuple[str, str, int, int, int], int] = defaultdict(int)
+    per_machine: dict[Machine, int] = defaultdict(int)
     for line, minutes in taken:
         _demand(0 < minutes <= line.offered_min, f"2: {minutes} min of {line.offered_min} offered")
         _demand(minutes % 15 == 0, f"2: {minutes} min is not in quarters of an hour")
-        key = (line.partner_id, line.machine_id, line.rate_cents_per_hour, line.set_up_min, line.min_block_min)
-        per_machine[key] += minutes
-    for (_, machine_id, _, _, min_block_min), minutes in per_machine.items():
+        per_machine[_machine_of(line)] += minutes
+    for (_, machine_id, _, _, _, min_block_min), minutes in per_machine.items():
         _demand(minutes >= min_block_min, f"3: {machine_id} gets {minutes} min, below its block of {min_block_min}")
 
 
 def _check_nothing_left(plan_input: PlanInput, plan: PlanDraft) -> None:
     if plan.missing_min == 0:
         return
-    per_machine: dict[tuple[str, str, int, int, int], int] = defaultdict(int)
+    per_machine: dict[Machine, int] = defaultdict(int)
     for line in plan_input.lines:
-        key = (line.partner_id, line.machine_id, line.rate_cents_per_hour, line.set_up_min, line.min_block_min)
-        per_machine[key] += line.offered_min // 15 * 15
-    usable = sum(minutes for key, minutes in per_machine.items() if minutes >= key[4])
+        per_machine[_machine_of(line)] += line.offered_min // 15 * 15
+    usable = sum(minutes for key, minutes in per_machine.items() if minutes >= key[-1])
     _demand(plan.covered_min == usable, f"7: {usable - plan.covered_min} usable minutes were left out")
 
 
@@ -78,6 +79,11 @@ def _check_whole_offer(plan_input: PlanInput, taken: list[tuple[OfferedLine, int
     _demand(len(offers) <= 1, "8: more than one offer")
     whole = {line.line_id: line.offered_min for line in plan_input.lines if line.offer_id in offers}
     _demand(whole == {line.line_id: minutes for line, minutes in taken}, "8: the offer is not taken whole")
+
+
+def _machine_of(line: OfferedLine) -> Machine:
+    set_up = (line.set_up_min, line.set_up_rate_cents_per_hour)
+    return (line.partner_id, line.machine_id, line.rate_cents_per_hour, *set_up, line.min_block_min)
 
 
 def _demand(is_true: bool, fault: str) -> None:

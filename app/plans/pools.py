@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.plans.rules import STEP_MIN, OfferedLine, set_up_cents, terms_of
+from app.plans.rules import STEP_MIN, OfferedLine, Terms, set_up_cents, terms_of
 
 QUARTERS_PER_CENT = 4
 """One step of 15 minutes costs rate ÷ 4 cents: counted in quarter cents, every cost of a search is a whole number."""
@@ -37,7 +37,7 @@ def steps_up(minutes: int) -> int:
 
 def gather_pools(lines: Iterable[OfferedLine]) -> list[Pool]:
     """Return the machines that can give their smallest block, in the order of partner, machine and terms."""
-    groups: dict[tuple[str, str, int, int, int], list[OfferedLine]] = {}
+    groups: dict[Terms, list[OfferedLine]] = {}
     for line in lines:
         key = terms_of(line)
         if key in groups:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
 from app.offers.models import Offer, OfferLine
-from app.offers.queries import OfferView, received_offers
+from app.offers.queries import OfferView, received_offers, set_up_rate_of
 from app.partners.models import Partnership
 from app.plans.models import Plan, PlanLine
 from app.plans.rules import OfferedLine, PartnerTerms, PlanInput, cost_of
@@ -65,6 +65,10 @@ class LineOfPlan:
     rate_cents_per_hour: int
     set_up_min: int
     min_block_min: int
+    set_up_rate_cents_per_hour: int
+    programming_rate_cents_per_hour: int
+    night_surcharge_permille: int
+    sunday_surcharge_permille: int
     transport_cents: int
 
 
@@ -129,7 +133,7 @@ def offers_key(plan_input: PlanInput) -> str:
 def _offered_line(offer: Offer, line: OfferLine) -> OfferedLine:
     return OfferedLine(
         line.id, offer.id, offer.partner_id, line.machine_id, line.week, line.offered_min, line.rate_cents_per_hour,
-        line.set_up_min, line.min_block_min,
+        line.set_up_min, line.min_block_min, set_up_rate_of(line),
     )  # fmt: skip
 
 
@@ -161,15 +165,16 @@ def chosen_plan(session: Session, firm_id: str, request_id: str) -> Plan | None:
 
 def cost_of_lines(lines: Sequence[LineOfPlan]) -> int:
     """What these lines cost with set-up and transport, as the plan and the agreement reckon it; in cents."""
-    chosen = [(_as_offered(line), line.minutes) for line in lines]
+    chosen = [(as_offered(line), line.minutes) for line in lines]
     terms = {line.offer_id: PartnerTerms(line.partner_id, line.transport_cents) for line in lines}
     return cost_of(chosen, terms.values())
 
 
-def _as_offered(line: LineOfPlan) -> OfferedLine:
+def as_offered(line: LineOfPlan) -> OfferedLine:
+    """A planned piece as the rules know it."""
     return OfferedLine(
         line.offer_line_id, line.offer_id, line.partner_id, line.machine_id, line.week, line.minutes,
-        line.rate_cents_per_hour, line.set_up_min, line.min_block_min,
+        line.rate_cents_per_hour, line.set_up_min, line.min_block_min, line.set_up_rate_cents_per_hour,
     )  # fmt: skip
 
 
@@ -180,7 +185,12 @@ def lines_of_plan(session: Session, firm_id: str, plan_id: str) -> list[LineOfPl
             PlanLine.partner_id, Partnership.name.label("partner_name"), OfferLine.offer_id,
             OfferLine.id.label("offer_line_id"), OfferLine.machine_id,
             OfferLine.machine_name, OfferLine.week, PlanLine.minutes, OfferLine.rate_cents_per_hour, OfferLine.set_up_min,
-            OfferLine.min_block_min, Offer.transport_cents,
+            OfferLine.min_block_min,
+            sa.func.coalesce(OfferLine.set_up_rate_cents_per_hour, OfferLine.rate_cents_per_hour).label(
+                "set_up_rate_cents_per_hour"
+            ),
+            OfferLine.programming_rate_cents_per_hour, OfferLine.night_surcharge_permille,
+            OfferLine.sunday_surcharge_permille, Offer.transport_cents,
         )
         .join(OfferLine, (OfferLine.firm_id == PlanLine.firm_id) & (OfferLine.id == PlanLine.offer_line_id))
         .join(Offer, (Offer.firm_id == OfferLine.firm_id) & (Offer.id == OfferLine.offer_id))

@@ -17,6 +17,7 @@ from app.plans.greedy import build_greedy
 from app.plans.models import Plan
 from app.plans.queries import (
     LineOfPlan,
+    as_offered,
     chosen_plan,
     cost_of_lines,
     coverage_of,
@@ -27,7 +28,7 @@ from app.plans.queries import (
     plans_of,
     silent_partners,
 )  # fmt: skip
-from app.plans.rules import CAP_PERMILLE, goals_of
+from app.plans.rules import CAP_PERMILLE, Terms, goals_of, terms_of
 from app.requests.models import WorkRequest
 from app.requests.queries import arrivals_of, own_request, process_label, threads_of
 from app.requests.rules import may_ask_again
@@ -54,6 +55,8 @@ class Share:
     transport_cents: int
     set_up_cents: int
     lines: tuple[LineOfPlan, ...]
+    machines: tuple[LineOfPlan, ...]
+    """One line of each machine and its prices"""
 
 
 @room.get("/suchen/<request_id>")
@@ -179,8 +182,15 @@ def _share(plan: Plan, partner_id: str, lines: tuple[LineOfPlan, ...]) -> Share:
     work_cents = sum(amount_cents(line.minutes, line.rate_cents_per_hour) for line in lines)
     return Share(
         partner_id, lines[0].partner_name, minutes, percent, cost_cents, transport_cents,
-        cost_cents - work_cents - transport_cents, lines,
+        cost_cents - work_cents - transport_cents, lines, _machines(lines),
     )  # fmt: skip
+
+
+def _machines(lines: tuple[LineOfPlan, ...]) -> tuple[LineOfPlan, ...]:
+    first: dict[Terms, LineOfPlan] = {}
+    for line in lines:
+        first.setdefault(terms_of(as_offered(line)), line)
+    return tuple(first.values())
 
 
 def _note_offers_seen(session: Session, actor: Actor, request_id: str) -> None:

@@ -9,6 +9,7 @@ from app.core.units import amount_cents
 Goal = Literal["cheapest", "fastest", "fewest", "spread"]
 SolverStatus = Literal["greedy", "proven", "best_found"]
 Rank = tuple[int, str | int, int]
+Terms = tuple[str, str, int, int, int, int]
 
 GOALS: tuple[Goal, ...] = ("cheapest", "fastest", "fewest", "spread")
 ONE_OFFER_GOALS: tuple[Goal, ...] = ("cheapest", "fastest")
@@ -29,6 +30,7 @@ class OfferedLine:
     rate_cents_per_hour: int
     set_up_min: int
     min_block_min: int
+    set_up_rate_cents_per_hour: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +155,13 @@ def cost_of(chosen: Sequence[tuple[OfferedLine, int]], terms: Iterable[PartnerTe
 
 def set_up_cents(line: OfferedLine) -> int:
     """Return what setting up the line's machine costs once."""
-    return amount_cents(line.set_up_min, line.rate_cents_per_hour)
+    return amount_cents(line.set_up_min, line.set_up_rate_cents_per_hour)
 
 
-def terms_of(line: OfferedLine) -> tuple[str, str, int, int, int]:
+def terms_of(line: OfferedLine) -> Terms:
     """Return what makes two lines the same machine on the same terms; other terms are set up and paid apart."""
-    return (line.partner_id, line.machine_id, line.rate_cents_per_hour, line.set_up_min, line.min_block_min)
+    set_up = (line.set_up_min, line.set_up_rate_cents_per_hour)
+    return (line.partner_id, line.machine_id, line.rate_cents_per_hour, *set_up, line.min_block_min)
 
 
 def pick_whole_offer(plan_input: PlanInput, goal: Goal, solver_status: SolverStatus = "proven") -> PlanDraft:

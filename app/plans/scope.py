@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from app.plans.pools import QUARTERS_PER_CENT, Pool, fill_weeks, gather_pools, steps_of, steps_up
-from app.plans.rules import CAP_PERMILLE, Goal, OfferedLine, PlanDraft, PlanInput, SolverStatus, describe_plan
+from app.plans.rules import (
+    CAP_PERMILLE,
+    Goal,
+    OfferedLine,
+    PlanDraft,
+    PlanInput,
+    SolverStatus,
+    Terms,
+    describe_plan,
+    terms_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ def draft_plan(
 def earliest_week(lines: Iterable[OfferedLine], need_steps: int) -> str:
     """Return the first week by whose end the usable minutes reach the need; a machine counts from its block on."""
     ordered = sorted(lines, key=lambda line: line.week)
-    sums: dict[tuple[str, str, int, int, int], int] = {}
+    sums: dict[Terms, int] = {}
     usable = 0
     for week, group in groupby(ordered, key=lambda line: line.week):
         usable += sum(_gain(sums, line) for line in group)
@@ -98,8 +108,8 @@ def lowest_cap(pools: Sequence[Pool], need_steps: int, wanted_steps: int) -> int
     return low
 
 
-def _gain(sums: dict[tuple[str, str, int, int, int], int], line: OfferedLine) -> int:
-    key = (line.partner_id, line.machine_id, line.rate_cents_per_hour, line.set_up_min, line.min_block_min)
+def _gain(sums: dict[Terms, int], line: OfferedLine) -> int:
+    key = terms_of(line)
     block_steps = steps_up(line.min_block_min)
     before = sums.get(key, 0)
     after = sums[key] = before + steps_of(line.offered_min)

@@ -64,8 +64,8 @@ def test_the_fee_grows_as_the_week_comes_near(sqlite_database: Database, day: st
         amendment_id = propose(sqlite_database, deal, "keller", agreement_id, cancel=[1])
     with sqlite_database.read() as session:
         amendment = session.get_one(Amendment, (deal.firms["keller"].id, amendment_id))
-        # 10 hours and 2 hours of setting up at 95 euros
-        assert amendment.fee_cents == 114_000 * percent // 100
+        # 10 hours at 95 euros and 2 hours of setting up at 70 euros
+        assert amendment.fee_cents == 109_000 * percent // 100
         assert f"Pauschale {percent} %" in amendment.text
 
 

@@ -23,6 +23,7 @@ from app.agreements.documents import (
     CallOffLine,
     Contact,
     Drawing,
+    MachineTerms,
     Provision,
     call_off_sections,
     english_reading_aid,
@@ -40,9 +41,13 @@ DIGEST = "0x" + "3f" * 32
 NOON_18_NOVEMBER = 1795000000
 
 
-def line(week: str, minutes: int, set_up_min: int = 0, rate: int = 9550) -> CallOffLine:
-    amount = line_amount_cents(minutes, set_up_min, rate)
-    return CallOffLine("5-Achs-Zentrum F5-650", "0192f0c1-0001", week, minutes, rate, set_up_min, amount)
+TERMS = MachineTerms("5-Achs-Bearbeitungszentrum", 7050, 8000, 250, 500)
+BARE_TERMS = MachineTerms("", 9550, 0, 0, 0)
+
+
+def line(week: str, minutes: int, set_up_min: int = 0, rate: int = 9550, terms: MachineTerms = TERMS) -> CallOffLine:
+    amount = line_amount_cents(minutes, rate, set_up_min, terms.set_up_rate_cents_per_hour)
+    return CallOffLine("5-Achs-Zentrum F5-650", "0192f0c1-0001", week, minutes, rate, set_up_min, amount, terms)
 
 
 LINES = (line("2026-W49", 2400, 120), line("2026-W50", 2400), line("2026-W53", 1215), line("2027-W01", 1200))
@@ -126,6 +131,34 @@ def test_each_german_piece_has_an_english_one_beneath(key: str) -> None:
     assert "%(" not in english_reading_aid(facts(template_key=key))
 
 
+@pytest.mark.parametrize("key", ["lohnfertigung", "maschinennutzung"])
+def test_clause_5_names_every_rate_and_clause_3_the_machine_class(key: str) -> None:
+    machines = (line("2026-W49", 600), line("2026-W50", 600), line("2026-W51", 600, terms=BARE_TERMS))
+    clauses = {piece.heading: piece.text for piece in call_off_sections(facts(template_key=key, lines=machines), "de")}
+    subject = next(text for heading, text in clauses.items() if heading.startswith("Ziffer 3 "))
+    price = next(text for heading, text in clauses.items() if heading.startswith("Ziffer 5 "))
+
+    assert "Maschinenklasse: 5-Achs-Bearbeitungszentrum\n" in subject
+    assert [text.split(": ")[1] for text in price.split("\n") if text.startswith("– 5-Achs")] == [
+        "Maschine 95,50 EUR, Rüsten 70,50 EUR, Programmieren 80,00 EUR, Zuschlag nachts (22 bis 6 Uhr) 25 %, "
+        "Zuschlag an Sonn- und Feiertagen 50 %",
+        "Maschine 95,50 EUR, Rüsten 95,50 EUR, Programmieren ohne Berechnung, keine Zuschläge",
+    ]
+    assert "auch sie fallen unter den Höchstpreis" in price
+
+
+def test_a_machine_of_an_unknown_class_is_said_to_be_one() -> None:
+    assert "Maschinenklasse: nicht angegeben\n" in render_call_off(
+        facts(lines=(line("2026-W49", 600, terms=BARE_TERMS),))
+    )
+
+
+@pytest.mark.parametrize("name", [field for field in asdict(TERMS) if field != "machine_class"])
+def test_a_price_below_nothing_is_refused(name: str) -> None:
+    with pytest.raises(RuleBroken, match="Beträge stimmen nicht"):
+        render_call_off(facts(lines=(line("2026-W49", 600, terms=replace(TERMS, **{name: -1})),)))
+
+
 def test_the_text_of_the_parts_joined_is_the_signed_text() -> None:
     signed = render_call_off(facts())
 
@@ -198,7 +231,7 @@ def test_the_five_facts_say_price_hours_and_partner_of_the_signed_text() -> None
     assert "48 Stück" in said["Was"]
     assert "KW 49/2026" in said["Wann"]
     assert "40 Stunden" in said["Wann"]
-    assert "4.131,00 EUR" in said["Preis"]
+    assert "4.081,00 EUR" in said["Preis"]
     assert "80 %" in said["Wenn etwas schiefgeht"]
 
 

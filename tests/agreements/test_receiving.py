@@ -85,6 +85,9 @@ def test_every_field_altered_one_by_one_is_refused(sqlite_database: Database) ->
 
 FORGERIES: dict[str, Callable[[Body], None]] = {
     "a higher price than we offered": lambda body: scale(body, "rate_cents_per_hour", 1),
+    "another rate of set-up than we offered": lambda body: terms(body, set_up_rate_cents_per_hour=9000),
+    "a surcharge that we left out": lambda body: terms(body, night_surcharge_permille=0),
+    "another machine class": lambda body: terms(body, machine_class="CNC-Drehmaschine"),
     "more minutes than we hold": lambda body: scale(body, "minutes", 15),
     "a longer deadline than three weeks": lambda body: body["facts"].update(expires_at=at_day(22)),
     "a deadline that is over": lambda body: body["facts"].update(expires_at=at_day(-1)),
@@ -330,9 +333,18 @@ def scale(body: Body, name: str, more: int) -> None:
     facts = body["facts"]
     for line in facts["lines"]:
         line[name] += more
-        line["amount_cents"] = line_amount_cents(line["minutes"], line["set_up_min"], line["rate_cents_per_hour"])
+        set_up_rate = line["terms"]["set_up_rate_cents_per_hour"]
+        line["amount_cents"] = line_amount_cents(
+            line["minutes"], line["rate_cents_per_hour"], line["set_up_min"], set_up_rate
+        )
     facts["total_cents"] = sum(line["amount_cents"] for line in facts["lines"]) + facts["transport_cents"]
     facts["cap_cents"] = facts["total_cents"] * 2
+
+
+def terms(body: Body, **changes: object) -> None:
+    for line in body["facts"]["lines"]:
+        line["terms"] |= changes
+    scale(body, "minutes", 0)
 
 
 def at_day(days: int) -> int:

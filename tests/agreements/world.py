@@ -381,6 +381,7 @@ def _offer(session: Session, deal: Deal, key: str, hours: int) -> str:
                     firm_id=owner.id, id=line_id, created_at=clock.now(), offer_id=offer_id, machine_id=firm.machine_id,
                     machine_name="F5-650", machine_type_key="mill_5axis", week=week, offered_min=minutes,
                     rate_cents_per_hour=9500, set_up_min=120, min_block_min=480,
+                    set_up_rate_cents_per_hour=7000, night_surcharge_permille=250,
                 )
             )  # fmt: skip
         session.flush()

@@ -39,7 +39,7 @@ from app.machines.queries import (
     rates_on,
 )
 from app.machines.quick import add_quick_machines, usual_machines
-from app.machines.rules import CapabilityFacts, MachineDraft
+from app.machines.rules import CapabilityFacts, MachineDraft, RateDraft, check_rate
 from tests.world import TestFirm, make_world
 
 JPEG = b"\xff\xd8\xff\xe0" + b"0" * 40
@@ -94,7 +94,7 @@ def test_nobody_reaches_another_firms_machine(database: Database, world: dict[st
     deeds = (
         lambda s: save_machine(s, actor, LATHE, MachineExtras(world["yilmaz"].site_id, {}), other),
         lambda s: set_machine_state(s, actor, other, "down"),
-        lambda s: set_rate(s, actor, other, 9000),
+        lambda s: set_rate(s, actor, other, RateDraft(9000)),
         lambda s: save_ability(s, actor, other, CapabilityFacts("turning")),
         lambda s: remove_ability(s, actor, other, "milling_5x"),
         lambda s: set_photo(s, actor, other, "a.jpg", JPEG),
@@ -126,20 +126,24 @@ def test_retired_machines_leave_the_count_and_stand_last(database: Database, yil
 
 def test_a_foreman_sets_no_rate(database: Database, yilmaz: TestFirm) -> None:
     with pytest.raises(NotAllowed), database.write() as session:
-        set_rate(session, yilmaz.actor(Role.FOREMAN), yilmaz.machine_id, 9000)
+        set_rate(session, yilmaz.actor(Role.FOREMAN), yilmaz.machine_id, RateDraft(9000))
 
 
 def test_a_rate_counts_from_its_day_on_and_is_never_in_the_protokoll(database: Database, yilmaz: TestFirm) -> None:
     today = clock.today()
     with database.write() as session:
-        set_rate(session, yilmaz.actor(), yilmaz.machine_id, 10_100)
-        set_rate(session, yilmaz.actor(), yilmaz.machine_id, 10_200)
-        set_rate(session, yilmaz.actor(), yilmaz.machine_id, 12_345, valid_from=today + dt.timedelta(days=30))
+        set_rate(session, yilmaz.actor(), yilmaz.machine_id, RateDraft(10_100))
+        set_rate(session, yilmaz.actor(), yilmaz.machine_id, RateDraft(10_200))
+        set_rate(
+            session, yilmaz.actor(), yilmaz.machine_id, RateDraft(12_345), valid_from=today + dt.timedelta(days=30)
+        )
     with database.read() as session:
         card = rate_on(session, yilmaz.id, yilmaz.machine_id, today)
         assert card is not None
         assert card.rate_cents_per_hour == 10_200
-        assert rates_on(session, yilmaz.id, [yilmaz.machine_id], dt.date(2026, 11, 1)) == {yilmaz.machine_id: 9500}
+        assert rates_on(session, yilmaz.id, [yilmaz.machine_id], dt.date(2026, 11, 1)) == {
+            yilmaz.machine_id: RateDraft(9500)
+        }
         assert rates_on(session, yilmaz.id, [yilmaz.machine_id], dt.date(2025, 1, 1)) == {}
         assert session.scalar(sa.select(sa.func.count()).where(RateCard.firm_id == yilmaz.id)) == 3
         details = str(session.scalars(sa.select(AuditEvent.detail).where(AuditEvent.firm_id == yilmaz.id)).all())
@@ -149,7 +153,36 @@ def test_a_rate_counts_from_its_day_on_and_is_never_in_the_protokoll(database: D
 
 def test_an_absurd_rate_is_refused(database: Database, yilmaz: TestFirm) -> None:
     with pytest.raises(RuleBroken, match="zwischen 1 und 2"), database.write() as session:
-        set_rate(session, yilmaz.actor(), yilmaz.machine_id, 99)
+        set_rate(session, yilmaz.actor(), yilmaz.machine_id, RateDraft(99))
+
+
+@pytest.mark.parametrize(
+    ("slip", "field"),
+    [
+        (RateDraft(9500, set_up_rate_cents_per_hour=200_001), "set_up_rate"),
+        (RateDraft(9500, programming_rate_cents_per_hour=-1), "programming_rate"),
+        (RateDraft(9500, night_surcharge_permille=2010), "night_surcharge"),
+        (RateDraft(9500, sunday_surcharge_permille=-10), "sunday_surcharge"),
+        (RateDraft(9500, min_order_min=10_095), "min_order"),
+        (RateDraft(9500, min_order_min=100), "min_order"),
+    ],
+)
+def test_a_slip_on_the_rate_card_names_its_field(slip: RateDraft, field: str) -> None:
+    with pytest.raises(RuleBroken) as refused:
+        check_rate(slip)
+    assert refused.value.field == field
+
+
+def test_a_later_rate_card_says_everything_anew(database: Database, yilmaz: TestFirm) -> None:
+    whole = RateDraft(9800, 0, 8000, 250, 500, 480)
+    with database.write() as session:
+        set_rate(session, yilmaz.actor(), yilmaz.machine_id, whole)
+    with database.read() as session:
+        assert rates_on(session, yilmaz.id, [yilmaz.machine_id], clock.today()) == {yilmaz.machine_id: whole}
+    with database.write() as session:
+        set_rate(session, yilmaz.actor(), yilmaz.machine_id, RateDraft(9800))
+    with database.read() as session:
+        assert rates_on(session, yilmaz.id, [yilmaz.machine_id], clock.today()) == {yilmaz.machine_id: RateDraft(9800)}
 
 
 def test_a_photo_waits_until_it_is_cleaned(database: Database, yilmaz: TestFirm) -> None:

@@ -1,13 +1,18 @@
 """Machines from tables: every wrong cell is shown, nothing is half stored, nothing doubles."""
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
+from app.core import clock
 from app.core.db import Database
 from app.core.errors import RuleBroken
 from app.machines.exports import machines_table
 from app.machines.imports import Preview, apply_machines, check_machines
 from app.machines.models import Capability, Machine, RateCard
+from app.machines.queries import rates_on
+from app.machines.rules import RateDraft
 from app.machines.tables import read_table
 from tests.world import TestFirm, make_world
 
@@ -102,6 +107,45 @@ def test_the_same_table_twice_changes_nothing(database: Database, yilmaz: TestFi
     )
 
 
+PRICES = "rüstsatz;programmiersatz;nachtzuschlag (%);sonntagszuschlag;mindestauftrag (h)"
+
+
+def test_a_table_may_tell_the_whole_rate_card(database: Database, yilmaz: TestFirm) -> None:
+    told = f"nummer;typ;stundensatz;{PRICES}\nF1;mill_5axis;95;70,5;80;25;50 %;6,5\n"
+    whole = RateDraft(9500, 7050, 8000, 250, 500, 390)
+    take_over(database, yilmaz, told)
+    assert rate_of_f1(database, yilmaz) == whole
+    assert check(database, yilmaz, told).same_count == 1
+    take_over(database, yilmaz, "nummer;typ;nachtzuschlag\nF1;mill_5axis;30\n")
+    assert rate_of_f1(database, yilmaz) == replace(whole, night_surcharge_permille=300)
+    with database.read() as session:
+        body = machines_table(session, yilmaz.id, with_rates=True)
+    assert "F1" in {row.draft.number for row in check(database, yilmaz, body).rows if row.is_same}
+
+
+def test_a_table_with_wrong_prices_says_which_cell(database: Database, yilmaz: TestFirm) -> None:
+    for cells, column in (
+        (";70;;;;", "stundensatz"), ("95;viel;;;;", "rüstsatz"), ("95;;;250;;", "nachtzuschlag (%)"),
+        ("95;;;;12,5;", "sonntagszuschlag"), ("95;;;;;200", "mindestauftrag (h)"),
+    ):  # fmt: skip
+        preview = check(database, yilmaz, f"nummer;typ;stundensatz;{PRICES}\nF9;mill_5axis;{cells}\n")
+        assert [fault.column for fault in preview.faults] == [column]
+
+
+def test_a_foremans_table_tells_no_price_of_any_kind(database: Database, yilmaz: TestFirm) -> None:
+    for heading in PRICES.split(";"):
+        preview = check(database, yilmaz, f"nummer;typ;{heading}\nM1;mill_5axis;5\n", may_rate=False)
+        assert "trägt nur die Leitung ein" in preview.faults[0].error.text
+
+
+def rate_of_f1(database: Database, firm: TestFirm) -> RateDraft:
+    with database.read() as session:
+        machine_id = session.scalars(
+            sa.select(Machine.id).where(Machine.firm_id == firm.id, Machine.number == "F1")
+        ).one()
+        return rates_on(session, firm.id, [machine_id], clock.today())[machine_id]
+
+
 def test_a_changed_row_changes_only_its_machine(database: Database, yilmaz: TestFirm) -> None:
     take_over(database, yilmaz, GOOD)
     preview = take_over(database, yilmaz, GOOD.replace("95,00", "98,50").replace("F5-650", "F5-650 neu"))
@@ -149,7 +193,7 @@ def test_english_headings_and_words_are_understood(database: Database, yilmaz: T
     preview = take_over(database, yilmaz, text)
     assert preview.faults == ()
     assert preview.rows[0].draft.type_key == "laser_cutter"
-    assert preview.rows[0].rate_cents == 12000
+    assert preview.rows[0].rate == RateDraft(12000)
 
 
 def test_every_wrong_cell_is_named_with_row_column_and_sentence(database: Database, yilmaz: TestFirm) -> None:

@@ -132,6 +132,23 @@ def test_a_rate_is_set_and_a_slip_is_told(house: House, yilmaz: TestFirm) -> Non
     assert "Frühere Sätze" in page
 
 
+def test_what_a_machine_costs_beside_the_hour_is_folded_away_and_kept(house: House, yilmaz: TestFirm) -> None:
+    url = f"/maschinen/{yilmaz.machine_id}/satz"
+    told = {
+        "rate": "95", "set_up_rate": "70,50", "programming_rate": "80", "night_surcharge": "25",
+        "sunday_surcharge": "50", "min_order": "6,5",
+    }  # fmt: skip
+    assert '<details class="karte"><summary' in house.get(url).text
+    assert house.post(url, **told).status_code == 303
+    page = house.get(url).text
+    for name, value in (told | {"rate": "95,00", "programming_rate": "80,00"}).items():
+        assert re.search(f'name="{name}"[^>]* value="{value}"', page), name
+    wrong = house.post(url, **told | {"night_surcharge": "250"})
+    assert wrong.status_code == 422
+    assert "Gib eine ganze Zahl von 0 bis 200 ein." in wrong.text
+    assert '<details class="karte" open>' in wrong.text
+
+
 def test_a_machine_stands_and_one_tap_takes_it_back(house: House, yilmaz: TestFirm) -> None:
     url = f"/maschinen/{yilmaz.machine_id}"
     answer = house.post(f"{url}/zustand/down")

@@ -22,7 +22,7 @@ from app.machines.actions import (
 )
 from app.machines.imports import apply_machines, check_machines
 from app.machines.quick import add_quick_machines
-from app.machines.rules import CapabilityFacts
+from app.machines.rules import CapabilityFacts, RateDraft
 from app.machines.tables import read_table
 from app.partners.models import Partnership
 from app.worker import run_until_quiet
@@ -56,7 +56,7 @@ NEWS: dict[str, Deed] = {
 }
 NO_NEWS: dict[str, Deed] = {
     "better values": lambda s, f: save_ability(s, f.actor(), f.machine_id, CapabilityFacts("milling_5x", ("P",), 5)),
-    "a rate": lambda s, f: set_rate(s, f.actor(), f.machine_id, 9900),
+    "a rate": lambda s, f: set_rate(s, f.actor(), f.machine_id, RateDraft(9900)),
     "a machine that stands": lambda s, f: set_machine_state(s, f.actor(), f.machine_id, "down"),
     "a certificate nobody has looked at": lambda s, f: save_certificate(s, f.actor(), certificate()),
 }

@@ -176,7 +176,7 @@ def test_a_machine_goes_down_comes_back_and_retires() -> None:
 
 
 def test_a_rate_that_is_a_slip_of_the_hand_is_refused() -> None:
-    rules.check_rate(8500)
+    rules.check_rate(rules.RateDraft(8500))
     for cents in (0, 99, 200_001, -8500):
         with pytest.raises(RuleBroken, match="Stundensatz"):
-            rules.check_rate(cents)
+            rules.check_rate(rules.RateDraft(cents))

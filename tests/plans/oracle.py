@@ -9,6 +9,7 @@ import numpy.typing as npt
 from app.plans.rules import Goal, OfferedLine, PlanDraft, PlanInput
 
 Costs = npt.NDArray[np.float64]
+Machine = tuple[str, str, int, int, int, int]
 INF = float("inf")
 
 
@@ -53,9 +54,9 @@ def value_of(plan_input: PlanInput, plan: PlanDraft) -> Optimum:
     set_ups = set()
     for line, steps in taken:
         shares[line.partner_id] += steps
-        set_ups.add((line.partner_id, line.machine_id, line.rate_cents_per_hour, line.set_up_min, line.min_block_min))
+        set_ups.add(_machine(line))
     quarters = sum(line.rate_cents_per_hour * steps for line, steps in taken)
-    quarters += 4 * sum((set_up * rate + 30) // 60 for _, _, rate, set_up, _ in set_ups)
+    quarters += 4 * sum((set_up * rate + 30) // 60 for _, _, _, set_up, rate, _ in set_ups)
     quarters += 4 * sum(each.transport_cents for each in plan_input.terms if each.partner_id in shares)
     largest = max(shares.values(), default=0)
     is_over = largest > _wanted_cap(plan_input)
@@ -140,16 +141,20 @@ def _with_curve(best: Costs, machines: list[MachineOffer], cap: int, fee: int) -
 
 
 def _firms(lines: tuple[OfferedLine, ...]) -> dict[str, list[MachineOffer]]:
-    totals: dict[tuple[str, str, int, int, int], int] = defaultdict(int)
+    totals: dict[Machine, int] = defaultdict(int)
     for line in lines:
-        key = (line.partner_id, line.machine_id, line.rate_cents_per_hour, line.set_up_min, line.min_block_min)
-        totals[key] += line.offered_min // 15
+        totals[_machine(line)] += line.offered_min // 15
     firms: dict[str, list[MachineOffer]] = defaultdict(list)
-    for (partner_id, _, rate, set_up, block_min), total in totals.items():
+    for (partner_id, _, rate, set_up, set_up_rate, block_min), total in totals.items():
         block = max(1, -(-block_min // 15))
         if total >= block:
-            firms[partner_id].append(MachineOffer(rate, 4 * ((set_up * rate + 30) // 60), block, total))
+            firms[partner_id].append(MachineOffer(rate, 4 * ((set_up * set_up_rate + 30) // 60), block, total))
     return firms
+
+
+def _machine(line: OfferedLine) -> Machine:
+    set_up = (line.set_up_min, line.set_up_rate_cents_per_hour)
+    return (line.partner_id, line.machine_id, line.rate_cents_per_hour, *set_up, line.min_block_min)
 
 
 def _cost_of_all(plan_input: PlanInput, firms: dict[str, list[MachineOffer]]) -> int:

@@ -27,16 +27,22 @@ def house(case: Case, tmp_path: Path) -> House:
 def test_what_the_partners_cost_adds_up_to_what_the_plan_costs(case: Case, house: House) -> None:
     with case.database.write() as session:
         session.execute(sa.update(Offer).where(Offer.id == case.offers[0]).values(transport_cents=12_345))
-        session.execute(sa.update(OfferLine).where(OfferLine.offer_id == case.offers[0]).values(set_up_min=90))
+        prices = {"set_up_min": 90, "set_up_rate_cents_per_hour": 7000, "night_surcharge_permille": 250}
+        session.execute(sa.update(OfferLine).where(OfferLine.offer_id == case.offers[0]).values(prices))
     case.tell(case.offers[0])
     solve_due_plans(case.database, NO_CONFIG)
     (plan,) = case.plans()
     page = house.get(f"/plaene/{plan.id}").text
-    shares = [cents(text) for text in re.findall(r"<dd[^>]*>([\d.,]+) €</dd>", page)]
+    shares = [cents(text) for text in re.findall(r"<dt>Kosten</dt><dd[^>]*>([\d.,]+) €</dd>", page)]
     assert "Davon Transport: 123,45 €" in page
-    assert "Davon Rüsten: 138,00 €" in page
+    assert "Davon Rüsten: 105,00 €" in page
     assert len(shares) == 2
-    assert sum(shares) == plan.cost_cents == 150 * 9200 + 150 * 9800 + 13_800 + 12_345
+    assert sum(shares) == plan.cost_cents == 150 * 9200 + 150 * 9800 + 10_500 + 12_345
+    said = re.findall(r"<dt>(Eine Stunde Rüsten|Zuschlag in der Nacht)</dt><dd>([^<]*)</dd>", page)
+    assert sorted(said) == [
+        ("Eine Stunde Rüsten", "70,00 €"), ("Eine Stunde Rüsten", "98,00 €"),
+        ("Zuschlag in der Nacht", "0 %"), ("Zuschlag in der Nacht", "25 %"),
+    ]  # fmt: skip
 
 
 def test_a_plan_that_depends_on_nobody_says_so(case: Case, house: House) -> None:

@@ -51,6 +51,18 @@ def test_a_line_is_rounded_half_up_once_and_set_up_and_transport_are_paid_once()
     check_plan(plan_input, plan)
 
 
+def test_set_up_is_paid_at_its_own_rate_once_for_each_rate() -> None:
+    dear, cheap, other = (offer("alder", 8, 8000, week=f"2026-W{week}") for week in (49, 50, 51))
+    lines = tuple(replace(line, set_up_min=90, set_up_rate_cents_per_hour=6000) for line in (dear, cheap))
+    lines += (replace(other, set_up_min=90, set_up_rate_cents_per_hour=0),)
+    plan_input = replace(needs(24), lines=lines)
+    for plan in (build_greedy(plan_input, "cheapest"), solve_exact(plan_input, "cheapest")):
+        assert plan.cost_cents == 24 * 8000 + 9000 + 0
+        check_plan(plan_input, plan)
+        with pytest.raises(PlanBroken, match=r"^5"):
+            check_plan(plan_input, replace(plan, cost_cents=24 * 8000 + 12_000))
+
+
 def test_a_plan_with_too_few_hours_takes_all_of_them_and_says_what_is_missing() -> None:
     plan_input = needs(100, offer("alder", 30), offer("birch", 20), offer("cedar", 4, block_h=8))
     for goal in GOALS:

@@ -50,6 +50,8 @@ OFFER: dict[str, Any] = {
         {
             "line_id": ID, "machine_id": ID, "machine_name": "F5-650", "machine_type_key": "mill_5axis", "week": "2026-W49",
             "offered_min": 600, "rate_cents_per_hour": 9500, "set_up_min": 0, "min_block_min": 480,
+            "set_up_rate_cents_per_hour": None, "programming_rate_cents_per_hour": 0, "night_surcharge_permille": 0,
+            "sunday_surcharge_permille": 0,
         }
     ],
 }  # fmt: skip

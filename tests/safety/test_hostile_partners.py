@@ -292,6 +292,9 @@ def test_a_requester_cannot_keep_hours_for_ever_by_choosing_again_and_again(
 ODD_OFFERS: dict[str, dict[str, Any]] = {
     "the same week in other digits": {"week": "2026-W4９"},
     "an hour for nothing": {"rate_cents_per_hour": 0},
+    "set-up that pays back": {"set_up_rate_cents_per_hour": -1},
+    "a night at three times the price": {"night_surcharge_permille": 2001},
+    "half a cent for programming": {"programming_rate_cents_per_hour": 0.5},
     "more than a week has": {"offered_min": 7 * 24 * 60 + 15},
     "minus": {"offered_min": -15},
     "turned name": {"machine_name": "F5\u202e056"},
