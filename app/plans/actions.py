@@ -72,7 +72,7 @@ def solve_plans(database: Database, firm_id: str, request_id: str) -> None:
 
 def build_plans(plan_input: PlanInput) -> tuple[PlanChoice, ...]:
     """The best plan for every goal, equal ones once; empty without offers."""
-    if not plan_input.lines:
+    if not plan_input.has_choice:
         return ()
     best = [better_of(build_greedy(plan_input, goal), solve_exact(plan_input, goal)) for goal in goals_of(plan_input)]
     for plan in best:
@@ -117,6 +117,16 @@ def choose_plan(session: Session, actor: Actor, plan_id: str, accepts_part: bool
     note_event(session, actor.firm_id, actor.person_id, "plan_chosen", "request", request.id)
     emit(session, PlanChosen(actor.firm_id, plan.id))
     return plan
+
+
+def lift_limit(session: Session, actor: Actor, request_id: str) -> None:
+    """Let plans take any number of partners again; raises Conflict once a plan is chosen."""
+    request = own_request(session, actor.firm_id, request_id)
+    if request.state not in PLANNABLE:
+        raise Conflict("Das geht gerade nicht mehr. Lade die Seite neu.")
+    request.max_partners = None
+    _note_task(session, actor.firm_id, request_id)
+    bump_version(session, actor.firm_id)
 
 
 def erase_plans(session: Session, firm_id: str, request_id: str, kept_offers: Collection[str]) -> None:

@@ -16,7 +16,8 @@ def check_plan(plan_input: PlanInput, plan: PlanDraft) -> None:
     """Raise PlanBroken unless every minute, cent and share of the plan follows from the offers.
 
     1 lines exist once · 2 steps, never above the offer · 3 smallest block (invariant 12) · 4 sums · 5 cents ·
-    6 partners, weeks, shares · 7 a partial plan leaves nothing usable · 8 where offers are whole, a plan is one of them.
+    6 partners, weeks, shares · 7 a partial plan leaves nothing usable · 8 where offers are whole, a plan is one of them ·
+    9 no more partners than allowed; a partial plan takes those with most hours.
     """
     offered = {line.line_id: line for line in plan_input.lines}
     _demand(len({line_id for line_id, _ in plan.lines}) == len(plan.lines), "1: a line stands twice")
@@ -48,6 +49,8 @@ def _check_sums(plan_input: PlanInput, plan: PlanDraft, taken: list[tuple[Offere
     _demand(plan.missing_min == max(0, plan.need_min - covered), "4: missing minutes are wrong")
     _demand(plan.cost_cents == cents, f"5: {plan.cost_cents} cents should be {cents}")
     _demand(plan.partner_count == len(shares), "6: partners miscounted")
+    most = plan_input.max_partners
+    _demand(most is None or len(shares) <= most, f"9: {len(shares)} partners where {most} are allowed")
     _demand(plan.last_week == max([*(line.week for line, _ in taken), ""]), "6: not the last week")
     _demand(plan.largest_min == largest, "6: not the largest share")
     above, below = plan.largest_share_permille * plan.need_min, (plan.largest_share_permille - 1) * plan.need_min
@@ -70,7 +73,10 @@ def _check_nothing_left(plan_input: PlanInput, plan: PlanDraft) -> None:
     per_machine: dict[Machine, int] = defaultdict(int)
     for line in plan_input.lines:
         per_machine[_machine_of(line)] += line.offered_min // 15 * 15
-    usable = sum(minutes for key, minutes in per_machine.items() if minutes >= key[-1])
+    per_partner: dict[str, int] = defaultdict(int)
+    for key, minutes in per_machine.items():
+        per_partner[key[0]] += minutes if minutes >= key[-1] else 0
+    usable = sum(sorted(per_partner.values())[::-1][: plan_input.max_partners])
     _demand(plan.covered_min == usable, f"7: {usable - plan.covered_min} usable minutes were left out")
 
 

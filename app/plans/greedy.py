@@ -86,6 +86,8 @@ def _of_few_partners(scope: Scope, count: int) -> tuple[Pool, ...]:
     kept: list[Pool] = []
     rest = scope.need_steps
     for left in range(count - 1, -1, -1):
+        if rest <= 0:
+            break
         others = sorted(totals.values(), reverse=True)
         fitting = [each for each in totals if totals[each] + _top(others, totals[each], left) >= rest]
         best = min(fitting, key=lambda each: (_partner_price(scope, groups[each], each, rest), each))

@@ -116,17 +116,28 @@ def partner_names(session: Session, firm_id: str) -> dict[str, str]:
 
 def plan_input_of(session: Session, firm_id: str, request: WorkRequest) -> PlanInput:
     """The sealed offers that a plan may be built from, submitted ones only, for the hours that are not agreed yet."""
-    views = [view for view in received_offers(session, firm_id, request.id) if view.offer.state == "submitted"]
+    all_views = received_offers(session, firm_id, request.id)
+    views = [view for view in all_views if view.offer.state == "submitted"]
     lines = tuple(_offered_line(view.offer, line) for view in views for line in view.lines)
     terms = tuple(PartnerTerms(view.offer.partner_id, view.offer.transport_cents) for view in views)
     is_whole = request.kind == "know_how" or not request.allow_part
-    return PlanInput(0 if is_whole else missing_of(request.need_min, request.agreed_min), lines, terms, is_whole)
+    if is_whole:
+        return PlanInput(0, lines, terms, is_whole)
+    most = _partners_left(request, len({view.offer.partner_id for view in all_views if view not in views}))
+    return PlanInput(missing_of(request.need_min, request.agreed_min), lines, terms, max_partners=most)
+
+
+def _partners_left(request: WorkRequest, taken: int) -> int | None:
+    """Of the partners that a plan may take, those that already have an agreement count."""
+    return None if request.max_partners is None else max(0, request.max_partners - taken)
 
 
 def offers_key(plan_input: PlanInput) -> str:
     """SHA-256 over everything a plan depends on: same offers, same plan."""
     return hashlib.sha256(
-        repr((plan_input.need_min, sorted(map(repr, plan_input.lines)), plan_input.terms)).encode()
+        repr(
+            (plan_input.need_min, sorted(map(repr, plan_input.lines)), plan_input.terms, plan_input.max_partners)
+        ).encode()
     ).hexdigest()
 
 

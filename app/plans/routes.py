@@ -13,6 +13,7 @@ from app.firms.access import Actor, may
 from app.firms.actions import note_views
 from app.firms.queries import firm_version
 from app.offers.queries import live_offers
+from app.plans.actions import lift_limit
 from app.plans.greedy import build_greedy
 from app.plans.models import Plan
 from app.plans.queries import (
@@ -28,12 +29,12 @@ from app.plans.queries import (
     plans_of,
     silent_partners,
 )  # fmt: skip
-from app.plans.rules import CAP_PERMILLE, Terms, goals_of, terms_of
+from app.plans.rules import CAP_PERMILLE, PlanInput, Terms, goals_of, terms_of
 from app.requests.models import WorkRequest
 from app.requests.queries import arrivals_of, own_request, process_label, threads_of
 from app.requests.rules import may_ask_again
 from app.web.render import go_to, render
-from app.web.transaction import page
+from app.web.transaction import deed, page
 from app.web.world import world
 
 room = Blueprint("plans", __name__)
@@ -112,12 +113,24 @@ def compare(session: Session, actor: Actor, request_id: str) -> Response:
     plans = plans_of(session, actor.firm_id, request_id, offers_key(plan_input))
     _note_offers_seen(session, actor, request_id)
     first = (
-        [] if plans or not plan_input.lines else [build_greedy(plan_input, goal) for goal in goals_of(plan_input)[:1]]
+        []
+        if plans or not plan_input.has_choice
+        else [build_greedy(plan_input, goal) for goal in goals_of(plan_input)[:1]]
     )
     return render(
         "plans/compare.html", work=work, plans=_named(plans), first=first, goal_names=GOAL_NAMES,
         balanced=_balanced(plans), version=firm_version(session, actor.firm_id),
+        is_held_back=_is_held_back(plan_input, [plan.covered_min for plan in plans]),
+        may_lift=may(actor, "requests.publish"),
     )  # fmt: skip
+
+
+@room.post("/suchen/<request_id>/plaene/ohne-grenze")
+@deed("requests.publish")
+def lift(session: Session, actor: Actor, request_id: str) -> Response:
+    """S22: plan with any number of partners."""
+    lift_limit(session, actor, request_id)
+    return go_to(url_for("plans.compare", request_id=request_id))
 
 
 @room.get("/suchen/<request_id>/plaene/fertig")
@@ -137,14 +150,21 @@ def detail(session: Session, actor: Actor, plan_id: str) -> Response:
     """S23: who does what in which week, what it costs, what could go wrong."""
     plan = plan_for(session, actor.firm_id, plan_id)
     work = own_request(session, actor.firm_id, plan.request_id)
-    is_current = plan.offers_key == offers_key(plan_input_of(session, actor.firm_id, work))
+    plan_input = plan_input_of(session, actor.firm_id, work)
+    is_current = plan.offers_key == offers_key(plan_input)
     _note_offers_seen(session, actor, work.id)
     shares = _shares(plan, lines_of_plan(session, actor.firm_id, plan_id))
     return render(
         "plans/detail.html", plan=plan, work=work, goal_names=GOAL_NAMES, shares=shares, is_current=is_current,
         missing_min=max(0, plan.need_min - plan.covered_min), holds=_delivery_holds(plan, work),
         is_over_cap=plan.largest_share_permille > CAP_PERMILLE,
+        is_held_back=is_current and _is_held_back(plan_input, [plan.covered_min]),
     )  # fmt: skip
+
+
+def _is_held_back(plan_input: PlanInput, covered_min: Sequence[int]) -> bool:
+    """Say whether hours are missing because only so many partners may share them."""
+    return plan_input.leaves_partners_out and max(covered_min, default=0) < plan_input.need_min
 
 
 def _named(plans: Sequence[Plan]) -> list[tuple[str, Plan]]:

@@ -43,12 +43,27 @@ class PartnerTerms:
 
 @dataclass(frozen=True, slots=True)
 class PlanInput:
-    """The need and the sealed offers. Where each offer covers the whole need, a plan is one of them and `need_min` is 0."""
+    """The need and the sealed offers. Where each offer covers the whole need, a plan is one of them and `need_min` is 0.
+
+    `max_partners`: no plan takes more, even if hours are missing then; None: any number.
+    """
 
     need_min: int
     lines: tuple[OfferedLine, ...]
     terms: tuple[PartnerTerms, ...] = ()
     takes_whole_offer: bool = False
+    max_partners: int | None = None
+
+    @property
+    def has_choice(self) -> bool:
+        """Say whether there is anything to plan from."""
+        return bool(self.lines) and self.max_partners != 0
+
+    @property
+    def leaves_partners_out(self) -> bool:
+        """Say whether more partners offered than a plan may take."""
+        most = self.max_partners
+        return most is not None and len({line.partner_id for line in self.lines}) > most
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from app.plans.pools import QUARTERS_PER_CENT, Pool, fill_weeks, gather_pools, steps_of, steps_up
+from app.plans.pools import QUARTERS_PER_CENT, Pool, fill_weeks, gather_pools, quarters_of, steps_of, steps_up
 from app.plans.rules import (
     CAP_PERMILLE,
     Goal,
@@ -32,19 +32,23 @@ class Scope:
 
 def open_scope(plan_input: PlanInput, goal: Goal) -> Scope:
     """Return what is left to decide by cost once the goal's own number is fixed at its best value."""
-    need_steps = steps_up(max(0, plan_input.need_min))
+    need_steps, most = steps_up(max(0, plan_input.need_min)), plan_input.max_partners
     transport = {each.partner_id: each.transport_cents * QUARTERS_PER_CENT for each in plan_input.terms}
     pools = gather_pools(plan_input.lines)
-    if sum(pool.total_steps for pool in pools) < need_steps:
-        return Scope(tuple(pools), need_steps, transport, is_short=True)
+    if largest_sum(total_by_partner(pools).values(), most) < need_steps:
+        return Scope(_of_largest_partners(pools, most, transport), need_steps, transport, is_short=True)
     if goal == "fastest":
-        pools = pools_until(plan_input.lines, earliest_week(plan_input.lines, need_steps))
-    most_partners = fewest_partners(pools, need_steps) if goal == "fewest" else None
+        pools = pools_until(plan_input.lines, earliest_week(plan_input.lines, need_steps, most))
+    if goal == "fewest":
+        most = fewest_partners(pools, need_steps)
     cap_steps = None
     if goal == "spread":
-        cap_steps = lowest_cap(pools, need_steps, steps_of(plan_input.need_min * CAP_PERMILLE // 1000))
+        wanted_steps = steps_of(plan_input.need_min * CAP_PERMILLE // 1000)
+        cap_steps = lowest_cap(pools, need_steps, wanted_steps, most)
         pools = [pool for pool in pools if pool.block_steps <= cap_steps]
-    return Scope(tuple(pools), need_steps, transport, most_partners=most_partners, cap_steps=cap_steps)
+    if most is not None and len(total_by_partner(pools)) <= most:
+        most = None  # no limit at all, and the search without one is faster
+    return Scope(tuple(pools), need_steps, transport, most_partners=most, cap_steps=cap_steps)
 
 
 def draft_plan(
@@ -55,14 +59,18 @@ def draft_plan(
     return describe_plan(goal, plan_input, chosen, status, gap)
 
 
-def earliest_week(lines: Iterable[OfferedLine], need_steps: int) -> str:
-    """Return the first week by whose end the usable minutes reach the need; a machine counts from its block on."""
+def earliest_week(lines: Iterable[OfferedLine], need_steps: int, most: int | None = None) -> str:
+    """Return the first week by whose end the usable minutes reach the need; a machine counts from its block on.
+
+    With `most` only those of so many partners count, the largest ones.
+    """
     ordered = sorted(lines, key=lambda line: line.week)
     sums: dict[Terms, int] = {}
-    usable = 0
+    usable: dict[str, int] = {}
     for week, group in groupby(ordered, key=lambda line: line.week):
-        usable += sum(_gain(sums, line) for line in group)
-        if usable >= need_steps:
+        for line in group:
+            usable[line.partner_id] = usable.get(line.partner_id, 0) + _gain(sums, line)
+        if largest_sum(usable.values(), most) >= need_steps:
             return str(week)
     return ordered[-1].week if ordered else ""
 
@@ -91,8 +99,13 @@ def total_by_partner(pools: Iterable[Pool]) -> dict[str, int]:
     return totals
 
 
-def lowest_cap(pools: Sequence[Pool], need_steps: int, wanted_steps: int) -> int:
-    """Return the wanted cap if the need can be covered under it, else the lowest cap that covers it.
+def largest_sum(steps: Iterable[int], most: int | None) -> int:
+    """Return the sum of the largest ones, as many as `most` says; of all where it is None."""
+    return sum(sorted(steps, reverse=True)[:most])
+
+
+def lowest_cap(pools: Sequence[Pool], need_steps: int, wanted_steps: int, most: int | None = None) -> int:
+    """Return the wanted cap if so many partners can cover the need under it, else the lowest cap that covers it.
 
     Exact with blocks: a partner's reachable totals are kept as the bits of one number.
     """
@@ -101,11 +114,24 @@ def lowest_cap(pools: Sequence[Pool], need_steps: int, wanted_steps: int) -> int
     low, high = max(0, wanted_steps), max(top, wanted_steps)
     while low < high:
         middle = (low + high) // 2
-        if sum(_most_within(bits, middle) for bits in reach) >= need_steps:
+        if largest_sum((_most_within(bits, middle) for bits in reach), most) >= need_steps:
             high = middle
         else:
             low = middle + 1
     return low
+
+
+def _of_largest_partners(pools: Sequence[Pool], most: int | None, transport: Mapping[str, int]) -> tuple[Pool, ...]:
+    """The pools of the partners with most steps; of equal ones the cheapest, then the first by id."""
+    totals = total_by_partner(pools)
+    cents = {each: _quarters_of_all(pools, each, transport) for each in totals}
+    kept = set(sorted(totals, key=lambda each: (-totals[each], cents[each], each))[:most])
+    return tuple(pool for pool in pools if pool.partner_id in kept)
+
+
+def _quarters_of_all(pools: Sequence[Pool], partner_id: str, transport: Mapping[str, int]) -> int:
+    own = [pool for pool in pools if pool.partner_id == partner_id]
+    return quarters_of(own, [pool.total_steps for pool in own], transport)
 
 
 def _gain(sums: dict[Terms, int], line: OfferedLine) -> int:

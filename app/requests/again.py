@@ -15,7 +15,8 @@ from app.requests.queries import askable_partners, chosen_ids, draft_for, files_
 from app.requests.rules import RequestKind, first_week_choices, may_ask_again, missing_of
 
 KEPT = (
-    "title", "note", "shortage_reason", "radius_km", "contact_name", "contact_phone", "customer", "allow_part"
+    "title", "note", "shortage_reason", "radius_km", "contact_name", "contact_phone", "customer", "allow_part",
+    "max_partners",
 )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ class Details:
     contact_name: str = ""
     contact_phone: str = ""
     allow_part: bool = True
+    max_partners: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ def save_details(session: Session, actor: Actor, request_id: str, need: Requirem
     request.reply_by, request.delivery_week, request.radius_km = told.reply_by, told.delivery_week, told.radius_km
     request.customer, request.contact_name = told.customer, told.contact_name
     request.contact_phone, request.allow_part = told.contact_phone, told.allow_part
+    request.max_partners = told.max_partners if told.allow_part else None
     request.draft_step = 3
     choose_partners(session, request, told.partner_ids)
 

@@ -59,6 +59,8 @@ class WorkRequest(FirmOwned, Base):
     customer: Mapped[str] = mapped_column(sa.String(80), default="")
     """own firm only, never sent"""
     allow_part: Mapped[bool] = mapped_column(default=True)
+    max_partners: Mapped[int | None]
+    """side ours: a plan takes no more partners than these; never sent"""
     all_or_none: Mapped[bool] = mapped_column(default=True)
     lat: Mapped[float | None]
     lon: Mapped[float | None]

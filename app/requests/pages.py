@@ -125,6 +125,10 @@ def know_how_page(session: Session, actor: Actor, draft: WorkRequest | None, for
     )
 
 
+def _limit_text(most: int | None) -> str:
+    return gettext("höchstens %(most)s Partner", most=most) if most else ""
+
+
 def check_page(session: Session, actor: Actor, draft: WorkRequest, form: Form, status: int = 200) -> Response:
     asked = set(chosen_ids(session, actor.firm_id, draft.id))
     partners = [p for p in askable_partners(session, actor.firm_id, draft.kind) if p.partner_id in asked]
@@ -142,6 +146,7 @@ def check_page(session: Session, actor: Actor, draft: WorkRequest, form: Form, s
         ),
         (gettext("Grund"), reason_text(draft.shortage_reason), second),
         (gettext("Partner"), ", ".join(partner.short_name for partner in partners), second),
+        (gettext("Aufteilen"), _limit_text(draft.max_partners), second),
         (gettext("Antwort bis"), when_text(draft.reply_by) if draft.reply_by else "", second),
         *((name, value, second) for name, value in job_facts(draft)),
         (gettext("Notiz"), draft.note, second),

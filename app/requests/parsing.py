@@ -30,6 +30,8 @@ STAGES = ("partner", "after_agreement")
 
 SHARING = ("part", "whole")
 """Whether a part of the hours helps too, or one partner does them all."""
+MOST_PARTNERS = ("2", "3", "4", "5")
+"""How many partners may share the work at most; nothing chosen: any number."""
 
 
 def read_need(form: Form, pack: Pack, today: dt.date) -> RequirementDraft | None:
@@ -60,6 +62,7 @@ def read_details(
         contact_name=form.text("contact_name", most=80),
         contact_phone=form.text("contact_phone", most=40),
         allow_part=form.choice("sharing", SHARING, missing="") != "whole",
+        max_partners=int(form.choice("max_partners", MOST_PARTNERS, missing="") or 0) or None,
     )
     need = read_part(form, need, pack)
     draft = RequestDraft(

@@ -53,6 +53,7 @@ def details_fields(draft: WorkRequest | None, partner_ids: Sequence[str]) -> Fie
             "part_kg": _kilograms(draft.part_g),
             "may_turn": "on" if draft.may_turn else "",
             "sharing": "part" if draft.allow_part else "whole",
+            "max_partners": _number(draft.max_partners),
             "machine_type_key": draft.machine_type_key or "",
             "needed_it": _number(draft.needed_it),
             "needed_ra_nm": _number(draft.needed_ra_nm),

@@ -589,6 +589,7 @@ def upgrade() -> None:
         sa.Column("contact_phone", sa.String(length=40), nullable=False),
         sa.Column("customer", sa.String(length=80), nullable=False),
         sa.Column("allow_part", sa.Boolean(), nullable=False),
+        sa.Column("max_partners", sa.BigInteger(), nullable=True),
         sa.Column("all_or_none", sa.Boolean(), nullable=False),
         sa.Column("lat", sa.Double(), nullable=True),
         sa.Column("lon", sa.Double(), nullable=True),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,11 @@ def best_plan(plan_input: PlanInput, goal: Goal) -> Optimum:
     """Return the best value that any plan can have for this goal."""
     lines, need = plan_input.lines, -(-plan_input.need_min // 15)
     everything = _firms(lines)
-    if sum(machine.total for machines in everything.values() for machine in machines) < need:
-        return Optimum(True, "", _cost_of_all(plan_input, everything))
+    teams = _teams(everything, plan_input.max_partners)
+    most_steps = max(map(_steps_of_all, teams))
+    if most_steps < need:
+        widest = (team for team in teams if _steps_of_all(team) == most_steps)
+        return Optimum(True, "", min(_cost_of_all(plan_input, team) for team in widest))
     if goal == "fastest":
         return _fastest(plan_input, need)
     if goal == "fewest":
@@ -43,7 +47,7 @@ def best_plan(plan_input: PlanInput, goal: Goal) -> Optimum:
         return next(Optimum(False, count, int(cost)) for count, cost in costs if cost < INF)
     if goal == "spread":
         return _spread(plan_input, need)
-    return Optimum(False, 0, int(cheapest(plan_input, lines, need)))
+    return Optimum(False, 0, int(cheapest(plan_input, lines, need, plan_input.max_partners)))
 
 
 def value_of(plan_input: PlanInput, plan: PlanDraft) -> Optimum:
@@ -78,10 +82,11 @@ def cheapest(
     best[:, 0] = 0.0
     for partner_id, machines in firms.items():
         fee = transport.get(partner_id, 0)
+        others = best if most is None else np.vstack([np.full((1, size), INF), best[:-1]])
         if cap is not None:
-            best = np.minimum(best, _with_curve(best, machines, cap, fee))
+            best = np.minimum(best, _with_curve(others, machines, cap, fee))
             continue
-        used = (best if most is None else np.vstack([np.full((1, size), INF), best[:-1]])) + fee
+        used = others + fee
         for machine in machines:
             used = _with_machine(used, machine)
         best = np.minimum(best, used)
@@ -90,7 +95,8 @@ def cheapest(
 
 def _fastest(plan_input: PlanInput, need: int) -> Optimum:
     for week in sorted({line.week for line in plan_input.lines}):
-        cost = cheapest(plan_input, tuple(line for line in plan_input.lines if line.week <= week), need)
+        lines = tuple(line for line in plan_input.lines if line.week <= week)
+        cost = cheapest(plan_input, lines, need, plan_input.max_partners)
         if cost < INF:
             return Optimum(False, week, int(cost))
     return Optimum(False, "", 0)
@@ -99,7 +105,7 @@ def _fastest(plan_input: PlanInput, need: int) -> Optimum:
 def _spread(plan_input: PlanInput, need: int) -> Optimum:
     wanted = _wanted_cap(plan_input)
     for cap in range(wanted, wanted + 100_000):
-        cost = cheapest(plan_input, plan_input.lines, need, cap=cap)
+        cost = cheapest(plan_input, plan_input.lines, need, plan_input.max_partners, cap)
         if cost < INF:
             return Optimum(False, cap if cap > wanted else 0, int(cost))
     raise AssertionError("no cap covers a need that the supply covers")
@@ -155,6 +161,16 @@ def _firms(lines: tuple[OfferedLine, ...]) -> dict[str, list[MachineOffer]]:
 def _machine(line: OfferedLine) -> Machine:
     set_up = (line.set_up_min, line.set_up_rate_cents_per_hour)
     return (line.partner_id, line.machine_id, line.rate_cents_per_hour, *set_up, line.min_block_min)
+
+
+def _teams(firms: dict[str, list[MachineOffer]], most: int | None) -> list[dict[str, list[MachineOffer]]]:
+    """Every choice of as many firms as may share the work."""
+    size = len(firms) if most is None else min(most, len(firms))
+    return [{key: firms[key] for key in keys} for keys in combinations(firms, size)]
+
+
+def _steps_of_all(firms: dict[str, list[MachineOffer]]) -> int:
+    return sum(machine.total for machines in firms.values() for machine in machines)
 
 
 def _cost_of_all(plan_input: PlanInput, firms: dict[str, list[MachineOffer]]) -> int:

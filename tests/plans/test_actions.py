@@ -15,7 +15,7 @@ from app.core.ids import new_id
 from app.core.outbox import emit
 from app.offers.exchange import expire_offers
 from app.offers.models import Offer, OfferLine
-from app.plans.actions import choose_plan, refresh_plans, solve_due_plans
+from app.plans.actions import choose_plan, lift_limit, refresh_plans, solve_due_plans
 from app.plans.models import Plan, PlanLine, PlanTask
 from app.plans.queries import chosen_plan, coverage_of, lines_of_plan, offers_key, plan_input_of, plans_of
 from app.requests.models import WorkRequest
@@ -72,6 +72,10 @@ class Case:
     def tell(self, offer_id: str) -> None:
         with self.database.write() as session:
             refresh_plans(session, OfferReceived(self.keller.id, offer_id))
+
+    def limit(self, most: int) -> None:
+        with self.database.write() as session:
+            own_request(session, self.keller.id, self.request_id).max_partners = most
 
     def plans(self) -> list[Plan]:
         with self.database.read() as session:
@@ -132,6 +136,36 @@ def test_a_plan_of_old_offers_cannot_be_chosen(case: Case) -> None:
     case.offer("nowak", 10, 8000)
     with pytest.raises(Conflict, match="haben sich geändert"):
         case.choose(plan_id)
+
+
+def test_a_limit_of_partners_is_obeyed_and_may_be_lifted(case: Case) -> None:
+    case.limit(1)
+    solve_due_plans(case.database, NO_CONFIG)
+    assert {(plan.partner_count, plan.covered_min) for plan in case.plans()} == {(1, 9000)}
+    with case.database.write() as session:
+        lift_limit(session, case.keller.actor(), case.request_id)
+    assert case.plans() == []
+    solve_due_plans(case.database, NO_CONFIG)
+    (plan,) = case.plans()
+    assert (plan.partner_count, plan.covered_min) == (2, NEED_MIN)
+    case.choose(plan.id)
+    with pytest.raises(Conflict, match="Lade die Seite neu"), case.database.write() as session:
+        lift_limit(session, case.keller.actor(), case.request_id)
+
+
+def test_partners_with_an_agreement_count_towards_the_limit(case: Case) -> None:
+    case.limit(2)
+    case.offer("nowak", 150, 8000)
+    with case.database.write() as session:
+        session.get_one(Offer, (case.keller.id, case.offers[0])).state = "accepted"
+        own_request(session, case.keller.id, case.request_id).agreed_min = 9000
+    case.tell(case.offers[1])
+    solve_due_plans(case.database, NO_CONFIG)
+    assert {(plan.partner_count, plan.need_min) for plan in case.plans()} == {(1, 9000)}
+    case.limit(1)
+    case.tell(case.offers[1])
+    solve_due_plans(case.database, NO_CONFIG)
+    assert case.plans() == []
 
 
 def test_other_hours_in_the_request_make_new_plans(case: Case) -> None:

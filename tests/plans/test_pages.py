@@ -58,6 +58,19 @@ def test_a_plan_that_depends_on_nobody_says_so(case: Case, house: House) -> None
     assert f"Kein Partner macht in Plan {'ABCD'[spread]} {sentence}" in page
 
 
+def test_a_plan_held_back_by_the_limit_says_so_and_one_tap_lifts_it(case: Case, house: House) -> None:
+    sentence = "Du erlaubst höchstens 1 Partner. Mit mehr gehen mehr Stunden."
+    url = f"/suchen/{case.request_id}/plaene"
+    case.limit(1)
+    solve_due_plans(case.database, NO_CONFIG)
+    assert sentence in house.get(url).text
+    assert sentence in house.get(f"/plaene/{case.plans()[0].id}").text
+    assert house.post(f"{url}/ohne-grenze").status_code == 303
+    solve_due_plans(case.database, NO_CONFIG)
+    assert sentence not in house.get(url).text
+    assert sentence not in house.get(f"/plaene/{case.plans()[0].id}").text
+
+
 @pytest.mark.parametrize("page", ["", "/abdeckung"])
 def test_a_partner_learns_who_saw_its_hours(case: Case, house: House, page: str) -> None:
     assert house.get(f"/suchen/{case.request_id}{page}").status_code == 200

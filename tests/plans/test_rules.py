@@ -72,6 +72,44 @@ def test_a_plan_with_too_few_hours_takes_all_of_them_and_says_what_is_missing() 
         assert not delivery_holds(plan, "2027-W10")
 
 
+def test_a_plan_takes_no_more_partners_than_allowed_even_if_hours_are_missing() -> None:
+    offers = (offer("alder", 30, 7000), offer("birch", 20, 6000), offer("cedar", 30, 8000), offer("dogwood", 10, 100))
+    for most, hours, names, missing_h in (
+        (1, 50, ["alder"], 20),
+        (2, 60, ["alder", "cedar"], 0),
+        (2, 80, ["alder", "cedar"], 20),
+    ):
+        plan_input = replace(needs(hours, *offers), max_partners=most)
+        assert plan_input.leaves_partners_out
+        for goal in GOALS:
+            for plan in (build_greedy(plan_input, goal), solve_exact(plan_input, goal)):
+                check_plan(plan_input, plan)
+                assert [line_id.split("-")[0] for line_id, _ in plan.lines] == names
+                assert plan.missing_min == missing_h * 60
+
+
+def test_two_partners_may_be_the_dearer_but_only_way_to_obey_the_limit() -> None:
+    offers = (*(offer(name, 20, 5000) for name in ("alder", "birch", "cedar")), offer("dogwood", 40, 9000))
+    free, limited = needs(60, *offers), replace(needs(60, *offers), max_partners=2)
+    assert solve_exact(free, "cheapest").partner_count == 3
+    for goal in GOALS:
+        plan = solve_exact(limited, goal)
+        check_plan(limited, plan)
+        assert (plan.partner_count, plan.missing_min, plan.solver_status) == (2, 0, "proven")
+    assert not replace(free, max_partners=4).leaves_partners_out
+
+
+def test_the_check_sees_one_partner_too_many_and_the_wrong_ones() -> None:
+    plan_input = needs(30, offer("alder", 20), offer("birch", 10))
+    plan = solve_exact(plan_input, "cheapest")
+    with pytest.raises(PlanBroken, match=r"^9"):
+        check_plan(replace(plan_input, max_partners=1), plan)
+    limited = replace(needs(30, offer("alder", 20), offer("birch", 15)), max_partners=1)
+    smaller = solve_exact(replace(limited, lines=limited.lines[1:]), "cheapest")
+    with pytest.raises(PlanBroken, match=r"^7"):
+        check_plan(limited, smaller)
+
+
 def test_nothing_offered_is_a_plan_without_lines() -> None:
     for goal in GOALS:
         for plan in (build_greedy(needs(10), goal), solve_exact(needs(10), goal)):

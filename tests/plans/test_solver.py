@@ -53,7 +53,7 @@ def test_the_order_in_which_offers_arrive_does_not_change_the_plan(
     lines, terms = list(plan_input.lines), list(plan_input.terms)
     chance.shuffle(lines)
     chance.shuffle(terms)
-    shuffled = PlanInput(plan_input.need_min, tuple(lines), tuple(terms))
+    shuffled = replace(plan_input, lines=tuple(lines), terms=tuple(terms))
     assert solve_exact(shuffled, goal) == solve_exact(plan_input, goal)
     assert build_greedy(shuffled, goal) == build_greedy(plan_input, goal)
 
@@ -62,6 +62,15 @@ def test_the_order_in_which_offers_arrive_does_not_change_the_plan(
 @pytest.mark.parametrize("is_tight", [True, False])
 def test_leaving_out_hopeless_machines_loses_nothing(goal: Goal, is_tight: bool) -> None:
     plan_input = large_supply(700, is_tight=is_tight, seed=3, need_min=9000)
+    plan = solve_exact(plan_input, goal, time_limit_s=60.0)
+    check_plan(plan_input, plan)
+    assert value_of(plan_input, plan) == best_plan(plan_input, goal)
+
+
+@pytest.mark.parametrize("goal", GOALS)
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_with_few_partners_the_large_plan_is_still_the_best(goal: Goal, most: int) -> None:
+    plan_input = replace(large_supply(700, is_tight=True, seed=4, need_min=9000), max_partners=most)
     plan = solve_exact(plan_input, goal, time_limit_s=60.0)
     check_plan(plan_input, plan)
     assert value_of(plan_input, plan) == best_plan(plan_input, goal)

@@ -55,7 +55,8 @@ def supplies(draw: st.DrawFn, any_rate: bool = False) -> PlanInput:
                 )
             )
     transport = tuple(PartnerTerms(f"firm-{n}", draw(st.sampled_from((0, 0, 35, 400)))) for n in range(5))
-    return PlanInput(draw(st.integers(1, 80)) * 15, tuple(lines), transport)
+    most = draw(st.sampled_from((None, None, 1, 2, 3)))
+    return PlanInput(draw(st.integers(1, 80)) * 15, tuple(lines), transport, max_partners=most)
 
 
 def large_supply(windows: int, *, is_tight: bool, seed: int, weeks: int = 12, need_min: int = 500 * HOUR) -> PlanInput:

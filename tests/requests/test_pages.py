@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from app.core.db import Database
+from app.federation.models import Message
 from app.firms.access import Role
 from app.requests.models import WorkRequest
 from app.worker import run_until_quiet
@@ -297,6 +299,26 @@ def test_a_machine_type_may_be_named_and_the_partner_reads_it(
     run_until_quiet(sqlite_database)
     house.enter(world["yilmaz"].actor(Role.FOREMAN))
     assert "Langdrehautomat" in house.get(f"/anfragen/{request_id}").text
+
+
+def test_how_many_partners_may_share_the_work_stays_in_the_own_house(
+    sqlite_database: Database, house: House, world: World
+) -> None:
+    request_id = begin(house)
+    url = f"/suchen/{request_id}/schritt/2"
+    assert value_of(house.get(url).text, "max_partners") == [""]
+    assert house.post(url, **second(house, request_id, max_partners="9")).status_code == 422
+    house.post(url, **second(house, request_id, max_partners="3"))
+    assert value_of(house.get(url).text, "max_partners") == ["3"]
+    assert "höchstens 3 Partner" in house.get(f"/suchen/{request_id}/schritt/3").text
+    house.post(f"/suchen/{request_id}/senden")
+    run_until_quiet(sqlite_database)
+    with sqlite_database.read() as session:
+        kept = session.execute(sa.select(WorkRequest.side, WorkRequest.max_partners)).all()
+        assert {tuple(row) for row in kept} == {("ours", 3), ("theirs", None)}
+        bodies = session.scalars(sa.select(Message.body).where(Message.kind == "request.published")).all()
+        assert bodies
+        assert "max_partners" not in str(bodies)
 
 
 def test_a_request_may_ask_for_one_partner_who_does_it_all(

@@ -307,6 +307,7 @@ TABLE: dict[str, Row] = {
     "plans.show GET": _row("requests.see", _ids(request_id="request")),
     "plans.coverage GET": _row("requests.see", _ids(request_id="request")),
     "plans.compare GET": _row("plans.see", _ids(request_id="request")),
+    "plans.lift POST": _row("requests.publish", _ids(request_id="request")),
     "plans.ready GET": _row("plans.see", _ids(request_id="request")),
     "plans.detail GET": _row("plans.see", _ids(plan_id="plan")),
     # agreements
