@@ -92,6 +92,7 @@ def write_machine(
     machine.min_block_min = draft.min_block_min
     machine.set_up_min = draft.set_up_min
     machine.lead_time_days = draft.lead_time_days
+    machine.allowance_xy_mm, machine.allowance_z_mm = draft.allowance_xy_mm, draft.allowance_z_mm
     machine.parameters = dict(store_values(extras.values))
     machine.needs_check = extras.needs_check
     session.add(machine)

@@ -58,6 +58,8 @@ def _written(
         "min_block": hours_text(machine.min_block_min),
         "set_up": hours_text(machine.set_up_min),
         "lead_time": machine.lead_time_days,
+        "allowance_xy": "" if machine.allowance_xy_mm is None else machine.allowance_xy_mm,
+        "allowance_z": "" if machine.allowance_z_mm is None else machine.allowance_z_mm,
         **_prices(rate),
         "site": place,
         "year": machine.year_built or "",

@@ -7,6 +7,7 @@ from app.core.units import euro_text, hours_text
 from app.machines.actions import CertificateDraft, MachineExtras
 from app.machines.models import Capability, Certificate, Machine, RateCard
 from app.machines.rules import (
+    MOST_ALLOWANCE_MM,
     MOST_SURCHARGE_PERMILLE,
     CapabilityFacts,
     MachineDraft,
@@ -55,6 +56,8 @@ def machine_fields(machine: Machine) -> dict[str, object]:
         "min_block_min": hours_text(machine.min_block_min),
         "set_up_min": hours_text(machine.set_up_min),
         "lead_time_days": machine.lead_time_days,
+        "allowance_xy_mm": "" if machine.allowance_xy_mm is None else machine.allowance_xy_mm,
+        "allowance_z_mm": "" if machine.allowance_z_mm is None else machine.allowance_z_mm,
         "extras": [key for key, value in values.items() if value is True],
     }
     return fields
@@ -75,6 +78,8 @@ def read_machine(form: Form, kind: MachineType, site_ids: list[str]) -> tuple[Ma
         min_block_min=form.hours("min_block_min") or 0,
         set_up_min=form.hours("set_up_min", "") or 0,
         lead_time_days=form.whole("lead_time_days", 0, 365) or 0,
+        allowance_xy_mm=form.whole("allowance_xy_mm", 0, MOST_ALLOWANCE_MM),
+        allowance_z_mm=form.whole("allowance_z_mm", 0, MOST_ALLOWANCE_MM),
     )
     site_id = (
         site_ids[0] if len(site_ids) == 1 else form.choice("site_id", site_ids, "Wähle den Standort der Maschine.")

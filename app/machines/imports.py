@@ -39,7 +39,14 @@ D = TypeVar("D")
 
 MOST_FAULTS = 1000
 GROUPS = "material_groups"
-COLUMN_OF = {"year_built": "year", "min_block_min": "min_block", "set_up_min": "set_up", "lead_time_days": "lead_time"}
+COLUMN_OF = {
+    "year_built": "year",
+    "min_block_min": "min_block",
+    "set_up_min": "set_up",
+    "lead_time_days": "lead_time",
+    "allowance_xy_mm": "allowance_xy",
+    "allowance_z_mm": "allowance_z",
+}
 """Field of a rule's refusal -> key of the column"""
 RATE_FIELDS = dict(zip(PRICES, (field.name for field in fields(RateDraft)), strict=True))
 """Key of the column -> field of the rate card, which stand in the same order"""
@@ -193,6 +200,8 @@ def _note_other_faults(cells: _Cells, house: _House) -> None:
         "min_block": parse_hours,
         "set_up": parse_hours,
         "lead_time": _whole,
+        "allowance_xy": _whole,
+        "allowance_z": _whole,
         **{key: partial(_price, key, house) for key in PRICES},
         "site": lambda text: _site(text, house),
         "year": _whole,
@@ -214,6 +223,8 @@ def _read_draft(cells: _Cells, kind: MachineType, old: Machine | None) -> Machin
         min_block_min=cells.read("min_block", parse_hours, old.min_block_min if old else 480),
         set_up_min=cells.read("set_up", parse_hours, old.set_up_min if old else 0),
         lead_time_days=cells.read("lead_time", _whole, old.lead_time_days if old else 0),
+        allowance_xy_mm=cells.read("allowance_xy", _whole, old.allowance_xy_mm if old else None),
+        allowance_z_mm=cells.read("allowance_z", _whole, old.allowance_z_mm if old else None),
     )
 
 
@@ -298,9 +309,7 @@ def _values_of(machine: Machine | None) -> dict[str, Value]:
 
 
 def _is_same(row: MachineRow, old: Machine, house: _House) -> bool:
-    draft = MachineDraft(
-        old.number, old.type_key, old.name, old.year_built, old.min_block_min, old.set_up_min, old.lead_time_days
-    )
+    draft = MachineDraft(**{field.name: getattr(old, field.name) for field in fields(MachineDraft)})
     extras = MachineExtras(old.site_id, _values_of(old), old.serial_no, old.needs_check)
     is_rated = row.rate is None or row.rate == house.rates.get(old.id)
     abilities = house.abilities.get(old.id, ())

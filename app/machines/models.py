@@ -26,6 +26,9 @@ class Machine(FirmOwned, Base):
     min_block_min: Mapped[int] = mapped_column(default=480)
     set_up_min: Mapped[int] = mapped_column(default=0)
     lead_time_days: Mapped[int] = mapped_column(default=0)
+    allowance_xy_mm: Mapped[int | None]
+    """Room that a part needs around it here, in length and width; None: as its type usually does"""
+    allowance_z_mm: Mapped[int | None]
     parameters: Mapped[dict[str, Any]]
     """key -> number, bool or list of text, keys of the pack"""
     needs_check: Mapped[bool] = mapped_column(default=False)

@@ -13,6 +13,7 @@ MOST_NUMBER = 10_000_000
 WEEK_MIN = 7 * 24 * 60
 STEP_MIN = 15
 MOST_SURCHARGE_PERMILLE = 2000
+MOST_ALLOWANCE_MM = 2000
 EXPIRY_NOTICE = dt.timedelta(days=60)
 MACHINE_STEPS: Mapping[str, frozenset[str]] = {
     "ready": frozenset({"down", "retired"}),
@@ -74,6 +75,8 @@ class MachineDraft:
     min_block_min: int = 480
     set_up_min: int = 0
     lead_time_days: int = 0
+    allowance_xy_mm: int | None = None
+    allowance_z_mm: int | None = None
 
 
 def check_machine(draft: MachineDraft, pack: Pack, this_year: int) -> None:
@@ -91,6 +94,9 @@ def check_machine(draft: MachineDraft, pack: Pack, this_year: int) -> None:
         raise RuleBroken("Prüfe die Rüstzeit. Höchstens eine Woche ist möglich.", "set_up_min")
     if not 0 <= draft.lead_time_days <= 365:
         raise RuleBroken("Prüfe den Vorlauf. Höchstens 365 Tage sind möglich.", "lead_time_days")
+    for field in ("allowance_xy_mm", "allowance_z_mm"):
+        if not 0 <= (getattr(draft, field) or 0) <= MOST_ALLOWANCE_MM:
+            raise RuleBroken("Prüfe den Platz zum Spannen. Höchstens 2.000 mm sind möglich.", field)
 
 
 def check_machine_step(state: str, to: str) -> None:

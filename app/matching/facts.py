@@ -49,7 +49,10 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """One own machine. `windows`: its free minutes by ISO week. `ready_week`: with its lead time it begins no earlier."""
+    """One own machine. `windows`: its free minutes by ISO week. `ready_week`: with its lead time it begins no earlier.
+
+    No allowance: the usual one of its type. `min_order_min`: for less in all it is not set up.
+    """
 
     id: str
     name: str
@@ -58,9 +61,12 @@ class MachineFacts:
     capabilities: tuple[CapabilityFacts, ...] = ()
     distance_km: float | None = None
     min_block_min: int = 0
+    allowance_xy_mm: int | None = None
+    allowance_z_mm: int | None = None
     ready_week: str = ""
     windows: tuple[tuple[str, int], ...] = ()
     rate_cents_per_hour: int | None = None
+    min_order_min: int = 0
 
 
 @dataclass(frozen=True, slots=True)

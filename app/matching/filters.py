@@ -57,7 +57,7 @@ def size_reason(need: Requirement, machine: MachineFacts) -> Reason | None:
     if kind is None or not space:
         return Reason("size", None, "Der Arbeitsraum ist unbekannt. Prüfe, ob das Teil passt.")
     sides: dict[str, str | int] = {"size": " × ".join(map(str, need.part_mm))}
-    if _fits_space(need, kind, kind.allowance_mm, space):
+    if _fits_space(need, kind, _allowance(kind, machine), space):
         return Reason("size", True, "Das Teil passt auf die Maschine: %(size)s mm.", sides)
     return Reason("size", False, "Das Teil ist zu groß für die Maschine: %(size)s mm.", sides)
 
@@ -104,6 +104,9 @@ def hours_reason(need: Requirement, machine: MachineFacts, has_weeks: bool, tota
     """Enough is free in the weeks; know-how requests have no hours yet."""
     if not need.needs_hours:
         return None
+    if need.need_min < machine.min_order_min:
+        order: dict[str, str | int] = {"order": hours_text(machine.min_order_min)}
+        return Reason("hours", False, "Gesucht ist weniger als dein kleinster Auftrag von %(order)s Stunden.", order)
     hours: dict[str, str | int] = {
         "hours": hours_text(total_min),
         "need": hours_text(need.need_min),
@@ -133,6 +136,13 @@ def _numbers(machine: MachineFacts, keys: Iterable[str]) -> tuple[float, ...] | 
     values = [machine.parameters.get(key) for key in keys]
     numbers = tuple(value for value in values if isinstance(value, int | float) and not isinstance(value, bool))
     return numbers if len(numbers) == len(values) else None
+
+
+def _allowance(kind: MachineType, machine: MachineFacts) -> tuple[int, int, int]:
+    """Room around the part in x, y and z: the machine's own, else what its type usually needs."""
+    x, y, z = kind.allowance_mm
+    sides, height = machine.allowance_xy_mm, machine.allowance_z_mm
+    return (x if sides is None else sides, y if sides is None else sides, z if height is None else height)
 
 
 def _fits_space(

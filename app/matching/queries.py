@@ -149,7 +149,7 @@ def _machines(session: Session, firm_id: str, request: WorkRequest, need: Requir
     if not able:
         return {}
     free = _free_windows(session, firm_id, need)
-    rates = {row.machine_id: row.rate_cents_per_hour for row in session.execute(_rate_statement(has_process), asked)}
+    cards = {row.machine_id: row for row in session.execute(_rate_statement(has_process), asked)}
     abilities: dict[str, tuple[CapabilityFacts, ...]] = {}
     for row in able:
         ability = CapabilityFacts(row.process_key, tuple(row.material_groups), row.best_it, row.best_ra_nm)
@@ -163,9 +163,12 @@ def _machines(session: Session, firm_id: str, request: WorkRequest, need: Requir
             capabilities=abilities[row.id],
             distance_km=_distance(request, (row.lat, row.lon)),
             min_block_min=row.min_block_min,
+            allowance_xy_mm=row.allowance_xy_mm,
+            allowance_z_mm=row.allowance_z_mm,
             ready_week=week_of(clock.today() + dt.timedelta(days=row.lead_time_days)),
             windows=tuple(free.get(row.id, ())),
-            rate_cents_per_hour=rates.get(row.id),
+            rate_cents_per_hour=cards[row.id].rate_cents_per_hour if row.id in cards else None,
+            min_order_min=cards[row.id].min_order_min if row.id in cards else 0,
         )
         for row in able
     }
@@ -187,7 +190,7 @@ def _able_statement(has_process: bool) -> sa.Select[Any]:
     query = (
         sa.select(
             Machine.id, Machine.name, Machine.type_key, Machine.parameters, Machine.min_block_min, Machine.lead_time_days,
-            Site.lat, Site.lon,
+            Machine.allowance_xy_mm, Machine.allowance_z_mm, Site.lat, Site.lon,
             Capability.process_key, Capability.material_groups, Capability.best_it, Capability.best_ra_nm,
         )
         .join(Machine, (Machine.firm_id == Capability.firm_id) & (Machine.id == Capability.machine_id))
@@ -199,10 +202,10 @@ def _able_statement(has_process: bool) -> sa.Select[Any]:
 
 
 @cache
-def _rate_statement(has_process: bool) -> sa.Select[str, int]:
+def _rate_statement(has_process: bool) -> sa.Select[str, int, int]:
     """The newest card that has begun comes last and wins."""
     return (
-        sa.select(RateCard.machine_id, RateCard.rate_cents_per_hour)
+        sa.select(RateCard.machine_id, RateCard.rate_cents_per_hour, RateCard.min_order_min)
         .where(RateCard.firm_id == sa.bindparam("firm_id"), RateCard.valid_from <= sa.bindparam("today"))
         .where(RateCard.machine_id.in_(_able_ids(has_process)))
         .order_by(RateCard.valid_from)

@@ -79,7 +79,7 @@ def _judge(requirement: Requirement, machine: MachineFacts, proof: Proof) -> Ver
     (lines,) = fill_need(need_min, [supply])
     total_min = sum(minutes for _, minutes in lines)
     reasons += _told(hours_reason(requirement, machine, bool(supply.windows), total_min))
-    if requirement.needs_hours and not total_min:
+    if requirement.needs_hours and (not total_min or need_min < machine.min_order_min):
         return Verdict(machine.id, "no", tuple(reasons))
     misses = sum(reason.ok is False for reason in reasons) + _is_too_good(requirement, machine)
     return Verdict(machine.id, _answer(reasons, need_min, total_min), tuple(reasons), lines, misses)

@@ -729,6 +729,8 @@ def upgrade() -> None:
         sa.Column("min_block_min", sa.BigInteger(), nullable=False),
         sa.Column("set_up_min", sa.BigInteger(), nullable=False),
         sa.Column("lead_time_days", sa.BigInteger(), nullable=False),
+        sa.Column("allowance_xy_mm", sa.BigInteger(), nullable=True),
+        sa.Column("allowance_z_mm", sa.BigInteger(), nullable=True),
         sa.Column("parameters", sa.JSON(), nullable=False),
         sa.Column("needs_check", sa.Boolean(), nullable=False),
         sa.Column("firm_id", sa.String(length=36), nullable=False),

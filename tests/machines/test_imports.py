@@ -123,6 +123,19 @@ def test_a_table_may_tell_the_whole_rate_card(database: Database, yilmaz: TestFi
     assert "F1" in {row.draft.number for row in check(database, yilmaz, body).rows if row.is_same}
 
 
+def test_a_table_may_tell_the_room_around_a_part(database: Database, yilmaz: TestFirm) -> None:
+    told = "nummer;typ;spannplatz_seiten_mm;Spannplatz Höhe (mm)\nF1;mill_5axis;5;0\n"
+    take_over(database, yilmaz, told)
+    with database.read() as session:
+        machine = session.scalars(sa.select(Machine).where(Machine.firm_id == yilmaz.id, Machine.number == "F1")).one()
+        assert (machine.allowance_xy_mm, machine.allowance_z_mm) == (5, 0)
+        body = machines_table(session, yilmaz.id, with_rates=True)
+    assert check(database, yilmaz, told).same_count == 1
+    assert "F1" in {row.draft.number for row in check(database, yilmaz, body).rows if row.is_same}
+    (fault,) = check(database, yilmaz, told.replace(";5;", ";5000;")).faults
+    assert fault.column == "spannplatz_seiten_mm"
+
+
 def test_a_table_with_wrong_prices_says_which_cell(database: Database, yilmaz: TestFirm) -> None:
     for cells, column in (
         (";70;;;;", "stundensatz"), ("95;viel;;;;", "rüstsatz"), ("95;;;250;;", "nachtzuschlag (%)"),

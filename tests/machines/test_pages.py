@@ -132,6 +132,18 @@ def test_a_rate_is_set_and_a_slip_is_told(house: House, yilmaz: TestFirm) -> Non
     assert "Frühere Sätze" in page
 
 
+def test_the_room_around_a_part_is_the_types_unless_the_shop_says_another(house: House, yilmaz: TestFirm) -> None:
+    url = f"/maschinen/{yilmaz.machine_id}/aendern"
+    page = house.get(url).text
+    assert "Leer heißt: üblich sind 20 mm." in page
+    assert "Leer heißt: üblich sind 60 mm." in page
+    fields = dict(re.findall(r'<input id="feld-([a-z_]+)"[^>]* value="([^"]*)"', page)) | {"min_block_min": "8"}
+    assert house.post(url, **fields | {"allowance_xy_mm": "5", "allowance_z_mm": "2500"}).status_code == 422
+    assert house.post(url, **fields | {"allowance_xy_mm": "5"}).status_code == 303
+    assert "<dd>5 mm</dd>" in house.get(f"/maschinen/{yilmaz.machine_id}").text
+    assert re.search(r'name="allowance_xy_mm"[^>]* value="5"', house.get(url).text)
+
+
 def test_what_a_machine_costs_beside_the_hour_is_folded_away_and_kept(house: House, yilmaz: TestFirm) -> None:
     url = f"/maschinen/{yilmaz.machine_id}/satz"
     told = {

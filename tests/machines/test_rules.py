@@ -35,6 +35,8 @@ def test_a_well_described_machine_is_accepted() -> None:
         (replace(F5, min_block_min=100), "min_block_min"),
         (replace(F5, min_block_min=10_095), "min_block_min"),
         (replace(F5, set_up_min=-1), "set_up_min"),
+        (replace(F5, allowance_xy_mm=-1), "allowance_xy_mm"),
+        (replace(F5, allowance_z_mm=2001), "allowance_z_mm"),
         (replace(F5, lead_time_days=366), "lead_time_days"),
     ],
 )

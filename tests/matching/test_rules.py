@@ -268,6 +268,27 @@ def test_a_sheet_lies_flat_on_a_laser() -> None:
     assert judge(replace(sheet, needs={"thickness_copper_mm": 2}), laser).answer == "check"
 
 
+def test_a_machine_may_need_more_or_less_room_around_the_part_than_its_type_usually_does() -> None:
+    need = replace(NEED, part_mm=(640, 100, 100), need_min=600)
+    assert judge(need).answer == "no"
+    assert judge(need, replace(F5, allowance_xy_mm=10)).answer == "yes"
+    assert judge(need, replace(F5, allowance_z_mm=0)).answer == "no"
+    high = replace(NEED, part_mm=(100, 100, 410), may_turn=False, need_min=600)
+    assert judge(high).answer == "yes"
+    assert judge(high, replace(F5, allowance_z_mm=80)).answer == "no"
+    assert judge(high, replace(F5, allowance_xy_mm=560)).answer == "no"
+
+
+def test_a_request_below_the_smallest_order_makes_no_noise() -> None:
+    need, careful = replace(NEED, need_min=600), replace(F5, min_order_min=720)
+    verdict = judge(need, careful)
+    assert (verdict.answer, verdict.reasons[-1].text) == (
+        "no", "Gesucht ist weniger als dein kleinster Auftrag von %(order)s Stunden."
+    )  # fmt: skip
+    assert verdict.reasons[-1].values == {"order": "12"}
+    assert judge(replace(need, need_min=720), careful).answer == "yes"
+
+
 def test_where_a_machine_has_no_space_to_compare_a_person_looks_at_the_size() -> None:
     brake = replace(F5, type_key="press_brake", capabilities=(CapabilityFacts("press_braking"),))
     need = Requirement(
