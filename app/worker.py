@@ -76,9 +76,10 @@ def _note_failure(database: Database, event_id: str, error: Exception) -> None:
             return
         row.attempts += 1
         row.error = f"{type(error).__name__}: {error}"[:500]
-        next_try = outbox.retry_at(row.attempts, clock.now())
-        row.next_try_at = next_try or row.next_try_at
-        row.parked_at = None if next_try else clock.now()
+        row.next_try_at = outbox.retry_at(row.attempts, clock.now())
+        if outbox.is_parked(row.attempts):
+            row.parked_at = row.parked_at or clock.now()
+            log.error("event parked", event_id=event_id, event_kind=row.kind, attempts=row.attempts)
 
 
 def _deliver_lane(database: Database, firm_id: str, message_id: str) -> None:

@@ -16,7 +16,7 @@ from app.config import load_config
 from app.core import clock
 from app.core.db import Database
 from app.core.events import CapacityFreed, Event, PlanChosen, SignedOut, event_from
-from app.core.outbox import RETRIES_S, OutboxRow, emit
+from app.core.outbox import PARKED_S, RETRIES_S, OutboxRow, emit
 from app.firms.models import NodeSetting
 from app.worker import (
     MOST_ROUNDS,
@@ -101,7 +101,9 @@ def test_what_failed_is_tried_again_when_its_time_comes_and_then_settled(databas
     assert notes(database) == ["a"]
 
 
-def test_after_the_last_try_an_event_is_parked_where_a_person_sees_it(database: Database, house: House) -> None:
+def test_after_the_last_try_an_event_is_parked_for_a_person_and_tried_once_a_day(
+    database: Database, house: House
+) -> None:
     house.broken = {"a"}
     tell(database, "a")
     now = MONDAY
@@ -112,9 +114,12 @@ def test_after_the_last_try_an_event_is_parked_where_a_person_sees_it(database: 
     (row,) = rows(database)
     assert row.parked_at is not None
     assert row.attempts == len(RETRIES_S) + 1
-    with clock.frozen(now + dt.timedelta(days=30)):
+    with clock.frozen(now):
         assert settle_events(database) == 0
-    assert notes(database) == []
+    house.broken = set()
+    with clock.frozen(now + dt.timedelta(seconds=PARKED_S)):
+        assert settle_events(database) == 1
+    assert notes(database) == ["a"]
 
 
 def test_an_event_of_a_kind_that_nobody_knows_any_more_stops_no_other(database: Database, house: House) -> None:

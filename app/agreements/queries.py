@@ -151,7 +151,7 @@ def is_on_its_way(session: Session, firm_id: str, subject_id: str, kinds: Sequen
         .order_by(Message.seq)
         .limit(1)
     )
-    return state in ("waiting", "delivered")
+    return state in ("waiting", "parked", "delivered")
 
 
 def amendments_of(session: Session, firm_id: str, agreement_id: str) -> Sequence[Amendment]:

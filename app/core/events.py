@@ -111,10 +111,11 @@ class PhotoCleaned(Event):
 
 @dataclasses.dataclass(frozen=True)
 class MessageParked(Event):
-    """A message did not reach a partner for seven days; a person has to look."""
+    """A message did not reach a partner for seven days; a person has to look. `since`: when it was written, ISO."""
 
     message_id: str
     partner_id: str
+    since: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,15 +12,15 @@ from app.core.events import Event
 from app.core.ids import new_id
 
 RETRIES_S = (5, 30, 120, 600, 3600, 21600)
+PARKED_S = 86_400
+"""What failed so often may succeed after the next update: nothing that happened is given up."""
 
 
 class OutboxRow(Base):
-    """An event that waits for its reactions, was settled, or is parked for a person."""
+    """An event that waits for its reactions or was settled. Parked: a person should look; it is tried once a day."""
 
     __tablename__ = "outbox"
-    __table_args__ = (
-        sa.Index("ix_outbox_waiting", "next_try_at", sqlite_where=sa.text("settled_at IS NULL AND parked_at IS NULL")),
-    )
+    __table_args__ = (sa.Index("ix_outbox_waiting", "next_try_at", sqlite_where=sa.text("settled_at IS NULL")),)
 
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     firm_id: Mapped[str] = mapped_column(sa.String(36), index=True)
@@ -76,7 +76,7 @@ def due_events(session: Session, now: dt.datetime, limit: int = 200) -> list[str
     return list(
         session.scalars(
             sa.select(OutboxRow.id)
-            .where(OutboxRow.settled_at.is_(None), OutboxRow.parked_at.is_(None))
+            .where(OutboxRow.settled_at.is_(None))
             .where(sa.or_(OutboxRow.attempts == 0, OutboxRow.next_try_at <= now))
             .order_by(OutboxRow.id)
             .limit(limit)
@@ -84,6 +84,11 @@ def due_events(session: Session, now: dt.datetime, limit: int = 200) -> list[str
     )
 
 
-def retry_at(attempts: int, now: dt.datetime) -> dt.datetime | None:
-    """When to try again after so many failures; None means: park it where a person sees it."""
-    return now + dt.timedelta(seconds=RETRIES_S[attempts - 1]) if attempts <= len(RETRIES_S) else None
+def is_parked(attempts: int) -> bool:
+    """Say whether an event failed so often that a person should look."""
+    return attempts > len(RETRIES_S)
+
+
+def retry_at(attempts: int, now: dt.datetime) -> dt.datetime:
+    """When to try again after so many failures: later and later, then once a day."""
+    return now + dt.timedelta(seconds=PARKED_S if is_parked(attempts) else RETRIES_S[attempts - 1])

@@ -19,13 +19,14 @@ from app.federation.files import grant_files
 from app.federation.files import note_opening as note_opening
 from app.federation.files import set_files_open as set_files_open
 from app.federation.files import store_file as store_file
-from app.federation.lanes import first_waiting
+from app.federation.lanes import first_waiting, park_lane, parked_since, resume_lane
 from app.federation.lanes import waiting_messages as waiting_messages
 from app.federation.models import Message
 from app.federation.rules import Incoming, check_body, next_try
+from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
-from app.partners.queries import may_receive, may_send
+from app.partners.queries import may_receive, may_send, shown_partnership
 
 Inbox = Mapping[str, Callable[[Session, Incoming], None]]
 
@@ -59,8 +60,9 @@ def send_message(
         seq=_next_seq(session, from_firm_id, to_firm_id),
         body=body,
         subject_id=subject_id,
-        state="waiting",
+        state="parked" if parked_since(session, from_firm_id, to_firm_id) else "waiting",
         next_try_at=now,
+        waits_since=now,
     )
     session.add(message)
     session.flush()
@@ -73,7 +75,7 @@ def cancel_waiting(session: Session, from_firm_id: str, to_firm_id: str, keep: f
     cancelled = session.execute(
         sa.update(Message)
         .where(Message.firm_id == from_firm_id, Message.peer_id == to_firm_id, Message.direction == "out")
-        .where(Message.state == "waiting", Message.kind.not_in(keep))
+        .where(Message.state.in_(("waiting", "parked")), Message.kind.not_in(keep))
         .values(state="cancelled")
     )
     return int(cancelled.rowcount)  # type: ignore[attr-defined]
@@ -87,6 +89,8 @@ def erase_bodies(session: Session, firm_id: str, subject_ids: Collection[str], k
         .where(Message.state != "waiting")
     )
     for message in found:
+        if message.state == "parked":
+            message.state = "cancelled"
         # which request an offer answered: a partner's habit of answering is counted by that
         message.body = {name: message.body[name] for name in ("request_id",) if name in message.body}
 
@@ -125,24 +129,38 @@ def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbo
         _note_refusal(session, message)
     else:
         message.state, message.delivered_at = "delivered", clock.now()
+        # the partner is there: what rested on the way to it goes
+        resume_lane(session, message.peer_id, firm_id, clock.now())
 
 
 def put_off(session: Session, firm_id: str, message_id: str, error: str) -> None:
-    """Note a failed delivery: tried again after 1 minute … 6 hours; after 7 days parked where a person sees it."""
+    """Note a failed delivery: tried again after 1 minute … 6 hours; after 7 days its lane rests and a person is told."""
     message = session.get(Message, (firm_id, message_id), with_for_update=True, populate_existing=True)
     if message is None or message.state != "waiting":
         return
     message.attempts += 1
     message.error = error[:300]
-    following = next_try(message.created_at, message.attempts, clock.now())
+    following = next_try(message.waits_since or message.created_at, message.attempts, clock.now())
     if following is not None:
         message.next_try_at = following
         return
-    message.state = "parked"
+    # before the lane: the firm's row keeps out who writes one more message meanwhile
+    bump_version(session, firm_id)
+    session.flush()
+    park_lane(session, firm_id, message.peer_id)
     detail = {"kind": message.kind}
     note_event(session, firm_id, None, "message_parked", "message", message.id, message.peer_id, detail)
-    bump_version(session, firm_id)
-    emit(session, MessageParked(firm_id, message.id, message.peer_id))
+    emit(session, MessageParked(firm_id, message.id, message.peer_id, message.created_at.isoformat()))
+
+
+def resend_parked(session: Session, actor: Actor, partner_id: str) -> None:
+    """Try once more, in order, what did not reach a partner. Raises NotFound for a stranger; twice does nothing more."""
+    partner = shown_partnership(session, actor.firm_id, partner_id)
+    bump_version(session, actor.firm_id)
+    if resume_lane(session, actor.firm_id, partner_id, clock.now()):
+        session.info["has_messages"] = True
+        named = {"object": partner.name}
+        note_event(session, actor.firm_id, actor.person_id, "messages_resent", "partner", partner_id, partner_id, named)
 
 
 def _next_seq(session: Session, firm_id: str, peer_id: str) -> int:

@@ -1,4 +1,7 @@
-"""Which messages are next: of each pair of firms only the oldest one, found by jumping from pair to pair in the index."""
+"""Which messages are next: of each pair of firms only the oldest one, found by jumping from pair to pair in the index.
+
+What waits for one partner is a lane. It rests as a whole, so that nothing overtakes what did not arrive.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -8,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.db import UtcTime
+from app.federation.models import PARKED, WAITING, Message
 
 _WAITS = "m.direction = 'out' AND m.state = 'waiting'"
 _FOLLOWING = f"""(SELECT m.{{column}} FROM message AS m
@@ -53,3 +57,24 @@ def first_waiting(session: Session, firm_id: str, peer_id: str) -> Any:
     return session.execute(
         _FIRST.columns(id=sa.String(), next_try_at=UtcTime()), {"firm_id": firm_id, "peer_id": peer_id}
     ).one_or_none()
+
+
+def park_lane(session: Session, firm_id: str, peer_id: str) -> None:
+    """Let all that waits for one partner rest, in its order, until the partner is heard of or a person tries again."""
+    session.execute(sa.update(Message).where(*_lane(firm_id, peer_id), WAITING).values(state="parked"))
+
+
+def resume_lane(session: Session, firm_id: str, peer_id: str, now: dt.datetime) -> int:
+    """Let all that rests be tried again at once, for seven more days; returns how many messages that are."""
+    anew = {"state": "waiting", "attempts": 0, "next_try_at": now, "waits_since": now}
+    resumed = session.execute(sa.update(Message).where(*_lane(firm_id, peer_id), PARKED).values(anew))
+    return int(resumed.rowcount)  # type: ignore[attr-defined]
+
+
+def parked_since(session: Session, firm_id: str, peer_id: str) -> dt.datetime | None:
+    """When the oldest message that rests for a partner was written; None when none does."""
+    return session.scalar(sa.select(sa.func.min(Message.created_at)).where(*_lane(firm_id, peer_id), PARKED))
+
+
+def _lane(firm_id: str, peer_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return Message.firm_id == firm_id, Message.peer_id == peer_id

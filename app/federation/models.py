@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.core.db import Base, FirmOwned
 
 WAITING = sa.text("direction = 'out' AND state = 'waiting'")
+PARKED = sa.text("direction = 'out' AND state = 'parked'")
 
 
 class Message(FirmOwned, Base):
@@ -19,6 +20,7 @@ class Message(FirmOwned, Base):
         sa.UniqueConstraint("firm_id", "direction", "peer_id", "seq"),
         # only what waits: the sweep stays fast however long the history grows
         sa.Index("ix_message_lane", "firm_id", "peer_id", "seq", sqlite_where=WAITING, postgresql_where=WAITING),
+        sa.Index("ix_message_parked", "firm_id", "peer_id", sqlite_where=PARKED, postgresql_where=PARKED),
         sa.Index("ix_message_subject", "firm_id", "subject_id"),
     )
 
@@ -30,9 +32,11 @@ class Message(FirmOwned, Base):
     subject_id: Mapped[str] = mapped_column(sa.String(36), default="")
     """The request, offer, agreement … that the message is about."""
     state: Mapped[str] = mapped_column(sa.String(10))
-    """out: waiting, delivered, refused, parked, cancelled; in: done, unknown"""
+    """out: waiting, delivered, refused, parked, cancelled; in: done, unknown. Of one pair all wait, or all are parked."""
     attempts: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[dt.datetime | None]
+    waits_since: Mapped[dt.datetime | None]
+    """When it was first tried, or tried anew after it was parked."""
     delivered_at: Mapped[dt.datetime | None]
     error: Mapped[str] = mapped_column(sa.Text, default="")
 

@@ -1,19 +1,23 @@
-"""Files for people: one's own, and those that came with a partner's message."""
+"""Files for people, own ones and a partner's; and one more try of what did not arrive."""
 
 from urllib.parse import quote
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, url_for
 from flask.blueprints import BlueprintSetupState
+from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database
+from app.federation.actions import resend_parked
 from app.federation.files import note_opening
+from app.federation.lanes import parked_since
 from app.federation.queries import answer_facts, file_for, stuck_messages
 from app.firms.access import Actor
 from app.firms.actions import note_event
 from app.firms.models import Firm
+from app.web.render import go_to
 from app.web.security import FILE_POLICY
-from app.web.transaction import ceremony
+from app.web.transaction import ceremony, deed
 
 room = Blueprint("federation", __name__)
 
@@ -23,6 +27,14 @@ def _tell_rooms_below(state: BlueprintSetupState) -> None:
     """The partner pages lie below us: they ask by name for what only messages tell."""
     state.app.extensions["partner_answers"] = answer_facts
     state.app.extensions["partner_stuck"] = stuck_messages
+    state.app.extensions["partner_silent"] = parked_since
+
+
+@room.post("/partner/<partner_id>/nachsenden")
+@deed("partners.edit")
+def resend(session: Session, actor: Actor, partner_id: str) -> Response:
+    resend_parked(session, actor, partner_id)
+    return go_to(url_for("partners.show", partner_id=partner_id), receipt="Alles wird noch einmal gesendet.")
 
 
 @room.get("/dateien/<file_id>")

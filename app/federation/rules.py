@@ -60,10 +60,10 @@ def named_files(body: dict[str, Any]) -> set[str]:
     return set(_files_in(body))
 
 
-def next_try(created_at: dt.datetime, attempts: int, now: dt.datetime) -> dt.datetime | None:
+def next_try(waits_since: dt.datetime, attempts: int, now: dt.datetime) -> dt.datetime | None:
     """When to try again after so many failures; None after seven days: then a person is told."""
     following = now + dt.timedelta(minutes=RETRIES_MIN[min(attempts, len(RETRIES_MIN)) - 1])
-    return following if following <= created_at + GIVE_UP_AFTER else None
+    return following if following <= waits_since + GIVE_UP_AFTER else None
 
 
 def _values(value: Any, depth: int) -> Iterator[Any]:

@@ -121,6 +121,13 @@ def stuck_count(session: Session, firm_id: str, partner_id: str) -> int:
     return len(ask(session, firm_id, partner_id, clock.now() - STUCK_FOR)) if ask else 0
 
 
+def silent_since(session: Session, firm_id: str, partner_id: str) -> dt.date | None:
+    """Since when nothing reaches the partner; None while messages arrive."""
+    ask = current_app.extensions.get("partner_silent")
+    found = ask(session, firm_id, partner_id) if ask else None
+    return found.astimezone(BERLIN).date() if found else None
+
+
 def text_blocks(text: str) -> list[Block]:
     """The text in blocks for the page: not a letter more or less than what is signed, but for its empty lines."""
     blocks = [tuple(part.strip("\n").split("\n")) for part in text.split("\n\n") if part.strip()]

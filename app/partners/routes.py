@@ -23,7 +23,7 @@ from app.partners.actions import (
     unblock_firm,
 )
 from app.partners.door import room
-from app.partners.pages import circle, facts_text, partner_page, stuck_count
+from app.partners.pages import circle, facts_text, partner_page, silent_since, stuck_count
 from app.partners.queries import (
     blocked_firms,
     invitation_for,
@@ -226,6 +226,7 @@ def _show(session: Session, actor: Actor, partner_id: str, form: Form | None) ->
         version=firm_version(session, actor.firm_id),
         scopes=[(key, gettext(label)) for key, label in SCOPE_CHIPS if key in shown.signed_scopes],
         answers=facts_text(session, actor.firm_id, partner_id),
+        silent_since=silent_since(session, actor.firm_id, partner_id),
         stuck=stuck_count(session, actor.firm_id, partner_id),
         may_edit=may(actor, "partners.edit"),
         ask_url=_ask_url(actor) if shown.state == "active" else "",

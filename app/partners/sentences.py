@@ -52,6 +52,7 @@ add_sentences(
         "firm_blocked": ("ban", lazy_gettext("%(object)s ist blockiert.")),
         "firm_unblocked": ("undo-2", lazy_gettext("%(object)s ist nicht mehr blockiert.")),
         "message_refused": ("ban", lazy_gettext("Eine fremde Nachricht ist abgewiesen.")),
+        "messages_resent": ("send", lazy_gettext("Nachrichten an %(object)s gehen noch einmal hinaus.")),
         "message_parked": ("triangle-alert", lazy_gettext("Eine Nachricht kam sieben Tage lang nicht an.")),
         "file_opened": ("eye", lazy_gettext("Eine Datei eines Partners ist geöffnet.")),
     }

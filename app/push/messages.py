@@ -197,7 +197,7 @@ KINDS: dict[str, Kind] = {
     ),
     "message_stuck": Kind(
         ("Nachricht kommt nicht an",),
-        ("%(name)s ist nicht erreichbar. Ruf dort an.", "Ein Partner ist nicht erreichbar. Ruf an."),
+        ("%(name)s: Seit %(day)s kommt nichts an.", "Ein Partner ist nicht erreichbar. Ruf an."),
     ),
     "certificate": Kind(
         ("Zertifikat läuft bald ab",),

@@ -1,8 +1,12 @@
 """What managers hear about partnerships: who wants to become a partner, what waits for a signature, what got stuck."""
 
+import datetime as dt
+
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.core.events import FrameworkArrived, MessageParked, PartnershipBegun, PartnershipBroken, PartnershipRequested
+from app.core.units import BERLIN
 from app.firms.access import Role
 from app.firms.models import Firm
 from app.firms.queries import people
@@ -33,16 +37,18 @@ def announce_end(session: Session, event: PartnershipBroken) -> None:
 
 
 def announce_parked(session: Session, event: MessageParked) -> None:
-    """A message did not arrive for seven days."""
-    _tell(session, event.firm_id, event.partner_id, "message_stuck", f"stuck:{event.message_id}")
+    """A message did not arrive for seven days; tried anew in vain, it is said again."""
+    since = dt.datetime.fromisoformat(event.since).astimezone(BERLIN).strftime("%d.%m.")
+    once = f"stuck:{event.message_id}:{clock.today()}"
+    _tell(session, event.firm_id, event.partner_id, "message_stuck", once, day=since)
 
 
-def _tell(session: Session, firm_id: str, partner_id: str, kind: str, once: str, page: str = "") -> None:
+def _tell(session: Session, firm_id: str, partner_id: str, kind: str, once: str, page: str = "", day: str = "") -> None:
     partner = find_partnership(session, firm_id, partner_id)
     if partner is None:
         return
     may_name = session.get_one(Firm, firm_id).name_in_push
-    values = {"name": partner.short_name if may_name else ""}
+    values = {"name": partner.short_name if may_name else ""} | ({"day": day} if day else {})
     key = f"partner:{once}:{partner_id}:{partner.framework_id or partner.expires_at}"
     managers = people(session, firm_id, Role.MANAGER)
     alert_people(session, firm_id, managers, kind, partner_id, f"/partner/{partner_id}{page}", values, key)

@@ -348,6 +348,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("attempts", sa.BigInteger(), nullable=False),
         sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("waits_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
@@ -365,6 +366,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("direction = 'out' AND state = 'waiting'"),
         postgresql_where=sa.text("direction = 'out' AND state = 'waiting'"),
+    )
+    op.create_index(
+        "ix_message_parked",
+        "message",
+        ["firm_id", "peer_id"],
+        unique=False,
+        sqlite_where=sa.text("direction = 'out' AND state = 'parked'"),
+        postgresql_where=sa.text("direction = 'out' AND state = 'parked'"),
     )
     op.create_index("ix_message_subject", "message", ["firm_id", "subject_id"], unique=False)
     op.create_table(
@@ -393,7 +402,7 @@ def upgrade() -> None:
         "outbox",
         ["next_try_at"],
         unique=False,
-        sqlite_where=sa.text("settled_at IS NULL AND parked_at IS NULL"),
+        sqlite_where=sa.text("settled_at IS NULL"),
     )
     op.create_table(
         "partner_invitation",

@@ -14,14 +14,22 @@ from hypothesis import strategies as st
 from app import worker
 from app.core import clock
 from app.core.db import Database
-from app.core.errors import RuleBroken
+from app.core.errors import NotFound, RuleBroken
 from app.core.events import MessageParked
 from app.core.outbox import OutboxRow
-from app.federation.actions import cancel_waiting, deliver_message, send_message, waiting_messages
-from app.federation.lanes import _DUE, _FIRST
+from app.federation.actions import (
+    cancel_waiting,
+    deliver_message,
+    erase_bodies,
+    resend_parked,
+    send_message,
+    waiting_messages,
+)
+from app.federation.lanes import _DUE, _FIRST, parked_since
 from app.federation.models import Message
 from app.federation.queries import answer_facts, arrivals, stuck_messages
 from app.federation.rules import GIVE_UP_AFTER, MOST_BODY_BYTES, check_body, next_try
+from app.firms.access import Role
 from app.firms.models import AuditEvent
 from app.partners.models import BlockedFirm, Partnership
 from tests.conftest import MONDAY
@@ -125,27 +133,97 @@ def test_after_72_hours_away_everything_comes_once_and_in_order(
     assert taken(database, world["yilmaz"]) == [str(hour) for hour in range(0, 72, 6)]
 
 
-def test_after_seven_days_a_message_is_parked_a_person_is_told_and_the_next_one_goes(
-    database: Database, world: dict[str, TestFirm], inbox: Inbox
-) -> None:
-    keller, yilmaz = world["keller"], world["yilmaz"]
-    inbox.failing = {yilmaz.id}
-    send(database, keller, yilmaz, "old")
+def park(database: Database, inbox: Inbox, one: TestFirm, other: TestFirm, *names: str) -> dt.datetime:
+    """Nothing reaches the other firm until all that was written is parked; returns when that was."""
+    inbox.failing = {other.id}
+    send(database, one, other, *names)
     at = MONDAY
-    while states(database, keller) == ["waiting"]:
+    while "waiting" in states(database, one):
         with clock.frozen(at):
             worker.run_until_quiet(database)
         at += dt.timedelta(hours=1)
+    return at
+
+
+def test_after_seven_days_all_that_waits_for_a_partner_rests_in_its_order_and_a_person_is_told(
+    database: Database, world: dict[str, TestFirm], inbox: Inbox
+) -> None:
+    keller, yilmaz, nowak = (world[key] for key in KEYS)
+    at = park(database, inbox, keller, yilmaz, "old", "older")
     assert MONDAY + dt.timedelta(days=6, hours=17) < at <= MONDAY + GIVE_UP_AFTER + dt.timedelta(hours=1)
-    assert states(database, keller) == ["parked"]
+    assert states(database, keller) == ["parked", "parked"]
     with database.read() as session:
-        assert session.scalar(sa.select(OutboxRow.body).where(OutboxRow.kind == MessageParked.__name__)) is not None
-        assert [one.state for one in stuck_messages(session, keller.id, yilmaz.id, MONDAY)] == ["parked"]
+        told = session.scalars(sa.select(OutboxRow.body).where(OutboxRow.kind == MessageParked.__name__)).all()
+        assert [dt.datetime.fromisoformat(body["since"]) for body in told] == [MONDAY]
+        assert [one.state for one in stuck_messages(session, keller.id, yilmaz.id, MONDAY)] == ["parked", "parked"]
+        assert parked_since(session, keller.id, yilmaz.id) == MONDAY
+        assert parked_since(session, keller.id, nowak.id) is None
     inbox.failing = set()
     with clock.frozen(at):
         send(database, keller, yilmaz, "new")
+        send(database, keller, nowak, "to somebody else")
         worker.run_until_quiet(database)
-    assert taken(database, yilmaz) == ["new"]
+    assert taken(database, yilmaz) == []
+    assert taken(database, nowak) == ["to somebody else"]
+
+
+def test_what_rests_is_sent_again_as_soon_as_the_partner_is_heard_of(
+    database: Database, world: dict[str, TestFirm], inbox: Inbox
+) -> None:
+    keller, yilmaz, nowak = (world[key] for key in KEYS)
+    at = park(database, inbox, keller, yilmaz, "a", "b")
+    inbox.failing = set()
+    with clock.frozen(at):
+        send(database, keller, yilmaz, "c")
+        send(database, nowak, keller, "from somebody else")
+        worker.run_until_quiet(database)
+        assert taken(database, yilmaz) == []
+        inbox.refusing = {"nonsense"}
+        send(database, yilmaz, keller, "nonsense")
+        worker.run_until_quiet(database)
+        assert taken(database, yilmaz) == []
+        send(database, yilmaz, keller, "good morning")
+        worker.run_until_quiet(database)
+        worker.run_until_quiet(database)
+    assert taken(database, yilmaz) == ["a", "b", "c"]
+
+
+def test_one_tap_sends_once_more_and_a_partner_still_away_gets_seven_more_days(
+    database: Database, world: dict[str, TestFirm], inbox: Inbox
+) -> None:
+    keller, yilmaz = world["keller"], world["yilmaz"]
+    at = park(database, inbox, keller, yilmaz, "a", "b")
+    for _ in range(2):
+        with clock.frozen(at), database.write() as session:
+            resend_parked(session, keller.actor(Role.MANAGER), yilmaz.id)
+    with clock.frozen(at):
+        worker.run_until_quiet(database)
+    assert states(database, keller) == ["waiting", "waiting"]
+    inbox.failing = set()
+    with clock.frozen(at + dt.timedelta(days=6)):
+        worker.run_until_quiet(database)
+    assert taken(database, yilmaz) == ["a", "b"]
+    with database.read() as session:
+        resent = session.scalars(sa.select(AuditEvent.id).where(AuditEvent.verb == "messages_resent")).all()
+        assert len(resent) == 1
+    with pytest.raises(NotFound), database.write() as session:
+        resend_parked(session, yilmaz.actor(Role.MANAGER), world["nowak"].id)
+
+
+def test_what_rests_goes_nowhere_once_the_partnership_is_over_or_its_subject_is_erased(
+    database: Database, world: dict[str, TestFirm], inbox: Inbox
+) -> None:
+    keller, yilmaz = world["keller"], world["yilmaz"]
+    at = park(database, inbox, keller, yilmaz, "a", "b")
+    inbox.failing = set()
+    with clock.frozen(at), database.write() as session:
+        erase_bodies(session, keller.id, ["a"])
+        assert cancel_waiting(session, keller.id, yilmaz.id) == 1
+        send_message(session, yilmaz.id, keller.id, "request.published", {"name": "heard"})
+    with clock.frozen(at):
+        worker.run_until_quiet(database)
+    assert taken(database, yilmaz) == []
+    assert states(database, keller) == ["cancelled", "cancelled"]
 
 
 def test_a_refusal_is_final_noted_once_at_the_receiver_and_leaves_nothing_behind(

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from app import factory
 from app.config import load_config
+from app.core import clock
 from app.core.db import Database
+from app.federation.models import Message
 from app.firms.models import Firm
 from app.partners.models import PartnerInvitation
 from app.partners.queries import find_partnership, invitation_token, partnership_with
@@ -57,6 +59,18 @@ def new_link(node: Node, browser: Browser) -> str:
 def framework_id(node: Node, of: str, partner: str) -> str:
     with node.database.read() as session:
         return partnership_with(session, firm_id(node, of), firm_id(node, partner)).framework_id or ""
+
+
+def linked(node: Node) -> tuple[Browser, Browser]:
+    """Keller and Yilmaz, partners by both signatures."""
+    keller, yilmaz = founded(node), founded(node, **YILMAZ)
+    yilmaz.post(new_link(node, keller))
+    run_until_quiet(node.database)
+    keller.approve("framework", framework_id(node, "Keller", "Yilmaz"))
+    run_until_quiet(node.database)
+    yilmaz.approve("framework", framework_id(node, "Yilmaz", "Keller"))
+    run_until_quiet(node.database)
+    return keller, yilmaz
 
 
 def test_two_phones_become_partners(node: Node) -> None:
@@ -198,20 +212,14 @@ def test_nobody_but_a_party_sees_a_partnership(node: Node) -> None:
     for other in (firm_id(node, "Keller"), firm_id(node, "Yilmaz")):
         for page in ("", "/stand", "/vertrag", "/vertrag/aendern", "/vertrag/ziffer/1", "/ende", "/beweis.json"):
             nowak.get(f"/partner/{other}{page}", 404)
-        for deed in ("/umfang", "/pause", "/weiter", "/nein", "/ende", "/blockieren"):
+        for deed in ("/umfang", "/pause", "/weiter", "/nein", "/ende", "/blockieren", "/nachsenden"):
             nowak.post(f"/partner/{other}{deed}", 404)
     nowak.send(f"/unterschrift/framework/{framework}/optionen", status=404)
     assert "Keller" not in nowak.get("/partner").get_data(as_text=True)
 
 
 def test_a_signed_contract_and_its_proof_open_although_the_partner_is_blocked(node: Node) -> None:
-    keller, yilmaz = founded(node), founded(node, **YILMAZ)
-    yilmaz.post(new_link(node, keller))
-    run_until_quiet(node.database)
-    keller.approve("framework", framework_id(node, "Keller", "Yilmaz"))
-    run_until_quiet(node.database)
-    yilmaz.approve("framework", framework_id(node, "Yilmaz", "Keller"))
-    run_until_quiet(node.database)
+    keller, _ = linked(node)
     other = firm_id(node, "Yilmaz")
     keller.post(f"/partner/{other}/blockieren")
     keller.get(f"/partner/{other}", 404)
@@ -220,14 +228,26 @@ def test_a_signed_contract_and_its_proof_open_although_the_partner_is_blocked(no
     keller.get(f"/partner/{other}/beweis.json")
 
 
+def test_a_partner_that_nothing_reaches_is_named_and_one_tap_sends_again(node: Node) -> None:
+    keller, _ = linked(node)
+    page = f"/partner/{firm_id(node, 'Yilmaz')}"
+    keller.post(f"{page}/umfang", scope="requests")
+    run_until_quiet(node.database)
+    with node.database.write() as session:
+        sent = sa.select(Message).where(Message.firm_id == firm_id(node, "Keller"), Message.direction == "out")
+        session.scalars(sent.order_by(Message.seq.desc()).limit(1)).one().state = "parked"
+    shown = keller.get(page).get_data(as_text=True)
+    assert f"Seit {clock.today():%d.%m.} kommt bei Dreherei Yilmaz GmbH nichts an." in shown
+    assert "Noch einmal senden" in shown
+    keller.post(f"{page}/nachsenden")
+    run_until_quiet(node.database)
+    assert "nichts an." not in keller.get(page).get_data(as_text=True)
+    assert "gehen noch einmal hinaus" in keller.get("/protokoll").get_data(as_text=True)
+
+
 def test_ending_needs_a_signature_and_holds_at_once(node: Node) -> None:
-    keller, yilmaz = founded(node), founded(node, **YILMAZ)
-    partner = yilmaz.post(new_link(node, keller)).headers["Location"]
-    run_until_quiet(node.database)
-    keller.approve("framework", framework_id(node, "Keller", "Yilmaz"))
-    run_until_quiet(node.database)
-    yilmaz.approve("framework", framework_id(node, "Yilmaz", "Keller"))
-    run_until_quiet(node.database)
+    keller, yilmaz = linked(node)
+    partner = f"/partner/{firm_id(node, 'Keller')}"
     other = firm_id(node, "Yilmaz")
     keller.get(f"/partner/{other}/ende", 404)
     keller.post(f"/partner/{other}/umfang", scope="requests")

@@ -10,6 +10,7 @@ from app.firms.access import Role
 from app.firms.models import Firm
 from app.push.models import Alert
 from app.worker import run_until_quiet
+from tests.conftest import MONDAY
 from tests.world import TestFirm, make_world
 
 
@@ -19,7 +20,7 @@ def test_managers_hear_of_a_new_partner_of_an_end_and_of_a_message_that_does_not
         keller, yilmaz = firms["keller"], firms["yilmaz"]
         emit(session, PartnershipBegun(keller.id, yilmaz.id))
         emit(session, PartnershipBroken(keller.id, yilmaz.id))
-        emit(session, MessageParked(keller.id, "m-1", yilmaz.id))
+        emit(session, MessageParked(keller.id, "m-1", yilmaz.id, MONDAY.isoformat()))
     run_until_quiet(database)
     with database.read() as session:
         assert kinds_told(session, keller, Role.MANAGER) == ["message_stuck", "partner_end", "partner_new"]

@@ -170,6 +170,7 @@ TABLE: dict[str, Row] = {
     "partners.recall POST": _row("partners.edit", _ids(invitation_id="partner_invitation")),
     "partners.invitation_state GET": _row("partners.edit", _ids(invitation_id="partner_invitation")),
     # federation, push
+    "federation.resend POST": _row("partners.edit", _ids(partner_id="partner")),
     "federation.download GET": _row("files.open", _ids(file_id="file")),
     "push.show GET": _row("own.use"),
     "push.state GET": _row("own.use"),
