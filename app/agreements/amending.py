@@ -15,7 +15,7 @@ from app.agreements.amendment_records import (
     wanted_from,
 )
 from app.agreements.carrying import carry_out, end_amendment, reserve_hours
-from app.agreements.drafting import default_expiry
+from app.agreements.deadlines import default_expiry
 from app.agreements.models import Agreement, Amendment
 from app.agreements.queries import (
     agreement_for,

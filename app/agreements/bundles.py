@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.agreements.covering import note_agreed
+from app.agreements.deadlines import plan_counts_until, word_counts_until
 from app.agreements.models import Agreement
 from app.agreements.notices import EFFECTIVE_TEMPLATE, effective_text
 from app.agreements.queries import (
@@ -39,7 +40,7 @@ def complete_bundle(session: Session, agreement: Agreement) -> None:
     if bundle is None or bundle.state != "waiting":
         return
     members = agreements_of_bundle(session, agreement.firm_id, bundle.id)
-    if any(member.state != "waiting_bundle" for member in members) or clock.now() > bundle.expires_at:
+    if any(member.state != "waiting_bundle" or clock.now() > word_counts_until(member) for member in members):
         return
     bundle.state = "effective"
     for member in members:
@@ -156,7 +157,7 @@ def _check_word(session: Session, incoming: Incoming, agreement: Agreement, effe
         "0x" + value.hex(),
     ):
         raise RuleBroken("Der Nachweis des Partners stimmt nicht.")
-    if entry.at > agreement.message["expiresAt"]:
+    if entry.at > plan_counts_until(agreement.expires_at).timestamp():
         raise RuleBroken("Der Plan kam zu spät zustande.")
     keys = {name: part for name, part in effective.proof.items() if name not in ("leaf", "proof")}
     remember_partner_keys(session, incoming.firm_id, incoming.from_id, keys)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.agreements.deadlines import plan_counts_until
+from app.agreements.rules import moment
 from app.agreements.texts import moment_text, parts_of, phrase, word_or
 from app.core.errors import RuleBroken
 from app.core.units import amount_cents, euro_text, hours_text, monday, week_days, week_label
@@ -210,10 +212,16 @@ def _values(facts: CallOffFacts, language: str) -> dict[str, object]:
         "provider": party_text(facts.provider),
         "framework_date": day_text(facts.framework_date) if language == "de" else facts.framework_date,
         "expires": moment_text(facts.expires_at, language),
-        "bundle": parts_of(facts.template_key, language)["bundle"].body if facts.is_bundled else "",
+        "bundle": _bundle_text(facts, language) if facts.is_bundled else "",
         "requester_contact": _contact_text(facts.requester_contact, language),
         "provider_contact": _contact_text(facts.provider_contact, language),
     }
+
+
+def _bundle_text(facts: CallOffFacts, language: str) -> str:
+    until = plan_counts_until(moment(facts.expires_at))
+    values = {"counts_until": moment_text(int(until.timestamp()), language)}
+    return fill(parts_of(facts.template_key, language)["bundle"].body, values)
 
 
 def _work_values(facts: CallOffFacts, language: str) -> dict[str, object]:

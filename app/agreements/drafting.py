@@ -8,18 +8,16 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.agreements.call_off import ChosenLine, Job, Terms, call_off_facts, in_order
+from app.agreements.deadlines import default_expiry
 from app.agreements.documents import CallOffFacts, render_call_off
 from app.agreements.models import Agreement, AgreementLine, Bundle
 from app.agreements.queries import agreements_of_request, live_agreement_of_offer
 from app.agreements.record import Parties, agreement_message, sha256_hex
-from app.agreements.rules import EXPIRY_WORKING_DAYS, OPEN, on_day, whole_minute
+from app.agreements.rules import OPEN
 from app.agreements.sources import chosen_lines, job_of, terms_of
-from app.capacity.rules import add_working_days
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken
-from app.core.holidays import holidays_near
 from app.core.ids import new_id
-from app.core.units import BERLIN
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.models import PartnerKeys
@@ -60,12 +58,6 @@ def draft_agreements(session: Session, actor: Actor, plan_id: str, material_prov
     advance_request(session, actor.firm_id, request.id, "contracting")
     note_event(session, actor.firm_id, actor.person_id, "drafted", "request", request.id, detail={"count": len(ids)})
     return ids
-
-
-def default_expiry(now: dt.datetime) -> dt.datetime:
-    """Three working days from now, at the same time of day in Germany."""
-    today = now.astimezone(BERLIN).date()
-    return whole_minute(on_day(now, add_working_days(today, EXPIRY_WORKING_DAYS, holidays_near(today))))
 
 
 def _new_bundle(session: Session, plan: Plan, expires_at: dt.datetime) -> Bundle:

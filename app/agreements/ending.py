@@ -7,6 +7,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.agreements.deadlines import word_counts_until
 from app.agreements.models import Agreement
 from app.agreements.notices import LAPSED_TEMPLATE, lapsed_text
 from app.agreements.queries import (
@@ -19,7 +20,7 @@ from app.agreements.queries import (
     locked_agreement,
     partner_of,
 )
-from app.agreements.rules import OPEN, WORD_MAY_TAKE, check_step
+from app.agreements.rules import OPEN, check_step
 from app.agreements.sources import chosen_lines
 from app.agreements.telling import tell_end, tell_one_sided
 from app.agreements.wire import Ended, body_of, read_ended
@@ -103,7 +104,8 @@ def lapse_signed_with(session: Session, event: PasskeyLocked) -> None:
 
 
 def _take_back(session: Session, agreement: Agreement) -> None:
-    if not _awaits_word(session, agreement):
+    # whether a plan stands is ours to say: nothing of it counts before we do
+    if agreement.is_bundled or not _awaits_word(session, agreement):
         lapse_agreement(session, agreement, TAKEN_BACK)
         return
     agreement.end_reason = TAKEN_BACK
@@ -112,7 +114,7 @@ def _take_back(session: Session, agreement: Agreement) -> None:
 
 def _lapse_late(session: Session, firm_id: str, agreement_id: str, now: dt.datetime) -> None:
     agreement = locked_agreement(session, firm_id, agreement_id)
-    is_over = agreement.expires_at + WORD_MAY_TAKE < now or not _awaits_word(session, agreement)
+    is_over = not _awaits_word(session, agreement) or word_counts_until(agreement) < now
     if agreement.state in OPEN and is_over:
         lapse_agreement(session, agreement, "expired")
 
@@ -270,8 +272,8 @@ def _record_lapse(session: Session, agreement: Agreement, reason: str) -> None:
 
 def _awaits_word(session: Session, agreement: Agreement) -> bool:
     """We signed, and the other side decides: the provider whether it accepts, the requester whether its plan stands."""
-    if agreement.side == "theirs":
-        return agreement.state == "waiting_bundle"
-    if agreement.state != "signed_one" or agreement.is_bundled:
+    if agreement.state == "waiting_bundle":
+        return True
+    if agreement.side == "theirs" or agreement.state != "signed_one":
         return False
     return is_on_its_way(session, agreement.firm_id, agreement.id, ("agreement.drafted",))

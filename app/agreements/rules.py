@@ -25,6 +25,8 @@ AMENDMENT_STEPS: Mapping[str, frozenset[str]] = {
 OPEN = ("frozen", "signed_one", "waiting_bundle")
 OVER = ("declined", "lapsed", "superseded", "terminated", "fulfilled")
 EXPIRY_WORKING_DAYS = 3
+PLAN_GRACE_WORKING_DAYS = 1
+"""A plan of all or none waits so long after its deadline for words that were spoken in time."""
 GRACE = dt.timedelta(hours=1)
 """So far a message may lie from the entry that it tells of."""
 WORD_MAY_TAKE = dt.timedelta(days=7, hours=1)

@@ -7,11 +7,12 @@ from sqlalchemy.orm import Session
 
 from app.agreements.bundles import complete_bundle
 from app.agreements.covering import note_agreed
+from app.agreements.deadlines import word_counts_until
 from app.agreements.ending import finish_request, lapse_agreement
 from app.agreements.models import Agreement, AgreementLine
 from app.agreements.queries import lines_of, locked_agreement, partner_of
 from app.agreements.record import digest_of, display_of, facts_of
-from app.agreements.rules import WORD_MAY_TAKE, check_step
+from app.agreements.rules import check_step
 from app.agreements.telling import tell_one_sided
 from app.agreements.wire import Signed, read_signed, roles_of
 from app.bookings.actions import BookedAgreement, BookedLine, book_lines
@@ -107,8 +108,8 @@ def _accept_signatures(session: Session, agreement: Agreement, signed: Signed, e
     check_partner_signatures(session, firm_id, partner_id, entry.address, digest, signed.signatures, entry.seq)
     if entry.at > agreement.message["expiresAt"]:
         raise RuleBroken("Der Partner hat zu spät unterschrieben.")
-    # The partner's log says when it accepted; however long the way here took, ours follows. A plan must be whole in time.
-    if agreement.is_bundled and (agreement.state == "lapsed" or clock.now() > agreement.expires_at):
+    # The partner's log says when it accepted; however long the way here took, ours follows. A plan waits one working day.
+    if agreement.is_bundled and (agreement.state == "lapsed" or clock.now() > word_counts_until(agreement)):
         lapse_agreement(session, agreement, "expired")
         return
     if agreement.state == "lapsed":
@@ -129,7 +130,7 @@ def _take_hours(session: Session, agreement: Agreement) -> None:
     """Held becomes agreed; in a bundle it stays held until the whole plan stands. Raises Conflict when it is gone."""
     for line in _by_window(lines_of(session, agreement.firm_id, agreement.id)):
         if agreement.is_bundled:
-            extend_hold(session, agreement.firm_id, line.offer_line_id, agreement.expires_at + WORD_MAY_TAKE)
+            extend_hold(session, agreement.firm_id, line.offer_line_id, word_counts_until(agreement))
         else:
             agree_held(session, agreement.firm_id, line.offer_line_id, line.minutes)
 

@@ -11,12 +11,14 @@ import pytest
 import sqlalchemy as sa
 
 from app.agreements.actions import lapse_agreements
+from app.agreements.deadlines import plan_counts_until
 from app.agreements.lists import risks
 from app.agreements.models import Agreement
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
 from app.core.ids import new_id
+from app.core.units import BERLIN
 from app.federation.models import Message
 from app.federation.rules import Incoming
 from app.firms.access import Role
@@ -234,6 +236,51 @@ def test_a_plan_that_was_whole_in_time_is_in_force_although_its_word_was_slow(da
     for agreement_id in ids:
         provider = provider_of(database, deal, agreement_id)
         assert states(database, deal, agreement_id, provider) == ("in_force", "in_force")
+
+
+@pytest.mark.parametrize(("late", "end"), [(dt.timedelta(hours=20), "in_force"), (dt.timedelta(hours=28), "lapsed")])
+def test_a_plan_waits_one_working_day_for_a_signature_given_in_time(
+    database: Database, late: dt.timedelta, end: str, tmp_path: Path
+) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids[:1])
+    sign(database, deal, "keller", ids[1])
+    expiry = MONDAY + dt.timedelta(days=3)
+    with clock.frozen(expiry - dt.timedelta(minutes=1)):
+        sign_only(database, deal, provider_of(database, deal, ids[1]), ids[1])
+        settle_events(database)
+    with clock.frozen(expiry + late):
+        with database.write() as session:
+            lapse_agreements(session, clock.now())
+        end_what_is_due(database)
+        for agreement_id in ids:
+            provider = provider_of(database, deal, agreement_id)
+            assert states(database, deal, agreement_id, provider) == (end, end)
+            assert minutes_of(database, deal, provider) == (0, 2400 if end == "in_force" else 0)
+            for key in ("keller", provider):
+                with database.read() as session:
+                    check_log(export_log(session, deal.firms[key].id))
+    if end == "in_force":
+        assert verified(evidence_of(database, deal, "keller", ids[1]), tmp_path) == 0
+
+
+def test_over_weekends_and_holidays_a_plan_waits_until_the_next_working_day() -> None:
+    friday = dt.datetime(2026, 11, 20, 9, tzinfo=BERLIN)
+    assert plan_counts_until(friday) == dt.datetime(2026, 11, 23, 9, tzinfo=BERLIN)
+    assert plan_counts_until(dt.datetime(2026, 12, 24, 9, tzinfo=BERLIN)).astimezone(BERLIN).day == 28
+
+
+def test_a_plan_is_over_at_its_deadline_when_somebody_did_not_sign(database: Database) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids[:1])
+    sign(database, deal, "keller", ids[1])
+    with clock.frozen(MONDAY + dt.timedelta(days=3, minutes=1)):
+        end_what_is_due(database)
+    for agreement_id in ids:
+        provider = provider_of(database, deal, agreement_id)
+        assert states(database, deal, agreement_id, provider) == ("lapsed", "lapsed")
 
 
 def test_no_deadline_overtakes_a_signature_that_is_on_its_way(database: Database) -> None:

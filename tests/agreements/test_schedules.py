@@ -43,6 +43,7 @@ from tests.agreements.world import (
     make_deal,
     minutes_of,
     second_manager,
+    sign,
     sign_only,
     signed_by_both,
 )
@@ -53,6 +54,9 @@ LONGEST = dt.timedelta(days=6)
 """Messages are tried for seven days."""
 SHARED = ("agreement", "change", "cancellation", "bundle.effective")
 OVER = ("declined", "lapsed")
+EXPIRY = MONDAY + dt.timedelta(days=3)
+LATE_ENDS = {10: "in_force", 13: "in_force", 18: "in_force", 0: "lapsed", 1: "lapsed", 2: "lapsed"}
+"""Courses around a plan's deadline: in some it stands by a late word, in others one is missing"""
 PLANTED = 4
 """A course in which a deadline comes between a signature and its arrival"""
 
@@ -220,6 +224,42 @@ def test_a_side_that_ends_alone_what_the_other_may_have_signed_is_found(
         run_course(sqlite_database, PLANTED)
 
 
+@pytest.mark.parametrize(("seed", "end"), LATE_ENDS.items())
+def test_a_plan_ends_alike_at_both_sides_however_late_its_words_come(
+    sqlite_database: Database, seed: int, end: str
+) -> None:
+    assert run_late_course(sqlite_database, seed) == {end}
+
+
+def test_a_provider_that_does_not_wait_for_a_late_word_is_found(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.agreements.bundles.plan_counts_until", lambda expires_at: expires_at)
+    with pytest.raises(AssertionError, match="seed"):
+        run_late_course(sqlite_database, 10)
+
+
+def run_late_course(database: Database, seed: int) -> set[str]:
+    """Two providers sign around the deadline of their plan, and every message takes as long as it likes."""
+    dice = random.Random(seed)
+    providers = ["yilmaz", "brandt"]
+    deal = make_deal(database, providers)
+    ids = drafted(database, deal)
+    for agreement_id in ids:
+        sign(database, deal, "keller", agreement_id)
+    second = {key: second_manager(database, deal, key) for key in ("keller", *providers)}
+    deeds = [*(sign_one,) * 4, *(settle,) * 4, *(deliver,) * 3, crash, repeat, *(deadlines,) * 2]
+    fate = Fate(database, deal, dice, second, providers, deeds)
+    now = EXPIRY - dt.timedelta(minutes=dice.choice([5, 30, 90]))
+    for _ in range(STEPS):
+        with clock.frozen(now):
+            fate.step()
+        now = min(now + dt.timedelta(minutes=dice.choice([0, 0, 0, 0, 1, 10, 120, 600])), MONDAY + LONGEST)
+    finish(fate, now, seed)
+    with database.read() as session:
+        return set(session.scalars(sa.select(Agreement.state)))
+
+
 def run_course(database: Database, seed: int) -> None:
     """Play one course to its end and look at both sides."""
     dice = random.Random(seed)
@@ -235,6 +275,12 @@ def run_course(database: Database, seed: int) -> None:
         now = min(now + dt.timedelta(hours=dice.choice([0, 0, 0, 0, 0, 1, 4, 24])), MONDAY + LONGEST)
         with clock.frozen(now):
             fate.step()
+    finish(fate, now, seed)
+
+
+def finish(fate: Fate, now: dt.datetime, seed: int) -> None:
+    """Everything arrives, every deadline passes, and both sides have to agree."""
+    database = fate.database
     with clock.frozen(now):
         run_until_quiet(database)
     with clock.frozen(MONDAY + dt.timedelta(days=30)):
