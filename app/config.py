@@ -40,6 +40,8 @@ class Config:
     practice: bool
     legal_dir: Path | None
     is_practice: bool = False
+    counts_people: bool = True
+    """False only where tests knock faster than people can; no variable sets it"""
 
     @property
     def origin(self) -> str:

@@ -36,6 +36,7 @@ TEXT_AT = {
     "lazy_gettext": 0,
     "RuleBroken": 0,
     "Conflict": 0,
+    "TooMany": 0,
     "NotAllowed": 0,
     "NotFound": 0,
     "said": 0,

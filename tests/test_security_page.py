@@ -47,6 +47,10 @@ def test_the_page_names_the_limits() -> None:
         ("wrong codes, whole node", limit_said(web.CODE_FAILURES)),
         ("founding, per network", limit_said(web.FOUND)),
         ("answers from lock screens, per network", limit_said(web.ANSWER)),
+        ("pages and their parts, per person and process", pace_said(web.LOOKS)),
+        ("forms and taps, per person and process", pace_said(web.DEEDS)),
+        ("uploads, per person and process", pace_said(web.UPLOADS)),
+        ("evidence, PDF, tables and drawings that leave as files, per person and process", pace_said(web.PROOFS)),
         ("open requests of a firm, and from one partner", f"{requests.MOST_OPEN}"),
         ("changes of one request", f"{requests.MOST_CHANGES_A_DAY} a day"),
         ("lines in one thread", f"{requests.MOST_LINES_A_DAY} a day"),
@@ -90,6 +94,10 @@ def test_every_use_of_cryptography_stands_on_the_page() -> None:
 def limit_said(limit: str) -> str:
     """'40 per minute; 400 per hour' as the page writes it."""
     return limit.replace(" per ", " a ").replace(" a hour", " an hour").replace(";", ",")
+
+
+def pace_said(pace: web.Pace) -> str:
+    return f"{pace.most} {'an hour' if pace.seconds == 3600 else 'a minute'}"
 
 
 def imported() -> Iterator[str]:

@@ -32,6 +32,7 @@ from app.notary.queries import evidence_file
 from app.passkeys.queries import waiting_key_count
 from app.plans.actions import choose_plan
 from app.web.forms import Form
+from app.web.limits import PROOFS, paced
 from app.web.render import go_to, render
 from app.web.security import FILE_POLICY
 from app.web.transaction import ceremony, deed, page
@@ -118,6 +119,7 @@ def decline(session: Session, actor: Actor, agreement_id: str) -> Response:
 
 
 @room.get("/vertraege/<agreement_id>/text.pdf")
+@paced(PROOFS)
 @ceremony("agreements.see")
 def text(database: Database, actor: Actor, agreement_id: str) -> Response:
     """The PDF/A with the exact text, the signatures and the reading aid."""
@@ -128,6 +130,7 @@ def text(database: Database, actor: Actor, agreement_id: str) -> Response:
 
 
 @room.get("/vertraege/<agreement_id>/beweis.json")
+@paced(PROOFS)
 @page("agreements.see")
 def proof(session: Session, actor: Actor, agreement_id: str) -> Response:
     """The evidence file that anybody can verify offline."""
@@ -209,6 +212,7 @@ def drop_amendment(session: Session, actor: Actor, amendment_id: str) -> Respons
 
 
 @room.get("/vertraege/aenderung/<amendment_id>/beweis.json")
+@paced(PROOFS)
 @page("agreements.see")
 def amendment_proof(session: Session, actor: Actor, amendment_id: str) -> Response:
     """The evidence file of a change or cancellation."""

@@ -12,11 +12,13 @@ from app.machines.reading import table_first
 from app.machines.runs import finish_run, keep_upload
 from app.machines.tables import read_table
 from app.web.forms import Form
+from app.web.limits import PROOFS, paced
 from app.web.render import go_to, render
 from app.web.transaction import deed, page
 
 
 @room.get("/stunden/tabelle.csv")
+@paced(PROOFS)
 @page("capacity.import")
 def table(session: Session, actor: Actor) -> Response:
     """The coming weeks of the firm's machines as the import reads them."""

@@ -1,4 +1,4 @@
-"""What can go wrong, in four words; the web turns each into one status and one plain sentence."""
+"""What can go wrong, in five words; the web turns each into one status and one plain sentence."""
 
 
 class WerkringError(Exception):
@@ -35,3 +35,9 @@ class Conflict(WerkringError):
     """409: somebody was faster, or the same thing was sent twice with different content."""
 
     status = 409
+
+
+class TooMany(WerkringError):
+    """429: one person did more than people do; the text says when it goes on."""
+
+    status = 429

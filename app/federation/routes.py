@@ -15,6 +15,7 @@ from app.federation.queries import answer_facts, file_for, stuck_messages
 from app.firms.access import Actor
 from app.firms.actions import note_event
 from app.firms.models import Firm
+from app.web.limits import PROOFS, paced
 from app.web.render import go_to
 from app.web.security import FILE_POLICY
 from app.web.transaction import ceremony, deed
@@ -38,6 +39,7 @@ def resend(session: Session, actor: Actor, partner_id: str) -> Response:
 
 
 @room.get("/dateien/<file_id>")
+@paced(PROOFS)
 @ceremony("files.open")
 def download(database: Database, actor: Actor, file_id: str) -> Response:
     """The firm's own copy, never shown inside our pages; opening a partner's file is told to its owner."""

@@ -27,6 +27,7 @@ from app.partners.sentences import SCOPE_CHIPS, TEMPLATE_CHIPS, TERM_FIELDS
 from app.partners.signing import draft_digest
 from app.passkeys.approvals import shown_digest
 from app.web.forms import Form
+from app.web.limits import PROOFS, paced
 from app.web.render import go_to, render
 from app.web.transaction import deed, page
 
@@ -131,6 +132,7 @@ def ending(session: Session, actor: Actor, partner_id: str) -> Response:
 
 
 @room.get("/partner/<partner_id>/beweis.json")
+@paced(PROOFS)
 @page("partners.edit")
 def evidence(session: Session, actor: Actor, partner_id: str) -> Response:
     """The file that proves the partnership to anybody, offline."""

@@ -45,6 +45,8 @@ def _expected(error: WerkringError) -> Response:
     if error.status == 403 and actor is None:
         return _to_sign_in()
     _note_refusal(error.status, actor)
+    if error.status == 429 and not wants_json():
+        return _to_send_again(error)
     return _answer(error.status, said(error) if error.text else gettext(SENTENCES[error.status]))
 
 
@@ -97,6 +99,13 @@ def _to_sign_in() -> Response:
         return _answer(403, gettext("Melde dich zuerst an."))
     target = quote(request.path if is_local_path(request.path) else "/", safe="/")
     return Response(status=303, headers={"Location": f"{request.script_root}/anmelden?weiter={target}"})
+
+
+def _to_send_again(error: WerkringError) -> Response:
+    """What was typed stays in the page: one tap sends it again. A file has to be chosen anew."""
+    typed = [(name, text) for name, text in request.form.items(multi=True) if name not in ("csrf", "once")]
+    url = request.script_root + request.full_path.rstrip("?")
+    return render("errors/busy.html", 429, sentence=said(error), url=url, typed=typed, is_form=request.method == "POST")
 
 
 def wants_json() -> bool:

@@ -1,16 +1,27 @@
-"""Rate limits on everything that strangers may post, counted in our own database so that all processes agree."""
+"""Rate limits: strangers are counted by network in our own database, so that all processes agree; people who signed in
+in the memory of each process, since a row for every page they look at would cost more than the page."""
 
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from ipaddress import IPv6Address, ip_address, ip_network
+from threading import Lock
+from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
-from flask import request
+from flask import current_app, request
 from flask_limiter import Limiter
 from limits.storage import Storage
 
 from app.core import clock
-from app.web.world import world
+from app.core.errors import TooMany
+from app.core.units import BERLIN
+from app.web.world import config, world
 
+View = Callable[..., Any]
 # by name: the table belongs to a room above this one
 _ROWS = sa.table("rate_limit", sa.column("key", sa.String), sa.column("count"), sa.column("expires_at", sa.Float))
 SIGN_IN = "40 per minute; 400 per hour"
@@ -21,6 +32,23 @@ FOUND = "20 per hour"
 ANSWER = "120 per minute"
 """From lock screens: a whole shop may answer through one address"""
 LOOK = "60 per minute"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often one signed-in person may do one kind of thing."""
+
+    name: str
+    most: int
+    seconds: int
+
+
+LOOKS = Pace("looks", 300, 60)
+"""Pages and the parts that renew themselves: a person with some open pages needs a third of it"""
+DEEDS = Pace("deeds", 120, 60)
+UPLOADS = Pace("uploads", 30, 3600)
+PROOFS = Pace("proofs", 60, 3600)
+"""What leaves as a file: evidence, PDF, tables, drawings"""
 
 
 class DatabaseStorage(Storage):
@@ -84,6 +112,51 @@ def visitor_network() -> str:
         old = address.ipv4_mapped
         return str(old) if old else str(ip_network((address, 64), strict=False))
     return str(address)
+
+
+class Tally:
+    """How much each person did in the running window of each pace; what is over is forgotten."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: dict[tuple[Pace, int], Counter[str]] = {}
+
+    def count(self, person_id: str, pace: Pace, now_s: float) -> int:
+        """Count one more, and return how many seconds to wait: 0 when it is not too much."""
+        window = int(now_s // pace.seconds)
+        with self._lock:
+            if (pace, window) not in self._counts:
+                self._counts = {key: found for key, found in self._counts.items() if key[0] != pace}
+                self._counts[pace, window] = Counter()
+            self._counts[pace, window][person_id] += 1
+            is_too_much = self._counts[pace, window][person_id] > pace.most
+        return int((window + 1) * pace.seconds - now_s) + 1 if is_too_much else 0
+
+
+def count_person(actor: Any, pace: Pace) -> None:
+    """Count what a signed-in person does; raises TooMany beyond what people do."""
+    if actor is None or not config().counts_people:
+        return
+    tally: Tally = current_app.extensions.setdefault("tally", Tally())
+    wait_s = tally.count(actor.person_id, pace, monotonic())
+    if wait_s:
+        again_at = (clock.now() + dt.timedelta(seconds=wait_s + 59)).astimezone(BERLIN)
+        raise TooMany("Das ging zu schnell. Ab %(time)s Uhr geht es weiter.", time=f"{again_at:%H:%M}")
+
+
+def paced(pace: Pace) -> Callable[[View], View]:
+    """A view that counts as this for whoever is signed in, beside what every view counts as."""
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def answer(**url: Any) -> Any:
+            count_person(world().actor(), pace)
+            return view(**url)
+
+        answer.pace = pace  # type: ignore[attr-defined]
+        return answer
+
+    return wrap
 
 
 limiter = Limiter(visitor_network, storage_uri="werkring://", strategy="fixed-window", headers_enabled=False)

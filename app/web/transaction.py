@@ -13,6 +13,8 @@ from app.core import clock
 from app.core.db import Database, void
 from app.core.errors import RuleBroken
 from app.core.outbox import IdempotencyRow
+from app.web.limits import DEEDS, LOOKS, UPLOADS, count_person
+from app.web.security import SAFE
 from app.web.world import world
 
 View = Callable[..., Any]
@@ -44,7 +46,7 @@ def deed(permission: str) -> Callable[[View], View]:
         @functools.wraps(view)
         def answer(**url: Any) -> Response:
             actor = _allowed_actor(permission)
-            _read_body()
+            _read_body(actor)
             with world().database().write() as session:
                 earlier = _earlier_answer(session, actor)
                 if earlier is not None:
@@ -69,7 +71,7 @@ def ceremony(permission: str) -> Callable[[View], View]:
         @functools.wraps(view)
         def answer(**url: Any) -> Any:
             actor = _allowed_actor(permission)
-            _read_body()
+            _read_body(actor)
             return view(world().database(), actor, **url)
 
         return _marked(answer, permission)
@@ -84,14 +86,17 @@ def _marked(answer: View, permission: str) -> View:
 
 def _allowed_actor(permission: str) -> Any:
     actor = world().actor()
+    count_person(actor, LOOKS if request.method in SAFE else DEEDS)
     if permission != PUBLIC:
         world().require(actor, permission)
     return actor
 
 
-def _read_body() -> None:
+def _read_body(actor: Any) -> None:
     """Before a writing transaction begins: a body that comes slowly must not keep everybody else from writing."""
     request.get_data(cache=True, parse_form_data=True)
+    if any(sent.filename for sent in request.files.values()):
+        count_person(actor, UPLOADS)
 
 
 def _earlier_answer(session: Session, actor: Any) -> Response | None:

@@ -35,7 +35,7 @@ def serving(folder: Path, **env: str) -> Iterator[Server]:
     told |= {"DATA_DIR": str(folder), "PORT": str(port), "PRACTICE": "off", "PYTHONPATH": str(ROOT)} | env
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "8", "--no-ws", "--log-level", "warning", "wsgi:app",
+        "--workers", "1", "--blocking-threads", "8", "--no-ws", "--log-level", "warning", "tests.bench.hurried:app",
     ]  # fmt: skip
     started = time.perf_counter()
     process = subprocess.Popen(

@@ -4,7 +4,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def open_matrix(database: Database, folder: Path, leaks: bool = False) -> Matrix
     """The scene, and the real world over it, that forgets what it writes; with the planted route when it is to leak."""
     scene = make_scene(database)
     _name_pairs(scene)
-    config = load_config({"DATA_DIR": str(folder), "DATABASE_URL": database.url})
+    config = replace(load_config({"DATA_DIR": str(folder), "DATABASE_URL": database.url}), counts_people=False)
     app = create_app(config, NeverKeeping(database.url))
     if leaks:
         app.add_url_rule("/planted/<machine_id>", "planted", _planted)
