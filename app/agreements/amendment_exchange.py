@@ -16,7 +16,7 @@ from app.agreements.queries import (
     locked_amendment,
     partner_of,
 )
-from app.agreements.rules import GRACE, moment
+from app.agreements.rules import GRACE, WORD_MAY_TAKE, moment
 from app.agreements.sealing import check_partner_signatures, partner_entry
 from app.agreements.telling import tell_managers
 from app.agreements.wire import Amended, body_of, read_amended
@@ -232,9 +232,13 @@ def _check_time(day: str, expires_at: int, issued_at: dt.datetime) -> None:
 
 
 def _check_day_of_proof(incoming: Incoming, day: str, entered_at: int) -> None:
-    """Fees depend on the day: it is the one on which the partner's log took the cancellation, just before it was sent."""
+    """Fees depend on the day: it is the one on which the partner's log took the cancellation, just before it was sent.
+
+    Both times are the partner's word alone: by our clock they may lie back only as far as a message takes.
+    """
     at = moment(entered_at)
-    if day != at.astimezone(BERLIN).date().isoformat() or abs(incoming.at - at) > GRACE:
+    is_old = clock.now() - at > WORD_MAY_TAKE
+    if is_old or day != at.astimezone(BERLIN).date().isoformat() or abs(incoming.at - at) > GRACE:
         raise _refused("day")
 
 

@@ -194,6 +194,9 @@ def _receive_end(session: Session, incoming: Incoming, state: str) -> None:
     agreement = locked_agreement(session, incoming.firm_id, ended.agreement_id)
     if agreement.partner_id != incoming.from_id or agreement.digest != ended.digest:
         return None
+    if agreement.state == "waiting_bundle" and agreement.side == "ours":
+        # The partner's log holds its word: from there on only we say whether the plan stands.
+        return tell_one_sided(session, agreement)
     if agreement.state == "in_force":
         # What is asked back too late is in force at both sides as soon as our signatures arrive.
         return None if ended.reason == TAKEN_BACK else tell_one_sided(session, agreement)

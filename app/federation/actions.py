@@ -190,10 +190,9 @@ def _receive(session: Session, message: Message, inbox: Inbox) -> None:
     action = inbox.get(message.kind)
     _note_arrival(session, message, "done" if action else "unknown")
     if action is not None:
-        action(
-            session,
-            Incoming(message.peer_id, message.firm_id, message.id, message.kind, message.body, message.created_at),
-        )
+        # 5. the time is the sender's word: nothing was said after it came
+        at = min(message.created_at, clock.now())
+        action(session, Incoming(message.peer_id, message.firm_id, message.id, message.kind, message.body, at))
 
 
 def _note_arrival(session: Session, message: Message, state: str) -> None:

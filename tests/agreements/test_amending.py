@@ -291,7 +291,9 @@ def test_our_own_change_waits_while_the_partners_is_open(database: Database) -> 
     assert booked(database, deal, "keller") == booked(database, deal, "yilmaz") == {1: 600, 2: 600, 3: 480, 4: 600}
 
 
-@pytest.mark.parametrize(("sent_later_h", "on_its_way_h", "is_taken"), [(0, 0, True), (20, 0, False), (0, 120, True)])
+@pytest.mark.parametrize(
+    ("sent_later_h", "on_its_way_h", "is_taken"), [(0, 0, True), (20, 0, False), (0, 120, True), (0, 170, False)]
+)
 def test_the_fee_is_that_of_the_day_in_the_partners_log_however_long_the_way(
     database: Database, sent_later_h: int, on_its_way_h: int, is_taken: bool
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.agreements.actions import approve_agreement, decline_agreement, signable_digest
+from app.agreements.wire import Ended, body_of
 from app.bookings.models import Booking
 from app.capacity.actions import release_offer
 from app.core import clock
@@ -143,6 +144,26 @@ def test_one_no_ends_the_whole_plan_of_all_or_none(database: Database) -> None:
     with database.read() as session:
         assert set(session.scalars(sa.select(Booking.state))) == {"released"}
     assert "ended" in told(database, deal, first, Role.FOREMAN)
+
+
+def test_who_has_accepted_its_part_of_a_plan_cannot_bring_the_whole_plan_down(database: Database) -> None:
+    deal = make_deal(database, ("yilmaz", "brandt"))
+    ids = drafted(database, deal)
+    signed_by_both(database, deal, ids[:1])
+    sign(database, deal, "keller", ids[1])
+    first, second = (provider_of(database, deal, agreement_id) for agreement_id in ids)
+    digest = at(database, deal, first, ids[0]).digest
+    with database.write() as session:
+        for kind, reason in (("agreement.lapsed", "hours_gone"), ("agreement.declined", "declined")):
+            body = body_of(Ended(ids[0], deal.offers[first], digest, reason))
+            send_message(session, deal.firms[first].id, deal.firms["keller"].id, kind, body, ids[0])
+    run_until_quiet(database)
+    assert at(database, deal, "keller", ids[0]).state == "waiting_bundle"
+    assert "one_sided" in told(database, deal, "keller", Role.MANAGER)
+    sign(database, deal, second, ids[1])
+    for agreement_id in ids:
+        provider = provider_of(database, deal, agreement_id)
+        assert states(database, deal, agreement_id, provider) == ("in_force", "in_force")
 
 
 def test_a_plan_that_is_not_whole_at_the_deadline_lapses_everywhere(database: Database) -> None:

@@ -38,7 +38,9 @@ from tests.world import TestFirm, join_firms
 World = dict[str, TestFirm]
 
 
-def forge(database: Database, sender: str, receiver: str, kind: str, body: dict[str, Any]) -> str:
+def forge(
+    database: Database, sender: str, receiver: str, kind: str, body: dict[str, Any], at: dt.datetime | None = None
+) -> str:
     """Put a hand-made message into the sender's outbox, deliver it, and return its state then."""
     with database.write() as session:
         last = session.scalar(
@@ -47,7 +49,7 @@ def forge(database: Database, sender: str, receiver: str, kind: str, body: dict[
             )
         )
         message = Message(
-            firm_id=sender, id=new_id(), created_at=clock.now(), direction="out", peer_id=receiver, kind=kind,
+            firm_id=sender, id=new_id(), created_at=at or clock.now(), direction="out", peer_id=receiver, kind=kind,
             seq=(last or 0) + 1, body=body, state="waiting", next_try_at=clock.now(),
         )  # fmt: skip
         session.add(message)
@@ -223,6 +225,16 @@ def test_a_strange_request_never_breaks_the_pages_of_the_house_that_got_it(
             assert "<img src=x" not in shown.text
         assert foreman.get(f"/fragen/{body['request_id']}/{world['keller'].id}").status_code == 200
         assert foreman.post(f"/anfragen/{body['request_id']}", data={"answer": "no"}).status_code == 303
+
+
+def test_what_a_partner_dates_into_the_future_was_said_when_it_came(sqlite_database: Database, world: World) -> None:
+    keller, yilmaz = world["keller"], world["yilmaz"]
+    body = sent_body(sqlite_database, world, ask(sqlite_database, world)) | {"request_id": new_id()}
+    later = clock.now() + dt.timedelta(days=400)
+    assert forge(sqlite_database, keller.id, yilmaz.id, "request.published", body, later) == "delivered"
+    with sqlite_database.read() as session:
+        request = session.get_one(WorkRequest, (yilmaz.id, body["request_id"]))
+        assert request.published_at == clock.now()
 
 
 def test_a_partner_touches_no_request_but_its_own(sqlite_database: Database, world: World) -> None:
