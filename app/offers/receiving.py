@@ -1,5 +1,6 @@
 """What partners tell us about offers. An offer can only be touched by the two firms that share it."""
 
+import dataclasses
 import datetime as dt
 
 import sqlalchemy as sa
@@ -74,6 +75,8 @@ def receive_offer(session: Session, incoming: Incoming) -> None:
     if known is not None:
         if (known.side, known.partner_id, known.request_id) != ("theirs", incoming.from_id, sent.request_id):
             raise unreadable("offer_id")
+        if not _says_the_same(session, known, sent):
+            raise unreadable("version")
         return
     _check_offer(session, incoming, request, sent)
     for earlier in live_offers(session, incoming.firm_id, request.id, "theirs", incoming.from_id):
@@ -85,6 +88,15 @@ def receive_offer(session: Session, incoming: Incoming) -> None:
     if request.state == "open":
         request.state = "quoted"
     emit(session, OfferReceived(incoming.firm_id, sent.offer_id))
+
+
+def _says_the_same(session: Session, known: Offer, sent: SentOffer) -> bool:
+    """Say whether an offer that we keep is told once more; one that changed is a new version under an id of its own."""
+    names = [field.name for field in dataclasses.fields(SentLine) if field.name != "line_id"]
+    kept = {(line.id, *(getattr(line, name) for name in names)) for line in lines_of(session, known.firm_id, known.id)}
+    told = {(line.line_id, *(getattr(line, name) for name in names)) for line in sent.lines}
+    facts = (known.version, known.answer, known.transport_cents, known.note)
+    return kept == told and facts == (sent.version, sent.answer, sent.transport_cents, sent.note)
 
 
 def receive_offer_withdrawn(session: Session, incoming: Incoming) -> None:

@@ -138,8 +138,8 @@ def _write_line(
 def _keep_line(session: Session, incoming: Incoming, line: SentLine) -> None:
     known = session.get(Question, (incoming.firm_id, line.question_id))
     if known is not None:
-        is_repeated = (known.partner_id, known.request_id, known.is_ours) == (incoming.from_id, line.request_id, False)
-        if not is_repeated:
+        kept = (known.partner_id, known.request_id, known.is_ours, known.text)
+        if kept != (incoming.from_id, line.request_id, False, line.text):
             raise unreadable("question_id")
         return
     _check_lines_today(session, incoming.firm_id, incoming.from_id, is_ours=False)

@@ -21,7 +21,7 @@ from app.notary.models import PartnerKeys
 from app.notary.queries import key_document
 from app.notary.rings import partner_keys, verify_key_document
 from app.offers.actions import answer_yes
-from app.offers.models import Offer
+from app.offers.models import Offer, OfferLine
 from app.partners.actions import propose_partnership
 from app.partners.queries import find_partnership
 from app.partners.telling import joined_body
@@ -311,6 +311,23 @@ ODD_OFFERS: dict[str, dict[str, Any]] = {
     "minus": {"offered_min": -15},
     "turned name": {"machine_name": "F5\u202e056"},
 }
+
+
+def test_an_offer_told_again_in_other_words_is_refused_and_the_first_one_stands(
+    sqlite_database: Database, world: World
+) -> None:
+    offer_id = selected(sqlite_database, world)
+    keller, yilmaz = world["keller"].id, world["yilmaz"].id
+    with sqlite_database.read() as session:
+        query = sa.select(Message.body).where(Message.firm_id == yilmaz, Message.kind == "offer.made")
+        body = dict(session.scalars(query.where(Message.direction == "out")).one())
+    line = body["lines"][0]
+    for changed in ({"note": "doch anders"}, {"lines": [line | {"rate_cents_per_hour": 1}]}, {"transport_cents": 1}):
+        assert forge(sqlite_database, yilmaz, keller, "offer.made", body | changed) == "refused"
+    assert forge(sqlite_database, yilmaz, keller, "offer.made", body) == "delivered"
+    with sqlite_database.read() as session:
+        kept = session.scalars(sa.select(OfferLine).where(OfferLine.firm_id == keller, OfferLine.offer_id == offer_id))
+        assert line["rate_cents_per_hour"] in {one.rate_cents_per_hour for one in kept}
 
 
 @pytest.mark.parametrize("name", ODD_OFFERS)
