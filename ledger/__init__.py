@@ -17,6 +17,7 @@ from ledger import (
     typed,
     types,
     verify,
+    witness,
 )
 from ledger.errors import VerificationError
 
@@ -38,4 +39,5 @@ __all__ = [
     "typed",
     "types",
     "verify",
+    "witness",
 ]

@@ -24,7 +24,7 @@ def parse(text: str | bytes) -> Checkpoint:
     origin, size, root, *extensions = _lines(body)
     if not origin:
         raise VerificationError("a checkpoint without origin")
-    return Checkpoint(origin, _parse_size(size), from_b64(root, length=32), tuple(extensions))
+    return Checkpoint(origin, parse_size(size), from_b64(root, length=32), tuple(extensions))
 
 
 def format(checkpoint: Checkpoint) -> str:
@@ -84,6 +84,16 @@ def verify_signature(note: str, vkey: Verifier | str) -> Checkpoint:
     return checkpoint
 
 
+def parse_size(text: str) -> int:
+    """A tree size as checkpoints and witnesses write it: decimal, no leading zeros, below 2^63."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 19 or (text[0] == "0" and text != "0"):
+        raise VerificationError("a tree size is a decimal number without leading zeros")
+    size = int(text)
+    if size >= 2**63:
+        raise VerificationError("a tree size is out of range")
+    return size
+
+
 def _body(text: str | bytes) -> str:
     plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     # An extension line is never empty, so an empty line can only part text and signatures.
@@ -97,12 +107,3 @@ def _lines(body: str) -> list[str]:
     if len(lines) < 3 or not all(lines):
         raise VerificationError("a checkpoint has three lines or more, none empty")
     return lines
-
-
-def _parse_size(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or len(text) > 19 or (text[0] == "0" and text != "0"):
-        raise VerificationError("the size of a checkpoint is a decimal number without leading zeros")
-    size = int(text)
-    if size >= 2**63:
-        raise VerificationError("the size of a checkpoint is out of range")
-    return size

@@ -97,17 +97,17 @@ def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof
     if size1 > size2:
         raise VerificationError("the older tree is larger")
     if size1 == 0 or size1 == size2:
-        _check_trivial_consistency(size1, root1, root2, proof)
+        _check_trivial_consistency(size1, size2, root1, root2, proof)
         return
     if not proof:
         raise VerificationError("consistency proof missing")
     _walk_consistency(size1, size2, root1, root2, proof)
 
 
-def _check_trivial_consistency(size1: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> None:
+def _check_trivial_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> None:
     if proof:
         raise VerificationError("consistency proof too long")
-    if root1 != (EMPTY_ROOT if size1 == 0 else root2):
+    if (size1 == size2 and root1 != root2) or (size1 == 0 and root1 != EMPTY_ROOT):
         raise VerificationError("roots of one size differ")
 
 

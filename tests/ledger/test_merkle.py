@@ -121,6 +121,12 @@ def test_a_changed_entry_breaks_consistency_with_the_older_tree(size: int, data:
     assert_inconsistent(older, size, merkle.root(LEAVES[:older]), merkle.root(rewritten), proof)
 
 
+def test_an_empty_tree_has_one_root() -> None:
+    merkle.verify_consistency(0, 0, merkle.EMPTY_ROOT, merkle.EMPTY_ROOT, [])
+    assert_inconsistent(0, 0, merkle.EMPTY_ROOT, LEAVES[0], [])
+    assert_inconsistent(0, 0, LEAVES[0], LEAVES[0], [])
+
+
 def test_sizes_and_hashes_of_wrong_kind_are_refused() -> None:
     root = merkle.root(LEAVES[:2])
     assert_refused(LEAVES[0], True, 2, [LEAVES[1]], root)

@@ -11,6 +11,7 @@ from ledger.errors import VerificationError
 from ledger.note import SignatureLine, Signer
 from ledger.policy import parse_policy
 from ledger.proof import LogProof, format_proof, parse_proof, verify_proof
+from ledger.witness import build_request, parse_request
 from tests.ledger.vectors import load, names, needs_vectors
 
 ROOT = merkle.leaf_hash(b"x")
@@ -119,13 +120,15 @@ def check_signature_lines(vector: dict[str, Any]) -> None:
 
 
 def check_add_checkpoint(vector: dict[str, Any]) -> None:
-    header, _, body = vector["text"].partition("\n\n")
-    old, *proof = header.split("\n")
-    claim = checkpoint.parse(body)
-    assert int(old.removeprefix("old ")) == vector["expect"]["oldSize"]
-    assert proof == vector["expect"]["proofHashes"]
+    request, expect = parse_request(vector["text"].encode()), vector["expect"]
+    claim = checkpoint.parse(request.note)
+    assert request.old_size == expect["oldSize"]
+    assert list(request.proof) == [b64decode(one) for one in expect["proofHashes"]]
+    assert (claim.origin, claim.size) == (expect["checkpoint"]["origin"], expect["checkpoint"]["size"])
+    check_lines(note.parse(request.note).signatures, expect["checkpoint"]["signatures"])
+    assert build_request(request.note, request.old_size, request.proof) == vector["text"].encode()
     with pytest.raises(VerificationError):
-        merkle.verify_consistency(int(old[4:]), claim.size, ROOT, claim.root, [b64decode(one) for one in proof])
+        merkle.verify_consistency(request.old_size, claim.size, ROOT, claim.root, request.proof)
 
 
 def check_tlog_proof(vector: dict[str, Any]) -> None:
