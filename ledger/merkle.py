@@ -1,6 +1,6 @@
 """The SHA-256 Merkle tree of RFC 6962: roots, proofs, and a frontier that grows in O(log n)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -8,6 +8,8 @@ from ledger.errors import VerificationError
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
+# The root over the leaves from the first number on and before the second.
+RangeRoot = Callable[[int, int], bytes]
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -33,17 +35,22 @@ def root(leaf_hashes: Sequence[bytes]) -> bytes:
 
 def inclusion_proof(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
     """The audit path of one leaf, from its sibling to the root's child (RFC 6962, section 2.1.1)."""
-    low, high = 0, len(leaf_hashes)
+    return inclusion_path(len(leaf_hashes), index, lambda low, high: root(leaf_hashes[low:high]))
+
+
+def inclusion_path(size: int, index: int, root_of: RangeRoot) -> list[bytes]:
+    """The same audit path where the roots of the ranges come from elsewhere."""
+    low, high = 0, size
     if not 0 <= index < high:
         raise VerificationError("index outside the tree")
     path: list[bytes] = []
     while high - low > 1:
         middle = low + _split(high - low)
         if index < middle:
-            path.append(root(leaf_hashes[middle:high]))
+            path.append(root_of(middle, high))
             high = middle
         else:
-            path.append(root(leaf_hashes[low:middle]))
+            path.append(root_of(low, middle))
             low = middle
     return path[::-1]
 
@@ -74,20 +81,26 @@ def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[by
 
 def consistency_proof(leaf_hashes: Sequence[bytes], size1: int) -> list[bytes]:
     """The proof that the tree of the first `size1` leaves is a prefix of the whole (RFC 6962, section 2.1.2)."""
-    if not 0 <= size1 <= len(leaf_hashes):
+    return consistency_path(size1, len(leaf_hashes), lambda low, high: root(leaf_hashes[low:high]))
+
+
+def consistency_path(size1: int, size2: int, root_of: RangeRoot) -> list[bytes]:
+    """The same proof where the roots of the ranges come from elsewhere."""
+    if not 0 <= size1 <= size2:
         raise VerificationError("older size outside the tree")
-    if size1 in (0, len(leaf_hashes)):
+    if size1 in (0, size2):
         return []
-    low, high, path, known = 0, len(leaf_hashes), [], True
+    path: list[bytes] = []
+    low, high, known = 0, size2, True
     while size1 != high:
         middle = low + _split(high - low)
         if size1 <= middle:
-            path.append(root(leaf_hashes[middle:high]))
+            path.append(root_of(middle, high))
             high = middle
         else:
-            path.append(root(leaf_hashes[low:middle]))
+            path.append(root_of(low, middle))
             low, known = middle, False
-    return path[::-1] if known else [root(leaf_hashes[low:high]), *path[::-1]]
+    return path[::-1] if known else [root_of(low, high), *path[::-1]]
 
 
 def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> None:
