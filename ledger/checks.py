@@ -13,6 +13,7 @@ from ledger.leaf import Leaf
 from ledger.signatures import CurveCheck, prepare_key_proof, prepare_passkey, prepare_seal
 from ledger.signers import check_signers
 from ledger.types import PRIMARY_TYPES
+from ledger.witness import check_conflict
 
 # Clocks of two nodes may differ; a day is far more than they do and far less than a dispute is about.
 CLOCK_TOLERANCE_S = 86_400
@@ -117,6 +118,9 @@ def check_context(leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
         _check_logs(message, parties)
     if evidence.primary_type == "LinkPartner":
         _check_linked_keys(leaf, message, parties)
+    rule = _CONTEXT.get(leaf.type)
+    if rule is not None:
+        rule(leaf, message, parties)
     if is_late(leaf, evidence) and not is_accepted_elsewhere(leaf, evidence, parties):
         raise VerificationError("entered after it had expired")
     if message["issuedAt"] > leaf.at + CLOCK_TOLERANCE_S:
@@ -182,6 +186,26 @@ def _check_linked_keys(leaf: Leaf, message: Mapping[str, Any], parties: Parties)
         keys.check_seal(message[f"seal{side}"], parties.place(keys, leaf))
 
 
+def _check_conflict(leaf: Leaf, message: Mapping[str, Any], parties: Parties) -> None:
+    keys = next((one for one in parties.firms.values() if one.origin == message["log"]), None)
+    if keys is None or message["log"] == leaf.log:
+        raise VerificationError("no key records of the log that is said to contradict itself")
+    size = checkpoint.parse(message["first"]).size
+    claim = check_conflict(message["first"], message["second"], keys.log_key(size))
+    if claim.origin != message["log"]:
+        raise VerificationError("the checkpoints are of another log")
+
+
+def _check_anchor(leaf: Leaf, message: Mapping[str, Any], parties: Parties) -> None:
+    if not 0 < message["size"] <= leaf.seq:
+        raise VerificationError("an anchored tree ends before the record that tells of it")
+
+
+def _check_erasure(leaf: Leaf, message: Mapping[str, Any], parties: Parties) -> None:
+    if not message["erased"] or len(set(message["erased"])) != len(message["erased"]):
+        raise VerificationError("an erasure names every digest once, and at least one")
+
+
 def _prepare_passkey(leaf: Leaf, signature: Signature, parties: Parties) -> CurveCheck:
     keys, key_seq = _owner(signature, parties)
     key = keys.passkey(signature["kid"], key_seq, signature["role"], parties.place(keys, leaf))
@@ -212,4 +236,9 @@ _PREPARE: dict[str, Callable[[Leaf, Signature, Parties], CurveCheck]] = {
     "seal": _prepare_seal,
     "log": _prepare_key_proof,
     "recovery": _prepare_key_proof,
+}
+_CONTEXT: dict[str, Callable[[Leaf, Mapping[str, Any], Parties], None]] = {
+    "witness.conflict": _check_conflict,
+    "anchor": _check_anchor,
+    "erasure": _check_erasure,
 }

@@ -49,7 +49,7 @@ class FirmKeys:
     log_name: str
     cosign_name: str
     keys: list[RegisteredKey] = field(default_factory=list)
-    revoked: dict[str, Position] = field(default_factory=dict)
+    revoked: dict[str, list[Position]] = field(default_factory=dict)
     _by_place: dict[tuple[int, str], RegisteredKey] = field(default_factory=dict)
 
     @classmethod
@@ -106,23 +106,34 @@ class FirmKeys:
         raise VerificationError("not a seal of this firm")
 
     def log_key(self, size: int) -> Verifier:
-        """The key that signs a checkpoint of `size` entries: the newest registered among them."""
+        """The key that signs a checkpoint of `size` entries: the newest registered and not revoked among them."""
         keys = [key for key in self.keys if key.purpose == "log" and key.seq < size]
+        keys = [key for key in keys if (end := self._end_of(key)) is None or end.seq is None or end.seq >= size]
         if not keys:
             raise VerificationError("no log key for a checkpoint of this size")
         return make_verifier(self.log_name, LOG_KEY, keys[-1].public_key)
 
     def cosign_key(self) -> Verifier:
         """The newest cosigner key."""
-        key = [one for one in self.keys if one.purpose == "cosign"][-1]
-        return make_verifier(self.cosign_name, COSIGNER_KEY, key.public_key)
+        return list(self.cosigners())[-1]
+
+    def cosigners(self) -> dict[Verifier, int | None]:
+        """Every cosigner key in the order of registration, with the time from which on it does not count."""
+        found = [key for key in self.keys if key.purpose == "cosign"]
+        ends = [self._end_of(key) for key in found]
+        verifiers = [make_verifier(self.cosign_name, COSIGNER_KEY, key.public_key) for key in found]
+        return {key: None if end is None else end.at for key, end in zip(verifiers, ends, strict=True)}
+
+    def _end_of(self, key: RegisteredKey) -> Position | None:
+        """Where that registration ended; a key may be registered again later."""
+        return next((end for end in self.revoked.get(key.kid, []) if end.seq is not None and end.seq > key.seq), None)
 
     def _check_valid(self, key: RegisteredKey, place: Position) -> None:
         # The first record is signed by the very keys that it brings.
         if place.seq is not None and key.seq >= place.seq and not key.seq == place.seq == 0:
             raise VerificationError("the key was registered after this record")
-        revoked = self.revoked.get(key.kid)
-        if revoked is None or revoked.seq is None or revoked.seq < key.seq:
+        revoked = self._end_of(key)
+        if revoked is None or revoked.seq is None:
             return
         if revoked.seq < place.seq if place.seq is not None else revoked.at <= place.at:
             raise VerificationError("the key was revoked before this record")
@@ -140,6 +151,8 @@ class FirmKeys:
         if purpose == "passkey":
             load_passkey(public_key)  # refuses what is no point of the curve
         kid = key_id(public_key)
+        if any(key.kid == kid and key.purpose != purpose for key in self.keys):
+            raise VerificationError("one key has one purpose")
         key = RegisteredKey(purpose, kid, public_key, leaf.seq, leaf.at, **more)
         self.keys.append(key)
         self._by_place[leaf.seq, kid] = key
@@ -147,7 +160,7 @@ class FirmKeys:
     def _revoke(self, kid: str, purpose: str, leaf: Leaf) -> None:
         if not any(key.kid == kid and key.purpose == purpose for key in self.keys):
             raise VerificationError("the key to be revoked was never registered")
-        self.revoked[kid] = Position(leaf.seq, leaf.at)
+        self.revoked.setdefault(kid, []).append(Position(leaf.seq, leaf.at))
 
 
 def key_id(public_key: bytes) -> str:

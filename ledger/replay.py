@@ -8,7 +8,7 @@ from typing import NamedTuple, NoReturn
 from ledger import canonical, checkpoint, checks
 from ledger import note as notes
 from ledger.checks import Parties, Render
-from ledger.encoding import to_hex
+from ledger.cosigners import check_lines
 from ledger.errors import VerificationError
 from ledger.evidence import MAX_BYTES as MAX_EVIDENCE_BYTES
 from ledger.evidence import Evidence, evidence_hash, read_evidence
@@ -18,6 +18,7 @@ from ledger.key_records import read_key_record
 from ledger.leaf import NO_PREVIOUS, Leaf, parse_leaf
 from ledger.merkle import Frontier, leaf_hash
 from ledger.places import proved_place, seqs_of
+from ledger.references import References
 from ledger.signatures import CurveCheck
 
 # Signatures are gathered and then run curve by curve: each curve's tables stay in the processor's cache.
@@ -67,8 +68,8 @@ class Replay:
         self._parties = Parties(self._firms, {})
         self._is_signature_check = is_signature_check
         self._render = render
-        self._seen: set[int] = set()
-        self._erased: dict[str, int] = {}
+        self._references = References()
+        self._claims: dict[str, None] = {}
         self._pending: Batch = []
         self._counts = {"signatures": 0, "checkpoints": 0, "erased": 0}
 
@@ -83,6 +84,7 @@ class Replay:
 
     def add_block(self, block: Sequence[Entry]) -> None:
         """The next entries; faster than one by one. Keep a block within a few hundred."""
+        self._check_claims()
         try:
             read = _read_block(block)
         except VerificationError as error:
@@ -112,13 +114,24 @@ class Replay:
             if claim.origin == self.origin:
                 raise VerificationError("the log's own key records are entries")
             read_key_record(record, claim, self._firms)
-            keys = next(one for one in self._firms.values() if one.origin == claim.origin)
-            checkpoint.verify_signature(note, keys.log_key(claim.size))
+            self._claims[note] = None
+        except VerificationError as error:
+            raise BadPositionError(self.size, f"key record of a partner: {error}") from error
+
+    def _check_claims(self) -> None:
+        """The checkpoints of partners' key records, once all records are read: a later one may bring their key."""
+        claims, self._claims = self._claims, {}
+        try:
+            for note in claims:
+                claim = checkpoint.parse(note)
+                keys = next(one for one in self._firms.values() if one.origin == claim.origin)
+                checkpoint.verify_signature(note, keys.log_key(claim.size))
         except VerificationError as error:
             raise BadPositionError(self.size, f"key record of a partner: {error}") from error
 
     def add_counterpart(self, other: Counterpart) -> None:
         """Where the next entry stands in a partner's log: its keys are judged as they were there."""
+        self._check_claims()
         try:
             if self._elsewhere is not None:
                 raise VerificationError("told twice")
@@ -132,7 +145,7 @@ class Replay:
             claim = checkpoint.parse(notes.parse(note).text)
             if claim.size != self.size:
                 raise VerificationError(f"a checkpoint of {claim.size} entries after {self.size} entries")
-            checkpoint.verify_signature(note, self._own_keys().log_key(claim.size))
+            check_lines(note, claim, self._firms)
             if claim.root != self.frontier.root() or claim.origin != self.origin:
                 raise VerificationError("a signed checkpoint has another root: an entry before it was changed")
         except VerificationError as error:
@@ -141,9 +154,10 @@ class Replay:
 
     def finish(self) -> Totals:
         """The totals; raises BadPositionError where content is missing that no record says was erased."""
+        self._check_claims()
         self._flush()
-        if self._erased:
-            position = min(self._erased.values())
+        position = self._references.first_unexplained()
+        if position is not None:
             raise BadPositionError(position, "the content is missing and no record says that it was erased")
         return Totals(self.origin, self.size, root=self.frontier.root(), **self._counts)
 
@@ -152,10 +166,11 @@ class Replay:
         self._check_place(leaf)
         parties = self._parties_of(leaf)
         if one.evidence is None:
-            self._erased[to_hex(leaf.digest)] = leaf.seq
+            self._references.add_erased(leaf)
             self._counts["erased"] += 1
         else:
             self._check_content(leaf, one.evidence, parties)
+        self._references.add_hash(one.leaf_hash)
         self._last = one.leaf_hash
         self.frontier = self.frontier.append(one.leaf_hash)
 
@@ -166,11 +181,7 @@ class Replay:
             raise VerificationError(f"number {leaf.seq} stands here")
         if leaf.prev != self._last:
             raise VerificationError("prev is not the hash of the entry before")
-        # Eight bytes of each digest keep a million entries within memory.
-        short = int.from_bytes(leaf.digest[:8], "big")
-        if short in self._seen:
-            raise VerificationError("the digest stands in the log twice")
-        self._seen.add(short)
+        self._references.add(leaf)
         if (leaf.seq == 0) != (leaf.type == "genesis"):
             raise VerificationError("a log begins with its genesis record and has one only")
 
@@ -181,8 +192,7 @@ class Replay:
         self._check_signed(leaf, evidence, parties)
         if checks.is_key_record(leaf) and leaf.type != "genesis":
             self._own_keys().apply(leaf, evidence.message)
-        if leaf.type == "erasure":
-            self._settle_erased(evidence)
+        self._references.check(leaf, evidence)
 
     def _check_signed(self, leaf: Leaf, evidence: Evidence, parties: Parties) -> None:
         # Key records are always checked: all other signatures hang on them.
@@ -200,10 +210,6 @@ class Replay:
         failure = run_batch(pending)
         if failure is not None:
             raise BadPositionError(*failure)
-
-    def _settle_erased(self, evidence: Evidence) -> None:
-        for digest in evidence.message["erased"]:
-            self._erased.pop(digest, None)
 
     def _own_keys(self) -> FirmKeys:
         for keys in self._firms.values():

@@ -9,6 +9,7 @@ from ledger import note as notes
 from ledger.canonical import check_depth
 from ledger.checkpoint import Checkpoint
 from ledger.checks import Parties, Render
+from ledger.cosigners import check_lines
 from ledger.encoding import to_hex
 from ledger.errors import VerificationError
 from ledger.evidence import Evidence
@@ -21,6 +22,7 @@ from ledger.note import COSIGNER_KEY, Opened, Verifier
 from ledger.places import proved_place, seqs_of
 from ledger.policy import Policy
 from ledger.records import ZERO32
+from ledger.references import NEVER_ERASED
 from ledger.replay import Entry, Totals, verify_entries
 from ledger.report import PRACTICE_STEP, Report, Step, make_step
 from ledger.signers import check_signers
@@ -158,16 +160,9 @@ def _check_policy(run: _Run, signers: set[tuple[str, bytes]]) -> str:
 def _open_checkpoint(run: _Run, note: str, claim: Checkpoint | None, witnesses: Iterable[Verifier] = ()) -> Opened:
     if claim is None:
         raise VerificationError("the checkpoint cannot be read")
-    log_key = run.keys_of_log(claim.origin).log_key(claim.size)
+    run.keys_of_log(claim.origin)
     pinned = run.policy.witnesses.values() if run.policy is not None else ()
-    cosigners = [keys.cosign_key() for keys in run.firms.values()]
-    # Every line must be by a known key: a line nobody can check could be changed unnoticed.
-    opened = notes.open_note(note, dict.fromkeys([log_key, *cosigners, *witnesses, *pinned]))
-    if opened.unverified or len(opened.verified) != len(notes.parse(note).signatures):
-        raise VerificationError("a signature line by an unknown key, or one that stands twice")
-    if not any((line.name, line.key_id) == (log_key.name, log_key.key_id) for line in opened.verified):
-        raise VerificationError("not signed by the key of this log")
-    return opened
+    return check_lines(note, claim, run.firms, (*witnesses, *pinned))
 
 
 def _describe_cosignatures(opened: Opened) -> str:
@@ -186,6 +181,8 @@ def _check_evidence(run: _Run) -> str:
         raise VerificationError("the content is missing and no record says that it was erased")
     _check_other_record(run, run.file.erasure, {"erasure"})
     erased = run.file.erasure.check_evidence().message["erased"]
+    if run.leaf.type in NEVER_ERASED:
+        raise VerificationError("the content of a key or erasure record is never erased")
     if to_hex(run.leaf.digest) not in erased or run.file.erasure.leaf.seq <= run.leaf.seq:
         raise VerificationError("the erasure record names other contents")
     raise NotApplicableError("existence proved, content gone")

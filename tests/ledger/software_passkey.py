@@ -37,5 +37,7 @@ class SoftwarePasskey:
         client = {"type": "webauthn.get", "challenge": to_b64url(challenge), "origin": self.origin}
         client_data = json.dumps({**client, **self.more_client_data}, separators=(",", ":")).encode()
         data = sha256(self.rp_id.encode()).digest() + bytes([self.flags]) + self.counter.to_bytes(4, "big")
-        signature = self.private_key.sign(data + sha256(client_data).digest(), ec.ECDSA(hashes.SHA256()))
+        signature = self.private_key.sign(
+            data + sha256(client_data).digest(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+        )
         return {"authenticatorData": data, "clientDataJSON": client_data, "signature": signature}
