@@ -1,5 +1,6 @@
 """Trust policies (C2SP tlog-policy): which logs are known, and whose cosignatures are enough."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ from ledger.note import COSIGNER_KEY, LOG_KEY, Verifier, parse_vkey
 
 NO_QUORUM = "none"
 MAX_BYTES = 100_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,19 @@ class Policy:
 
     def is_satisfied(self, cosigners: Collection[Verifier]) -> bool:
         """True when these keys' cosignatures reach the quorum."""
-        return self.quorum == NO_QUORUM or self._has(self.quorum, cosigners)
-
-    def _has(self, name: str, cosigners: Collection[Verifier]) -> bool:
-        if name in self.witnesses:
-            return self.witnesses[name] in cosigners
-        group = self.groups[name]
-        return sum(self._has(member, cosigners) for member in group.members) >= group.needed
+        witnessed = {name: key in cosigners for name, key in self.witnesses.items()}
+        # Groups stand in the order of their definition: members come before who counts them.
+        for name, group in self.groups.items():
+            witnessed[name] = sum(witnessed[member] for member in group.members) >= group.needed
+        return self.quorum == NO_QUORUM or witnessed[self.quorum]
 
 
 def parse_policy(text: str) -> Policy:
     """The policy of its text; raises VerificationError naming the first line that is wrong."""
     if len(text) > MAX_BYTES:
         raise VerificationError("policy too long")
+    if _CONTROL.search(text):
+        raise VerificationError("control character in a policy")
     reader = _Reader()
     for number, line in enumerate(text.split("\n"), start=1):
         words = line.replace("\t", " ").split(" ")
@@ -105,6 +107,11 @@ class _Reader:
 def _threshold(needed: str, count: int) -> int:
     if needed in ("any", "all"):
         return 1 if needed == "any" else count
-    if not (needed.isascii() and needed.isdecimal()) or needed.startswith("0") or not 1 <= int(needed) <= count:
+    if (
+        not (needed.isascii() and needed.isdecimal())
+        or len(needed) > 6
+        or needed.startswith("0")
+        or not 1 <= int(needed) <= count
+    ):
         raise VerificationError("threshold out of range")
     return int(needed)

@@ -6,6 +6,7 @@ from ledger import checkpoint, merkle
 from ledger import note as notes
 from ledger.encoding import from_b64, to_b64
 from ledger.errors import VerificationError
+from ledger.evidence_file import Proved
 from ledger.policy import Policy
 
 _FIRST_LINE = "c2sp.org/tlog-proof@v1"
@@ -20,6 +21,11 @@ class LogProof:
     path: tuple[bytes, ...]
     note: str
     extra: bytes | None = None
+
+
+def proof_of(record: Proved, note: str) -> LogProof:
+    """The proof file's parts for a record of a log; its leaf goes along as the extra data."""
+    return LogProof(record.leaf.seq, record.proof, note, record.leaf_bytes)
 
 
 def format_proof(proof: LogProof) -> str:

@@ -1,6 +1,7 @@
 """What a verification found: numbered steps in plain German and English, and the answer they add up to."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 Verdict = Literal["ok", "failed", "not applicable"]
@@ -36,10 +37,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Report:
-    """All steps of one file; `is_binding` is False for records of the practice world."""
+    """All steps of one file; `is_binding` is False for records of the practice world.
+
+    `existed_by`: the earliest time at which a witness had seen the record, in seconds since 1970.
+    """
 
     steps: tuple[Step, ...]
     is_binding: bool = True
+    existed_by: int | None = None
 
     @property
     def holds(self) -> bool:
@@ -59,13 +64,15 @@ class Report:
         """The report as lines of text, the answer last."""
         answer = ANSWERS[self.holds, self.is_binding]
         lines = [step.text(language, is_plain=is_plain) for step in self.steps]
-        return "\n".join([*lines, answer.german if language == "de" else answer.english])
+        sentences = [answer] if self.existed_by is None or not self.holds else [seen_by(self.existed_by), answer]
+        return "\n".join([*lines, *(one.german if language == "de" else one.english for one in sentences)])
 
     def as_dict(self) -> dict[str, Any]:
         """The report for programs."""
         return {
             "holds": self.holds,
             "binding": self.is_binding,
+            "existedBy": self.existed_by if self.holds else None,
             "steps": [
                 {
                     "number": step.number,
@@ -125,6 +132,16 @@ NOT_APPLICABLE = {
 }
 NOT_PINNED = Sentence("Den Schlüssel nennt nur diese Datei.", "Only this file vouches for the key.")
 NOT_CHECKED = Sentence("Nicht geprüft.", "Not checked.")
+
+
+def seen_by(time: int) -> Sentence:
+    """The upper bound of the time in words."""
+    # Far beyond what a calendar holds, for a cosigner may write any number.
+    if time >= 253_402_300_800:
+        return Sentence(f"Ein Partner sah ihn bei Sekunde {time}.", f"A partner saw it at second {time}.")
+    day = datetime.fromtimestamp(time, UTC)
+    german = f"Ein Partner hat den Stand am {day:%d.%m.%Y} um {day:%H:%M} UTC gesehen."
+    return Sentence(german, f"A partner saw this state on {day:%Y-%m-%d} at {day:%H:%M} UTC.")
 
 
 def make_step(number: int, verdict: Verdict, detail: str = "", *, is_pinned: bool = True) -> Step:

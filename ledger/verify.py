@@ -9,7 +9,7 @@ from ledger import note as notes
 from ledger.canonical import check_depth
 from ledger.checkpoint import Checkpoint
 from ledger.checks import Parties, Render
-from ledger.cosigners import check_lines
+from ledger.cosigners import check_lines, earliest_time
 from ledger.encoding import to_hex
 from ledger.errors import VerificationError
 from ledger.evidence import Evidence
@@ -51,7 +51,11 @@ def verify_bundle(
         return Report((make_step(1, "failed", str(error)),))
     run = _Run(file, policy, render)
     steps = [make_step(1, "ok"), *(_run_step(number, check, run) for number, check in _STEPS.items())]
-    return Report((*steps, _practice_step(run, is_practice_allowed)), is_binding=not run.is_practice)
+    return Report(
+        (*steps, _practice_step(run, is_practice_allowed)),
+        is_binding=not run.is_practice,
+        existed_by=min(run.seen, default=None),
+    )
 
 
 @dataclass
@@ -64,6 +68,7 @@ class _Run:
     firms: dict[str, FirmKeys] = field(default_factory=dict)
     key_errors: dict[str, str] = field(default_factory=dict)
     unpinned: set[int] = field(default_factory=set)
+    seen: list[int] = field(default_factory=list)
     own: Checkpoint | None = None
     other: Checkpoint | None = None
 
@@ -142,6 +147,7 @@ def _check_checkpoint(run: _Run) -> str:
     signers = {(line.name, line.key_id) for line in opened.verified}
     if any((witness.name, witness.key_id) not in signers for witness in witnesses):
         raise VerificationError("a witness is named that did not cosign")
+    _note_time(run, opened, run.file.checkpoint)
     return _check_policy(run, signers) + _describe_cosignatures(opened)
 
 
@@ -149,12 +155,14 @@ def _check_policy(run: _Run, signers: set[tuple[str, bytes]]) -> str:
     if run.policy is None:
         run.unpinned.add(3)
         return "log key taken from the genesis record in the file, not pinned by a policy"
-    if not any((log.name, log.key_id) in signers for log in run.policy.logs):
+    if not run.policy.logs:
+        run.unpinned.add(3)
+    elif not any((log.name, log.key_id) in signers for log in run.policy.logs):
         raise VerificationError("not signed by a log of the policy")
     cosigners = [key for key in run.policy.witnesses.values() if (key.name, key.key_id) in signers]
     if not run.policy.is_satisfied(cosigners):
         raise VerificationError("cosignatures missing for the quorum of the policy")
-    return "log key pinned by the policy, quorum reached"
+    return f"log key {'pinned' if run.policy.logs else 'not pinned'} by the policy, quorum reached"
 
 
 def _open_checkpoint(run: _Run, note: str, claim: Checkpoint | None, witnesses: Iterable[Verifier] = ()) -> Opened:
@@ -163,6 +171,19 @@ def _open_checkpoint(run: _Run, note: str, claim: Checkpoint | None, witnesses: 
     run.keys_of_log(claim.origin)
     pinned = run.policy.witnesses.values() if run.policy is not None else ()
     return check_lines(note, claim, run.firms, (*witnesses, *pinned))
+
+
+def _note_time(run: _Run, opened: Opened, note: str) -> None:
+    """Who cosigned proves that the record existed by then: a partner, or who the policy names.
+
+    A firm is no witness of its own log, nor is a key that only the file names as witness.
+    """
+    origin = checkpoint.parse(note).origin
+    counted = [key for one in run.firms.values() if one.origin != origin for key in one.cosigners()]
+    if run.policy is not None and run.policy.witnesses:
+        counted = list(run.policy.witnesses.values())
+    time = earliest_time(opened, counted)
+    run.seen.extend([] if time is None else [time])
 
 
 def _describe_cosignatures(opened: Opened) -> str:
@@ -246,6 +267,8 @@ def _check_context(run: _Run) -> str:
 
 def _check_in_time(run: _Run) -> None:
     other = run.file.counterpart
+    if run.seen and run.leaf.at > min(run.seen) + checks.CLOCK_TOLERANCE_S:
+        raise VerificationError("it claims a time at which a witness had seen it long before")
     accepted = run.leaf if other is None or other.leaf is None else other.leaf
     is_elsewhere = checks.is_accepted_elsewhere(run.leaf, run.evidence, run.parties)
     if is_elsewhere and checks.is_late(accepted, run.evidence):
@@ -287,6 +310,7 @@ def _check_counterpart(run: _Run) -> str:
     if leaf.log != run.other.origin:
         raise VerificationError("the checkpoint is of another log")
     verify_inclusion(leaf_hash(other.leaf_bytes), leaf.seq, run.other.size, other.proof, run.other.root)
+    _note_time(run, opened, other.checkpoint)
     return f"entry {leaf.seq} of {run.other.size} in {run.other.origin}{_describe_cosignatures(opened)}"
 
 

@@ -232,6 +232,31 @@ def test_a_proof_file_is_read_back_and_proves_the_entry() -> None:
             verify_proof(*bad, policy)
 
 
+BAD_PROOFS = {
+    "another version": lambda text: text.replace("@v1", "@v2", 1),
+    "no index": lambda text: text.replace("index 6\n", "", 1),
+    "index with a leading zero": lambda text: text.replace("index 6", "index 06", 1),
+    "index as a word": lambda text: text.replace("index 6", "index six", 1),
+    "extra after the index": lambda text: text.replace("index 6\n", "index 6\nextra AAAA\n", 1),
+    "extra with stray bits": lambda text: text.replace("index 6", "extra AB==\nindex 6", 1),
+    "hash too short": lambda text: text.replace("index 6\n", "index 6\nAAAA\n", 1),
+    "no empty line": lambda text: text.replace("\n\n", "\n", 1),
+    "no checkpoint": lambda text: text.partition("\n\n")[0] + "\n\n",
+    "unsigned checkpoint": lambda text: text.rpartition("\n\n")[0] + "\n",
+    "carriage returns": lambda text: text.replace("\n", "\r\n"),
+    "too long": lambda text: text + "x" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("fault", BAD_PROOFS)
+def test_a_bad_proof_file_is_refused(fault: str) -> None:
+    leaves = [merkle.leaf_hash(bytes([number])) for number in range(9)]
+    signed = checkpoint.sign(Checkpoint(LOG.name, 9, merkle.root(leaves)), LOG)
+    text = format_proof(LogProof(6, tuple(merkle.inclusion_proof(leaves, 6)), signed))
+    with pytest.raises(VerificationError):
+        parse_proof(BAD_PROOFS[fault](text))
+
+
 def test_a_policy_counts_witnesses_as_its_groups_say() -> None:
     witnesses = [keys.generate_cosigner_key(f"werkring.example/{name}").verifier for name in "abcd"]
     lines = [f"witness {name} {key.vkey} https://example.org" for name, key in zip("abcd", witnesses, strict=True)]
@@ -242,6 +267,27 @@ def test_a_policy_counts_witnesses_as_its_groups_say() -> None:
     assert not policy.is_satisfied([a, b, c])
     assert not policy.is_satisfied([a, d])
     assert parse_policy("quorum none").is_satisfied([])
+
+
+def test_groups_within_groups_are_counted_to_any_depth() -> None:
+    vkey = WITNESS.verifier.vkey
+    chain = [f"witness g0 {vkey}", *(f"group g{number + 1} 1 g{number}" for number in range(3000)), "quorum g3000"]
+    policy = parse_policy("\n".join(chain))
+    assert policy.is_satisfied([WITNESS.verifier])
+    assert not policy.is_satisfied([])
+
+
+def test_the_largest_policy_that_everybody_must_read_is_read() -> None:
+    def vkey(kind: int, number: int) -> str:
+        return Signer(f"example.org/{number}", kind, bytes([number]) * 32).verifier.vkey
+
+    logs = [f"log {vkey(note.LOG_KEY, number)}\thttps://example.org" for number in range(32)]
+    witnesses = [f"  witness w{number} {vkey(note.COSIGNER_KEY, number + 40)}" for number in range(32)]
+    groups = [f"group g{number} 1 w{number}" for number in range(31)] + ["group Räte all g0 g1 w31"]
+    policy = parse_policy("\n".join(["# alle", "", *logs, *witnesses, *groups, "quorum Räte", ""]))
+    assert (len(policy.logs), len(policy.witnesses), len(policy.groups)) == (32, 32, 32)
+    assert policy.is_satisfied([policy.witnesses[name] for name in ("w0", "w1", "w31")])
+    assert not policy.is_satisfied([policy.witnesses[name] for name in ("w0", "w31")])
 
 
 @pytest.mark.parametrize(
@@ -258,6 +304,13 @@ def test_a_policy_counts_witnesses_as_its_groups_say() -> None:
         f"witness a {WITNESS.verifier.vkey}\ngroup g 01 a\nquorum g",
         f"witness a {WITNESS.verifier.vkey}\ngroup g any a\ngroup h any a\nquorum g",
         "group g any g\nquorum g",
+        f"witness a {WITNESS.verifier.vkey}\ngroup g {'9' * 5000} a\nquorum g",
+        f"witness a {WITNESS.verifier.vkey}\r\nquorum a",
+        f"witness a {WITNESS.verifier.vkey}\ngroup g any a none\nquorum g",
+        f"quorum a\nwitness a {WITNESS.verifier.vkey}",
+        f"witness a {WITNESS.verifier.vkey}\ngroup g any\nquorum g",
+        f"witness a {WITNESS.verifier.vkey}\nwitness b {WITNESS.verifier.vkey}\nquorum a",
+        f"witness a {WITNESS.verifier.vkey}\ngroup g 0 a\nquorum g",
         "nonsense\nquorum none",
     ],
     ids=[
@@ -272,6 +325,13 @@ def test_a_policy_counts_witnesses_as_its_groups_say() -> None:
         "leading zero",
         "group in two groups",
         "group of itself",
+        "threshold of many digits",
+        "carriage return",
+        "none in a group",
+        "quorum before its witness",
+        "group of nobody",
+        "one key twice",
+        "threshold zero",
         "unknown line",
     ],
 )

@@ -17,7 +17,10 @@ from ledger.firm_keys import FirmKeys, Position, key_id
 from ledger.fsck import check_log, export_log
 from ledger.head import append_entry, empty_head, sign_head
 from ledger.leaf import Leaf, parse_leaf
+from ledger.merkle import leaf_hash
 from ledger.note import LOG_KEY, Signer
+from ledger.policy import parse_policy
+from ledger.proof import format_proof, parse_proof, proof_of, verify_proof
 from ledger.replay import BadPositionError, Entry, verify_entries
 from ledger.verify import verify_bundle
 from tests.ledger import logbook
@@ -393,3 +396,13 @@ def test_the_harness_makes_every_hash_right_again() -> None:
     changed = rebuilt(BOOK.own, {3: b"{}"})
     assert parse_leaf(changed[3].leaf).evidence == evidence_hash(b"{}")
     assert first_bad(changed).position == 3
+
+
+def test_any_record_goes_into_a_proof_file_that_other_programs_read() -> None:
+    own, partner = BOOK.own, BOOK.partner
+    text = f"log {own.log_key.verifier.vkey}\nwitness p {partner.cosign_key.verifier.vkey}\nquorum p\n"
+    for seq in (0, 5, 23):
+        data = format_proof(proof_of(own.prove(seq), own.note(partner)))
+        proof = parse_proof(data)
+        assert proof.extra == own.leaves[seq]
+        assert verify_proof(proof, leaf_hash(proof.extra), parse_policy(text)).size == 24

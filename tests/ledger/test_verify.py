@@ -170,6 +170,46 @@ def test_a_log_rewritten_with_its_own_key_is_refused_by_who_pinned_a_witness() -
     assert failed_steps(file, parse_policy(policy)) == (3,)
 
 
+def test_a_policy_without_logs_asks_for_the_quorum_only() -> None:
+    vkey = WORLD.provider.cosign_key.verifier.vkey
+    report = verify_bundle(DATA, parse_policy(f"witness s {vkey}\nquorum s"))
+    assert report.holds
+    assert "not pinned" in report.step(3).detail
+    assert "nur diese Datei" in report.step(3).sentence.german
+
+
+def cosigned_at(*times: tuple[Signer, int]) -> str:
+    note = WORLD.requester.note()
+    for signer, time in times:
+        note = checkpoint.add_cosignature(note, checkpoint.cosign(note, signer, time))
+    return note
+
+
+def test_the_earliest_cosignature_says_when_the_record_existed_at_the_latest() -> None:
+    requester, provider = WORLD.requester, WORLD.provider
+    stranger = keys.generate_cosigner_key("other.example/w")
+    note = cosigned_at((requester.cosign_key, NOW), (provider.cosign_key, NOW + 600), (stranger, NOW + 300))
+    alone = counterpart(provider.note())
+    file = WORLD.file(checkpoint=note, witnesses=(stranger.verifier.vkey,), counterpart=alone)
+    report = verify_bundle(build_file(file))
+    # A firm is no witness of its own log, nor is a key that only the file names.
+    assert report.existed_by == NOW + 600
+    assert report.as_dict()["existedBy"] == NOW + 600
+    assert "A partner saw this state on 2026-09-21 at 14:23 UTC." in report.text("en")
+    pinned = parse_policy(f"witness s {stranger.verifier.vkey}\nquorum s")
+    assert verify_bundle(build_file(file), pinned).existed_by == NOW + 300
+    assert verify_bundle(WORLD.file_bytes(checkpoint=requester.note(), counterpart=alone)).existed_by is None
+    assert verify_bundle(WORLD.file_bytes(checkpoint=requester.note())).existed_by == NOW + 60
+    far = cosigned_at((provider.cosign_key, 2**63 - 1))
+    assert "Sekunde 9223372036854775807" in verify_bundle(WORLD.file_bytes(checkpoint=far, counterpart=alone)).text()
+
+
+@pytest.mark.parametrize(("seen_before_s", "failed"), [(86_400, ()), (86_401, (11,))])
+def test_a_record_that_a_witness_saw_before_its_claimed_time_fails(seen_before_s: int, failed: tuple[int, ...]) -> None:
+    note = cosigned_at((WORLD.provider.cosign_key, NOW - seen_before_s))
+    assert failed_steps(WORLD.file(checkpoint=note)) == failed
+
+
 # Steps 4 to 11: records entered as they should not be
 
 

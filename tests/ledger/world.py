@@ -19,6 +19,7 @@ from ledger.evidence import (
 from ledger.evidence_file import Counterpart, EvidenceFile, Proved, build_file, counterpart, prove
 from ledger.firm_keys import key_id
 from ledger.head import Head, append_entry, empty_head, sign_head
+from ledger.leaf import parse_leaf
 from ledger.note import Signer
 from ledger.replay import Entry
 from ledger.signatures import seal_address, sign_key_proof, sign_seal
@@ -133,8 +134,9 @@ class Firm:
 
     def note(self, *cosigners: "Firm") -> str:
         note = sign_head(self.head, self.log_key)
+        seen_at = max([NOW, *(parse_leaf(leaf).at for leaf in self.leaves)]) + 60
         for other in cosigners:
-            note = checkpoint.add_cosignature(note, checkpoint.cosign(note, other.cosign_key, NOW + 60))
+            note = checkpoint.add_cosignature(note, checkpoint.cosign(note, other.cosign_key, seen_at))
         return note
 
     def prove(self, seq: int) -> Proved:
