@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--plain", action="store_true", help="plain words only, without technical reasons")
     fsck = commands.add_parser("fsck", help="replay a whole exported log")
     fsck.add_argument("log", metavar="LOG")
+    fsck.add_argument("--seen", nargs="+", metavar="NOTE", default=[], help="checkpoints of this log that others kept")
     fsck.add_argument("--json", action="store_true", help="one JSON object")
     fsck.add_argument("--fast", action="store_true", help="skip the signatures of all but key records")
     for command in (verify, fsck):
@@ -74,10 +75,14 @@ def _print_unusable(path: Path, reason: str, options: argparse.Namespace) -> Non
 
 
 def _fsck(options: argparse.Namespace) -> int:
+    seen = [_read_text(name) for name in options.seen]
     with Path(options.log).open("rb") as lines:
         try:
             totals = check_log(
-                _bounded_lines(lines), is_signature_check=not options.fast, progress=_progress(options.lang)
+                _bounded_lines(lines),
+                is_signature_check=not options.fast,
+                progress=_progress(options.lang),
+                seen=seen,
             )
         except BadPositionError as error:
             _print_bad(error, options)
@@ -135,7 +140,7 @@ def _read_text(name: str) -> str:
     try:
         return _read_bytes(Path(name)).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise VerificationError("the policy is not UTF-8") from error
+        raise VerificationError("not UTF-8") from error
 
 
 if __name__ == "__main__":

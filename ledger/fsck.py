@@ -30,24 +30,39 @@ Progress = Callable[[int], None]
 
 
 def check_log(
-    lines: Iterable[bytes], *, is_signature_check: bool = True, progress: Progress | None = None, every: int = 10_000
+    lines: Iterable[bytes],
+    *,
+    is_signature_check: bool = True,
+    progress: Progress | None = None,
+    every: int = 10_000,
+    seen: Iterable[str] = (),
 ) -> Totals:
     """The totals of an exported log; `progress` hears the number of entries done, once per `every`.
 
+    `seen` are checkpoint notes of this log that others kept: only they tell of a log rewritten with its own keys.
     Raises BadPositionError for the first entry that does not hold, VerificationError for what is no export.
     """
     parsed = (_parse_line(line) for line in lines if line.strip())
     replay = Replay(_read_origin(next(parsed, None)), is_signature_check=is_signature_check)
-    while True:
-        try:
-            value = next(parsed, None)
-        except VerificationError as error:
-            raise BadPositionError(replay.size, str(error)) from error
-        if value is None:
-            return replay.finish()
-        _feed(replay, value)
-        if progress is not None and value["kind"] == "entry" and replay.size % every == 0:
-            progress(replay.size)
+    for note in seen:
+        replay.expect(note)
+    try:
+        for value in _values(parsed, replay):
+            _feed(replay, value)
+            if progress is not None and value["kind"] == "entry" and replay.size % every == 0:
+                progress(replay.size)
+        return replay.finish()
+    except BadPositionError:
+        # An earlier entry with a wrong signature may still wait for its curve operation.
+        replay.flush()
+        raise
+
+
+def _values(parsed: Iterator[dict[str, Any]], replay: Replay) -> Iterator[dict[str, Any]]:
+    try:
+        yield from parsed
+    except VerificationError as error:
+        raise BadPositionError(replay.size, str(error)) from error
 
 
 def export_log(

@@ -70,6 +70,7 @@ class Replay:
         self._render = render
         self._references = References()
         self._claims: dict[str, None] = {}
+        self._seen_elsewhere: dict[int, list[str]] = {}
         self._pending: Batch = []
         self._counts = {"signatures": 0, "checkpoints": 0, "erased": 0}
 
@@ -77,6 +78,13 @@ class Replay:
     def size(self) -> int:
         """The number of entries so far."""
         return self.frontier.size
+
+    def expect(self, note: str) -> None:
+        """A checkpoint of this log that somebody else kept: the log must have had its root at its size."""
+        claim = checkpoint.parse(notes.parse(note).text)
+        if claim.origin != self.origin or not claim.size:
+            raise VerificationError("a checkpoint of another log, or of an empty one")
+        self._seen_elsewhere.setdefault(claim.size, []).append(note)
 
     def add(self, entry: Entry) -> None:
         """The next entry."""
@@ -98,13 +106,15 @@ class Replay:
                 self._enter(one)
             except VerificationError as error:
                 self._fail(str(error))
+            for note in self._seen_elsewhere.pop(self.size, ()):
+                self._check_seen(note)
         if len(self._pending) >= BATCH:
-            self._flush()
+            self.flush()
 
     def _fail(self, reason: str) -> NoReturn:
         position = self.size
         # An earlier entry with a wrong signature may still wait for its curve operation.
-        self._flush()
+        self.flush()
         raise BadPositionError(position, reason)
 
     def add_partner_key(self, record: Proved, note: str) -> None:
@@ -152,10 +162,21 @@ class Replay:
             raise BadPositionError(max(self.size - 1, 0), str(error)) from error
         self._counts["checkpoints"] += 1
 
+    def _check_seen(self, note: str) -> None:
+        try:
+            claim = checkpoint.verify_signature(note, self._own_keys().log_key(self.size))
+            if claim.root != self.frontier.root():
+                raise VerificationError("others saw another root at this size: an entry before it was changed")
+        except VerificationError as error:
+            self.flush()
+            raise BadPositionError(self.size - 1, str(error)) from error
+
     def finish(self) -> Totals:
         """The totals; raises BadPositionError where content is missing that no record says was erased."""
         self._check_claims()
-        self._flush()
+        self.flush()
+        if self._seen_elsewhere:
+            raise BadPositionError(self.size, f"others saw the log with {max(self._seen_elsewhere)} entries")
         position = self._references.first_unexplained()
         if position is not None:
             raise BadPositionError(position, "the content is missing and no record says that it was erased")
@@ -205,7 +226,8 @@ class Replay:
         place, self._elsewhere = self._elsewhere, None
         return self._parties if place is None else Parties(self._firms, seqs_of(leaf, place))
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Runs the curve operations that wait; raises BadPositionError for the first entry that does not hold."""
         pending, self._pending = self._pending, []
         failure = run_batch(pending)
         if failure is not None:

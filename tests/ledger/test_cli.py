@@ -106,3 +106,17 @@ def test_fsck_of_a_practice_log_ends_in_one_unless_asked_for(tmp_path: Path) -> 
     answer = run("fsck", log, "--practice")
     assert answer.returncode == 0
     assert PRACTICE_DE in answer.stdout
+
+
+def test_fsck_finds_a_log_that_is_shorter_than_what_a_partner_saw(tmp_path: Path) -> None:
+    log, note = tmp_path / "log.jsonl", tmp_path / "seen.txt"
+    entries = [line for line in LINES if b'"kind":"entry"' in line or b'"kind":"key"' in line]
+    log.write_bytes(b"".join([LINES[0], *entries]))
+    note.write_text(json.loads(LINES[-1])["note"])
+    assert run("fsck", log, "--seen", note).returncode == 0
+    log.write_bytes(b"".join([LINES[0], *entries[:-1]]))
+    assert run("fsck", log).returncode == 0
+    answer = run("fsck", log, "--json", "--seen", note)
+    assert (answer.returncode, json.loads(answer.stdout)["position"]) == (1, 5)
+    note.write_text("no note")
+    assert run("fsck", log, "--seen", note).returncode == 2
