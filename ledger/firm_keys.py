@@ -51,6 +51,7 @@ class FirmKeys:
     keys: list[RegisteredKey] = field(default_factory=list)
     revoked: dict[str, list[Position]] = field(default_factory=dict)
     _by_place: dict[tuple[int, str], RegisteredKey] = field(default_factory=dict)
+    _cosigners: dict[Verifier, int | None] = field(default_factory=dict)
 
     @classmethod
     def from_genesis(cls, leaf: Leaf, message: dict[str, Any]) -> "FirmKeys":
@@ -71,6 +72,7 @@ class FirmKeys:
 
     def apply(self, leaf: Leaf, message: dict[str, Any]) -> None:
         """Takes one more verified key record into account."""
+        self._cosigners = {}
         if message["purpose"] not in _PURPOSES or message["from"] != self.firm:
             raise VerificationError("key record of another firm or for an unknown purpose")
         if leaf.type == "key.rotate":
@@ -119,10 +121,13 @@ class FirmKeys:
 
     def cosigners(self) -> dict[Verifier, int | None]:
         """Every cosigner key in the order of registration, with the time from which on it does not count."""
-        found = [key for key in self.keys if key.purpose == "cosign"]
-        ends = [self._end_of(key) for key in found]
-        verifiers = [make_verifier(self.cosign_name, COSIGNER_KEY, key.public_key) for key in found]
-        return {key: None if end is None else end.at for key, end in zip(verifiers, ends, strict=True)}
+        if not self._cosigners:
+            found = [key for key in self.keys if key.purpose == "cosign"]
+            ends = [self._end_of(key) for key in found]
+            verifiers = [make_verifier(self.cosign_name, COSIGNER_KEY, key.public_key) for key in found]
+            times = [None if end is None else end.at for end in ends]
+            self._cosigners = dict(zip(verifiers, times, strict=True))
+        return self._cosigners
 
     def _end_of(self, key: RegisteredKey) -> Position | None:
         """Where that registration ended; a key may be registered again later."""

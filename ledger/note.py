@@ -211,6 +211,7 @@ def parse_skey(skey: str) -> Signer:
     return signer
 
 
+@lru_cache(maxsize=4096)
 def make_verifier(name: str, alg: int, public_key: bytes) -> Verifier:
     """The verifier of a public key (32 bytes) under a name."""
     _check_name(name)

@@ -8,7 +8,7 @@ from typing import NamedTuple, NoReturn
 from ledger import canonical, checkpoint, checks
 from ledger import note as notes
 from ledger.checks import Parties, Render
-from ledger.cosigners import check_lines
+from ledger.cosigners import prepare_lines
 from ledger.errors import VerificationError
 from ledger.evidence import MAX_BYTES as MAX_EVIDENCE_BYTES
 from ledger.evidence import Evidence, evidence_hash, read_evidence
@@ -152,10 +152,12 @@ class Replay:
     def check_checkpoint(self, note: str) -> None:
         """A checkpoint that the log signed at its present size: same root, right key."""
         try:
-            claim = checkpoint.parse(notes.parse(note).text)
+            parsed = notes.parse(note)
+            claim = checkpoint.parse(parsed.text)
             if claim.size != self.size:
                 raise VerificationError(f"a checkpoint of {claim.size} entries after {self.size} entries")
-            check_lines(note, claim, self._firms)
+            for pending in prepare_lines(parsed, claim, self._firms):
+                pending.run()
             if claim.root != self.frontier.root() or claim.origin != self.origin:
                 raise VerificationError("a signed checkpoint has another root: an entry before it was changed")
         except VerificationError as error:

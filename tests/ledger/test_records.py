@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ledger import canonical, checkpoint, keys, records, types
+from ledger.cosigners import check_lines
 from ledger.encoding import to_hex
 from ledger.errors import VerificationError
 from ledger.evidence import evidence_hash
@@ -18,7 +19,7 @@ from ledger.fsck import check_log, export_log
 from ledger.head import append_entry, empty_head, sign_head
 from ledger.leaf import Leaf, parse_leaf
 from ledger.merkle import leaf_hash
-from ledger.note import LOG_KEY, Signer
+from ledger.note import COSIGNER_KEY, LOG_KEY, Signer
 from ledger.policy import parse_policy
 from ledger.proof import format_proof, parse_proof, proof_of, verify_proof
 from ledger.replay import BadPositionError, Entry, verify_entries
@@ -389,6 +390,22 @@ def test_every_line_of_an_exported_checkpoint_is_by_a_known_key() -> None:
     lines = list(export_log(BOOK.own.origin, BOOK.own.entries(), [(size, more)], BOOK.partner_keys()))
     with pytest.raises(BadPositionError, match="unknown key"):
         check_log(lines)
+
+
+def test_a_key_with_the_id_of_a_witness_does_not_stand_in_for_it() -> None:
+    firms = {BOOK.partner.address: partner_keys(), BOOK.own.address: grown()}
+    first = Signer(BOOK.own.cosign_key.name, COSIGNER_KEY, secret("rennsteig cosign"))
+    signed = BOOK.partner.note()
+    note, claim = checkpoint.add_cosignature(signed, checkpoint.cosign(signed, first, NOW)), checkpoint.parse(signed)
+    assert len(check_lines(note, claim, firms, [first.verifier]).verified) == 2
+    forged = replace(first.verifier, public_key=public("cosign", "forged"))
+    with pytest.raises(VerificationError, match="one id"):
+        check_lines(note, claim, firms, [forged])
+
+
+def partner_keys() -> FirmKeys:
+    partner = BOOK.partner
+    return FirmKeys.from_genesis(parse_leaf(partner.leaves[0]), json.loads(partner.evidence[0] or b"{}")["message"])
 
 
 def test_the_harness_makes_every_hash_right_again() -> None:

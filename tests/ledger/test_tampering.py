@@ -878,6 +878,6 @@ def test_the_harness_finds_a_verifier_that_does_not_look(monkeypatch: pytest.Mon
     late = [one for one in TAMPERINGS["fields"] if one.kind == "cancellation.reason changed, hashes made right"]
     assert [found_at(one) for one in late] == ["not found"]
     monkeypatch.undo()
-    monkeypatch.setattr("ledger.replay.check_lines", lambda note, claim, firms: None)
+    monkeypatch.setattr("ledger.replay.prepare_lines", lambda parsed, claim, firms: [])
     notes = [one for one in TAMPERINGS["checkpoints"] if one.kind == "checkpoint: cosignature's last byte"]
     assert [found_at(one) for one in notes] == ["not found"] * 3
