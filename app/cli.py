@@ -1,6 +1,7 @@
-"""Commands for the operator: serve, migrate, backup, restore."""
+"""Commands for the operator: serve, migrate, backup, restore, renew-node-key."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import click
 from flask import Flask
 
-from app.config import Config, ConfigError, load_config
+from app.config import Config, ConfigError, key_in, load_config
 from app.core.backup import DUMP, BackupError, make_backup, restore_backup
 
 KEYS = ("secret.key", "node.key")
@@ -141,10 +142,31 @@ def serve(host: str, processes: int) -> None:
         _stop(children)
 
 
+@main.command("renew-node-key")
+def renew_node_key() -> None:
+    """Close all keys of this node under a new node key, while the node does not run."""
+    from app.core.db import Database
+    from app.notary.rotation import rewrap_keys
+    from app.push.vapid import rewrap_vapid
+
+    config = _config()
+    path = config.node_key_file
+    # the new key is on the disk before anything needs it: a run that broke off is finished by the next one
+    fresh = path.with_name(f"{path.name}.new")
+    new, database = key_in(fresh, "NODE_KEY_FILE"), Database(config.database_url)
+    with database.write() as session:
+        count = rewrap_keys(session, config.node_key, new)
+        rewrap_vapid(session, config.node_key, new)
+    database.close()
+    fresh.replace(path)
+    shutil.rmtree(config.data_dir / "practice", ignore_errors=True)
+    click.echo(f"{count} keys lie under the new node key in {path}. Keep a copy of it apart from the backups.")
+
+
 def create_commands() -> Flask:
-    """What `flask backup` and `flask restore` find: an application without a world, so that they need no running node."""
+    """What `flask backup`, `flask restore` and the like find: without a world, so they need no running node."""
     app = Flask("app", static_folder=None)
-    for command in (backup, restore, migrate):
+    for command in (backup, restore, migrate, renew_node_key):
         app.cli.add_command(command)
     return app
 

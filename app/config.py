@@ -28,6 +28,7 @@ class Config:
     public_url: str
     secret_key: bytes
     node_key: bytes
+    node_key_file: Path
     node_name: str
     firms_may_join: bool
     smtp_url: str
@@ -75,6 +76,7 @@ def load_config(env: Mapping[str, str] = os.environ) -> Config:
         public_url=public_url,
         secret_key=_key(env, "SECRET_KEY_FILE", data_dir / "secret.key"),
         node_key=_key(env, "NODE_KEY_FILE", data_dir / "node.key"),
+        node_key_file=Path(env.get("NODE_KEY_FILE", data_dir / "node.key")),
         node_name=_node_name(env.get("NODE_NAME") or _host(public_url)),
         firms_may_join=_switch(env, "FIRMS_MAY_JOIN", True),
         smtp_url=_smtp_url(env.get("SMTP_URL", "")),
@@ -201,6 +203,17 @@ def _key(env: Mapping[str, str], name: str, default: Path) -> bytes:
     path = Path(env.get(name, default))
     if not path.exists() and name not in env:
         _make_key(path)
+    return _read_key(path, name)
+
+
+def key_in(path: Path, name: str) -> bytes:
+    """The key of a file that is made when it is not there yet."""
+    if not path.exists():
+        _make_key(path)
+    return _read_key(path, name)
+
+
+def _read_key(path: Path, name: str) -> bytes:
     try:
         key = bytes.fromhex(path.read_text().strip())
     except (OSError, ValueError):

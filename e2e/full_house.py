@@ -17,6 +17,7 @@ from app.core.holidays import holidays_near
 from app.core.units import weeks
 from app.firms.access import Role
 from app.firms.models import Person
+from app.notary.rotation import plan_key
 from app.offers.actions import answer_no, answer_yes
 from app.partners.actions import invite_partner, propose_partnership
 from app.partners.queries import invitation_token
@@ -83,6 +84,8 @@ class _Office:
     def work(self) -> None:
         self._partners()
         self._free_more_hours()
+        with self.database.write() as session:
+            plan_key(session, self.keller.firm.id, "cosign", self.keller.actor().person_id, NODE_KEY)
         self._show(self._answered(), "planless")
         self._show(self._ask(RequestKind.KNOW_HOW), "know_how")
         self._show(self._withdrawn(), "withdrawn")

@@ -109,6 +109,8 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         _see(JONAS, partner_id="partner", note="meister"),
     ),
     "passkeys.approve_key": (_see(passkey_id="passkey"),),
+    "passkeys.approve_firm_key": (_see(purpose="=cosign"),),
+    "passkeys.firm_keys": (_see(),),
     "passkeys.approve_rule": (_see(change_id="rule_change"),),
     "passkeys.choose_language": (_see(NOBODY, token="keller manager:join_token"),),
     "passkeys.devices": (_see(), _see("yilmaz worker", note="mitarbeiter"), _see("keller steward", note="betreuung")),

@@ -48,6 +48,22 @@ def test_a_node_is_backed_up_and_restored_into_a_fresh_folder(
     assert run(*command, "restore", archive, DATA_DIR=str(new))[0] == 1
 
 
+def test_a_new_node_key_opens_the_firms_and_a_run_that_broke_off_is_finished(folder: Path, tmp_path: Path) -> None:
+    old = (folder / "node.key").read_text()
+    code, said = run("flask", "renew-node-key", DATA_DIR=str(folder))
+    assert (code, "under the new node key" in said) == (0, True), said
+    new = (folder / "node.key").read_text()
+    assert new != old
+    assert run("flask", "backup", str(tmp_path / "a.tgz"), DATA_DIR=str(folder))[0] == 0
+    # as if the power had gone between the database and the file
+    (folder / "node.key").rename(folder / "node.key.new")
+    (folder / "node.key").write_text(old)
+    assert run("flask", "backup", str(tmp_path / "b.tgz"), DATA_DIR=str(folder))[0] == 1
+    assert run("flask", "renew-node-key", DATA_DIR=str(folder))[0] == 0
+    assert (folder / "node.key").read_text() == new
+    assert run("flask", "backup", str(tmp_path / "b.tgz"), DATA_DIR=str(folder))[0] == 0
+
+
 def test_a_node_key_that_is_kept_apart_is_named_and_must_be_the_right_one(folder: Path, tmp_path: Path) -> None:
     apart, wrong = tmp_path / "apart.key", tmp_path / "wrong.key"
     (folder / "node.key").rename(apart)

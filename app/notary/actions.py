@@ -178,6 +178,7 @@ def _save_keys(session: Session, firm_id: str, draft: LedgerDraft) -> None:
         "cosign": draft.message["cosignKey"],
         "seal": draft.message["seal"],
         "recovery": draft.message["recovery"],
+        "derive": "",
     }
     for purpose, key in public.items():
         wrapped = base64.b64decode(draft.wrapped[purpose])

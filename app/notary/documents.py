@@ -110,7 +110,7 @@ def draft_ledger(
         rp_id=rp_id,
         origins=origins,
     )
-    private = {"log": log.seed, "cosign": cosign.seed, "seal": seal, "recovery": recovery}
+    private = {"log": log.seed, "cosign": cosign.seed, "seal": seal, "recovery": recovery, "derive": os.urandom(32)}
     wrapped = {
         purpose: base64.b64encode(keys.wrap_key(key, node_key, purpose, origin)).decode()
         for purpose, key in private.items()

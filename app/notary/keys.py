@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.notary.models import FirmKey, LedgerHead, table_of
 from ledger.errors import VerificationError
-from ledger.keys import unwrap_key
+from ledger.keys import unwrap_key, wrap_key
 from ledger.note import Signer, parse_vkey
 
 _node_keys: list[bytes] = []
@@ -67,8 +67,8 @@ def recovery_seed(session: Session, firm_id: str) -> bytes | None:
 
 def derived_secret(session: Session, firm_id: str, label: str) -> bytes:
     """32 bytes that only this node can make again: for salts and tokens that need not be stored."""
-    row = _key(session, firm_id, "log")
-    seed = _opened("log", row.wrapped, row.origin)
+    row = _key(session, firm_id, "derive")
+    seed = _opened("derive", row.wrapped, row.origin)
     return hmac.new(seed, f"werkring/derived/v1\n{label}".encode(), hashlib.sha256).digest()
 
 
@@ -81,6 +81,17 @@ def open_wrapped(wrapped: bytes, purpose: str, origin: str) -> bytes:
         except VerificationError:
             continue
     raise VerificationError("no node key opens this key")
+
+
+def rewrapped(wrapped: bytes | None, old: bytes, new: bytes, purpose: str, origin: str) -> bytes | None:
+    """The same private key closed under another node key, once; None where none is kept."""
+    if wrapped is None:
+        return None
+    try:
+        unwrap_key(wrapped, new, purpose, origin)
+    except VerificationError:
+        return wrap_key(unwrap_key(wrapped, old, purpose, origin), new, purpose, origin)
+    return wrapped
 
 
 def make_signer(purpose: str, public_key: str, wrapped: bytes | None, origin: str) -> Signer:

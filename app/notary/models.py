@@ -10,7 +10,10 @@ from app.core.db import Base
 
 
 class FirmKey(Base):
-    """A key of the firm: log, cosign, seal (private part wrapped under the node key) or recovery (public part only)."""
+    """A key of the firm: log, cosign, seal (private part wrapped under the node key) or recovery (public part only).
+
+    `derive` is no key of the ledger and has no public part: from it secrets are made that need not be stored.
+    """
 
     __tablename__ = "firm_key"
 
@@ -20,6 +23,14 @@ class FirmKey(Base):
     """vkey of log and cosign; 0x address of seal; public key of recovery."""
     wrapped: Mapped[bytes | None]
     created_at: Mapped[dt.datetime]
+    seq: Mapped[int] = mapped_column(default=0)
+    """Where the record stands that brought it."""
+    next_public: Mapped[str] = mapped_column(sa.Text, default="")
+    """The key that follows once its record is signed; empty while none is planned."""
+    next_wrapped: Mapped[bytes | None]
+    next_at: Mapped[dt.datetime | None]
+    next_by: Mapped[str] = mapped_column(sa.String(36), default="")
+    """Who wants it."""
 
 
 class LedgerHead(Base):

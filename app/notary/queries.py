@@ -14,7 +14,7 @@ from app.notary.heads import stored_head
 from app.notary.keys import derived_secret as derived_secret
 from app.notary.keys import recovery_seed
 from app.notary.models import FirmKey, LedgerCheckpoint, LedgerEntry, LedgerEvidence, PartnerKeys
-from app.notary.rings import key_entries, own_keys, read_key_document, write_record
+from app.notary.rings import key_entries, read_key_document, write_record
 from ledger import canonical, fsck, typed
 from ledger.encoding import from_b64, to_b64, to_hex
 from ledger.errors import VerificationError as VerificationError
@@ -54,12 +54,6 @@ def address(session: Session, firm_id: str) -> str:
 def seal_address(session: Session, firm_id: str) -> str:
     """The 0x address of the firm's seal."""
     return session.get_one(FirmKey, (firm_id, "seal")).public_key
-
-
-def web_address(session: Session, firm_id: str) -> tuple[str, tuple[str, ...]]:
-    """(rpId, origins) at which the firm's passkeys sign, as its genesis record says."""
-    first = next(key for key in own_keys(session, firm_id).keys if key.purpose == "passkey")
-    return first.rp_id, tuple(sorted(first.origins))
 
 
 def genesis_digest(session: Session, firm_id: str) -> str:

@@ -10,7 +10,7 @@ from app.core.errors import RuleBroken
 from app.notary.documents import passkey_kid
 from app.notary.heads import stored_head
 from app.notary.keys import seal_key
-from app.notary.models import PartnerKeys
+from app.notary.models import FirmKey, PartnerKeys
 from app.notary.queries import address, origin
 from app.notary.rings import keys_under, partner_keys
 from ledger.encoding import from_hex
@@ -45,7 +45,8 @@ def log_signature(party: str, log: str, digest: bytes, key: Signer) -> Signature
 
 def recovery_approval(session: Session, firm_id: str, digest: bytes, seed: bytes) -> Signature:
     """A key record approved by the firm's printed recovery key."""
-    return recovery_signature(address(session, firm_id), origin(session, firm_id), 0, digest, seed)
+    place = session.get_one(FirmKey, (firm_id, "recovery")).seq
+    return recovery_signature(address(session, firm_id), origin(session, firm_id), place, digest, seed)
 
 
 def recovery_signature(party: str, log: str, key_seq: int, digest: bytes, seed: bytes) -> Signature:

@@ -177,6 +177,7 @@ def add_passkey(session: Session, firm_id: str, person_id: str, new: NewPasskey,
         name=device[:60],
         sign_count=new.sign_count,
         is_backed_up=new.is_backed_up,
+        origin=new.origin,
     )
     session.add(passkey)
     session.flush()

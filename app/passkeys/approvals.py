@@ -13,7 +13,7 @@ from app.core.ids import new_id
 from app.firms.access import Actor, require
 from app.firms.queries import firm_of
 from app.notary.actions import check_signature, passkey_approval
-from app.passkeys import key_records, rule_changes  # noqa: F401 - they register their kinds of documents
+from app.passkeys import firm_keys, key_records, rule_changes  # noqa: F401 - they register their kinds of documents
 from app.passkeys.actions import note_use
 from app.passkeys.ceremony import WRONG, Assertion, credential_id_in, request_options, verify_answer
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge

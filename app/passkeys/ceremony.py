@@ -42,6 +42,8 @@ class NewPasskey:
     user_handle: str
     sign_count: int
     is_backed_up: bool
+    origin: str
+    """Scheme, host and port of the address where it was made: it signs nowhere else."""
 
     def to_body(self) -> dict[str, Any]:
         return asdict(self) | {"public_key": self.public_key.hex()}
@@ -116,7 +118,7 @@ def verify_new_passkey(credential: dict[str, Any], challenge: bytes, handle: str
     except _FAULTS as error:
         raise RuleBroken(WRONG) from error
     name = bytes_to_base64url(found.credential_id)
-    return NewPasskey(name, public_key, handle, found.sign_count, found.credential_backed_up)
+    return NewPasskey(name, public_key, handle, found.sign_count, found.credential_backed_up, config().origin)
 
 
 def verify_answer(

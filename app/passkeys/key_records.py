@@ -3,6 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import url_for
 from sqlalchemy.orm import Session
@@ -15,7 +16,7 @@ from app.firms.models import Firm, Person
 from app.firms.queries import manager_role_of
 from app.notary.actions import append_entry, recovery_approval, seal
 from app.notary.documents import Display, new_message, to_hex
-from app.notary.queries import derived_secret, digest, passkey_kid, passkey_point, web_address
+from app.notary.queries import derived_secret, digest, passkey_kid, passkey_point
 from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
 from app.passkeys.models import Passkey
 from app.passkeys.queries import passkey_for
@@ -41,7 +42,6 @@ def register_record(session: Session, passkey: Passkey) -> KeyRecord:
     """The record by which a manager's passkey may sign; the same each time while person and firm stay the same."""
     firm, person = _owners(session, passkey)
     kid, since = to_hex(passkey_kid(passkey.public_key)), _signs_since(session, passkey)
-    rp_id, origins = web_address(session, firm.id)
     text = (
         f"Ein weiterer Schlüssel der Leitung darf für {firm.name} unterschreiben.\n"
         f"Gerät: {passkey.name}\nSchlüssel: {kid[2:18]}\nGültig ab: {_day(since)}\n"
@@ -60,8 +60,8 @@ def register_record(session: Session, passkey: Passkey) -> KeyRecord:
         role="manager",
         limit_cents=person.spending_limit_cents or 0,
         valid_from=int(since.timestamp()),
-        rp_id=rp_id,
-        origins=origins,
+        rp_id=urlsplit(passkey.origin).hostname or "",
+        origins=(passkey.origin,),
     )
     return KeyRecord(REGISTER, "KeyRegister", message, Display("key.register.de.1", "de", text))
 

@@ -25,6 +25,8 @@ class Passkey(FirmOwned, Base):
     name: Mapped[str] = mapped_column(sa.String(60))
     sign_count: Mapped[int] = mapped_column(default=0)
     is_backed_up: Mapped[bool] = mapped_column(default=False)
+    origin: Mapped[str] = mapped_column(sa.String(300), default="")
+    """The node's address when it was made: after a move to another domain it is of no use any more."""
     registered_seq: Mapped[int | None]
     revoked_seq: Mapped[int | None]
     last_used_at: Mapped[dt.datetime | None]

@@ -10,7 +10,7 @@ from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Actor, Role
 from app.firms.protocol import add_sentences
 from app.firms.queries import roles_of
-from app.passkeys import approvals, routes_devices, routes_firm, routes_join, routes_recovery  # noqa: F401
+from app.passkeys import approvals, routes_devices, routes_firm, routes_join, routes_keys, routes_recovery  # noqa: F401
 from app.passkeys.actions import end_access, renew_sign_ins, sign_in, sign_out, use_code
 from app.passkeys.ceremony import WRONG, credential_id_in, request_options, verify_answer
 from app.passkeys.challenges import challenge_in, new_challenge, take_challenge
@@ -144,6 +144,7 @@ add_sentences(
         "passkey_added": ("fingerprint", lazy_gettext("%(object)s hat einen neuen Schlüssel.")),
         "passkey_revoked": ("ban", lazy_gettext("Ein Schlüssel von %(object)s ist gesperrt.")),
         "key_registered": ("key-round", lazy_gettext("Der Schlüssel von %(object)s darf unterschreiben.")),
+        "key_rotated": ("key-round", lazy_gettext("Ein Schlüssel des Betriebs ist neu.")),
         "recovery_printed": ("printer", lazy_gettext("Der Notfallschlüssel ist gedruckt.")),
         "recovered": ("triangle-alert", lazy_gettext("%(object)s kam mit dem Notfallschlüssel herein.")),
     }

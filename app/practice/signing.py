@@ -31,7 +31,7 @@ def new_practice_passkey(config: Config, label: str) -> NewPasskey:
     _only_in_practice(config)
     credential_id = bytes_to_base64url(_derived(config, f"credential {label}")[:20])
     handle = bytes_to_base64url(_derived(config, f"handle {label}")[:32])
-    return NewPasskey(credential_id, _public_key(_private_key(config, credential_id)), handle, 0, False)
+    return NewPasskey(credential_id, _public_key(_private_key(config, credential_id)), handle, 0, False, config.origin)
 
 
 def sign_challenge(config: Config, credential_id: str, challenge: bytes) -> dict[str, bytes]:

@@ -71,6 +71,18 @@ class VapidHeaders:
         return header
 
 
+def rewrap_vapid(session: Session, old: bytes, new: bytes) -> None:
+    """Close the push key under another node key, once."""
+    row = session.get(NodeSetting, SETTING)
+    if row is None:
+        return
+    public, _, wrapped = row.value.partition(".")
+    try:
+        _unwrap(_bytes(wrapped), new)
+    except RuntimeError:
+        row.value = f"{public}.{_wrap(_unwrap(_bytes(wrapped), old), new)}"
+
+
 def _stored(session: Session) -> str | None:
     return session.scalar(sa.select(NodeSetting.value).where(NodeSetting.key == SETTING))
 
@@ -80,8 +92,7 @@ def _make(session: Session, config: Config) -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     private = key.private_numbers().private_value.to_bytes(32, "big")
-    nonce = os.urandom(12)
-    value = f"{_text(public)}.{_text(nonce + AESGCM(config.node_key).encrypt(nonce, private, PURPOSE))}"
+    value = f"{_text(public)}.{_wrap(private, config.node_key)}"
     session.execute(
         sa.text("INSERT INTO node_setting (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING"),
         {"key": SETTING, "value": value},
@@ -91,12 +102,20 @@ def _make(session: Session, config: Config) -> str:
 
 @lru_cache(maxsize=8)
 def _open(stored: str, node_key: bytes) -> Vapid02:
-    wrapped = _bytes(stored.partition(".")[2])
+    private = _unwrap(_bytes(stored.partition(".")[2]), node_key)
+    return Vapid02(private_key=ec.derive_private_key(int.from_bytes(private, "big"), ec.SECP256R1()))
+
+
+def _wrap(private: bytes, node_key: bytes) -> str:
+    nonce = os.urandom(12)
+    return _text(nonce + AESGCM(node_key).encrypt(nonce, private, PURPOSE))
+
+
+def _unwrap(wrapped: bytes, node_key: bytes) -> bytes:
     try:
-        private = AESGCM(node_key).decrypt(wrapped[:12], wrapped[12:], PURPOSE)
+        return AESGCM(node_key).decrypt(wrapped[:12], wrapped[12:], PURPOSE)
     except InvalidTag:
         raise RuntimeError("The node key does not open the push key of this database.") from None
-    return Vapid02(private_key=ec.derive_private_key(int.from_bytes(private, "big"), ec.SECP256R1()))
 
 
 def _text(raw: bytes) -> str:

@@ -200,6 +200,11 @@ def upgrade() -> None:
         sa.Column("public_key", sa.Text(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("next_public", sa.Text(), nullable=False),
+        sa.Column("next_wrapped", sa.LargeBinary(), nullable=True),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_by", sa.String(length=36), nullable=False),
         sa.PrimaryKeyConstraint("firm_id", "purpose", name=op.f("pk_firm_key")),
     )
     op.create_table(
@@ -846,6 +851,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=60), nullable=False),
         sa.Column("sign_count", sa.BigInteger(), nullable=False),
         sa.Column("is_backed_up", sa.Boolean(), nullable=False),
+        sa.Column("origin", sa.String(length=300), nullable=False),
         sa.Column("registered_seq", sa.BigInteger(), nullable=True),
         sa.Column("revoked_seq", sa.BigInteger(), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -33,17 +34,21 @@ class Browser:
     client: FlaskClient
     passkey: SoftwarePasskey = field(default_factory=SoftwarePasskey)
     agent: str = "Mozilla/5.0 (Linux; Android 15)"
+    origin: str = ORIGIN
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return SCRIPT | {"Origin": self.origin, "User-Agent": self.agent}
 
     def get(self, path: str, status: int = 200) -> TestResponse:
-        return self._checked(self.client.get(path, base_url=ORIGIN, headers={"User-Agent": self.agent}), status)
+        return self._checked(self.client.get(path, base_url=self.origin, headers={"User-Agent": self.agent}), status)
 
     def post(self, path: str, status: int = 303, **form: Any) -> TestResponse:
-        headers = SCRIPT | {"User-Agent": self.agent}
-        return self._checked(self.client.post(path, base_url=ORIGIN, data=form, headers=headers), status)
+        return self._checked(self.client.post(path, base_url=self.origin, data=form, headers=self.headers), status)
 
     def send(self, path: str, body: dict[str, Any] | None = None, status: int = 200) -> dict[str, Any]:
-        headers = SCRIPT | {"User-Agent": self.agent}
-        answer = self._checked(self.client.post(path, base_url=ORIGIN, json=body or {}, headers=headers), status)
+        answer = self.client.post(path, base_url=self.origin, json=body or {}, headers=self.headers)
+        self._checked(answer, status)
         found: dict[str, Any] = answer.get_json()
         return found
 
@@ -72,9 +77,10 @@ class Browser:
 
     def options_path(self, kind: str, document_id: str) -> str:
         """Where the button on a page that was loaded just now asks: it names the text that the page shows."""
-        cookie = self.client.get_cookie("werkring")
-        headers = {"Cookie": f"werkring={cookie.value}"} if cookie else {}
-        with self.client.application.test_request_context("/", base_url=ORIGIN, headers=headers):
+        name = "__Host-werkring" if self.origin.startswith("https") else "werkring"
+        cookie = self.client.get_cookie(name, domain=urlsplit(self.origin).hostname or "")
+        headers = {"Cookie": f"{name}={cookie.value}"} if cookie else {}
+        with self.client.application.test_request_context("/", base_url=self.origin, headers=headers):
             actor = load_actor()
             assert actor is not None
             with world().database().read() as session:
@@ -90,7 +96,7 @@ class Browser:
 
     @property
     def is_signed_in(self) -> bool:
-        return self.client.get("/geraete", base_url=ORIGIN).status_code == 200
+        return self.client.get("/geraete", base_url=self.origin).status_code == 200
 
     def _checked(self, answer: TestResponse, status: int) -> TestResponse:
         assert answer.status_code == status, f"{answer.status_code}: {answer.get_data(as_text=True)[:2000]}"
@@ -106,7 +112,9 @@ class Node:
     config: Config
 
     def browser(self, agent: str = "Mozilla/5.0 (Linux; Android 15)") -> Browser:
-        return Browser(self.app.test_client(), agent=agent)
+        origin = self.config.origin
+        passkey = SoftwarePasskey(origin=origin, rp_id=self.config.rp_id)
+        return Browser(self.app.test_client(), passkey, agent, origin)
 
 
 def start_node(database: Database, folder: Path, **env: str) -> Node:

@@ -30,7 +30,8 @@ capacity_window.week certificate.file_id certificate.process_keys certificate.re
 certificate.verified_by challenge.browser_hash challenge.challenge challenge.detail challenge.document_id challenge.document_kind
 challenge.person_id challenge.purpose closure.site_id file_grant.file_id file_grant.to_firm_id
 firm.address firm.legal_form firm.postcode firm.register_court
-firm.register_no firm.vat_id firm_key.public_key firm_key.purpose founding_draft.browser_hash founding_draft.facts
+firm.register_no firm.vat_id firm_key.next_by firm_key.next_public
+firm_key.public_key firm_key.purpose founding_draft.browser_hash founding_draft.facts
 founding_draft.ledger founding_draft.next_url founding_draft.passkey framework.clauses framework.digest
 framework.partner_id framework.record framework.template_key framework.terms framework.text framework.text_sha256
 hold.machine_id hold.offer_id hold.offer_line_id hold.state hold.week hours_change.machine_id hours_change.person_id
@@ -50,7 +51,8 @@ offer.state offer_line.machine_id offer_line.machine_type_key offer_line.offer_i
 outbox.error outbox.kind partner_invitation.invited_by partner_invitation.token_hash partner_invitation.used_by_firm
 partner_keys.address partner_keys.document partner_keys.origin partner_keys.partner_id partnership.address
 partnership.ending partnership.framework_id partnership.own_card partnership.partner_id partnership.partner_scope
-partnership.paused_by partnership.profile partnership.scope partnership.state passkey.credential_id passkey.person_id
+partnership.paused_by partnership.profile partnership.scope partnership.state passkey.credential_id passkey.origin
+passkey.person_id
 passkey.user_handle person.deputy_id person.hand person.language person.light plan.chosen_by plan.goals plan.last_week
 plan.offers_key plan.request_id plan.solver_status plan_line.offer_line_id plan_line.partner_id plan_line.plan_id
 plan_task.request_id push_delivery.alert_id push_delivery.device_id push_delivery.outcome push_device.auth
