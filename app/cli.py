@@ -1,4 +1,4 @@
-"""Commands for the operator: serve, migrate, backup, restore, renew-node-key."""
+"""Commands for the operator: serve, migrate, backup, restore, renew-node-key, resume-log."""
 
 import os
 import shutil
@@ -15,6 +15,8 @@ from flask import Flask
 from app.config import Config, ConfigError, key_in, load_config
 from app.core.backup import DUMP, BackupError, make_backup, restore_backup
 
+RESTORED = "restored"
+"""Lies in the data folder from a restore to the next start."""
 KEYS = ("secret.key", "node.key")
 ROOT = Path(__file__).parents[1]
 START_S = 60
@@ -108,6 +110,7 @@ def restore(archive: Path) -> None:
         )
     except BackupError as error:
         raise click.ClickException(str(error)) from None
+    (data_dir / RESTORED).touch()
     click.echo(f"{data_dir} is restored: {sum(found.rows.values())} rows.")
     for name in KEYS:
         if name not in found.files:
@@ -126,6 +129,7 @@ def serve(host: str, processes: int) -> None:
     _migrate(config)
     if config.clock_start and "@" not in config.clock_start:
         os.environ["CLOCK_START"] = f"{config.clock_start}@{time.time()}"
+    _doubt_what_was_restored(config)
     children = [_start_worker(), _start_web(host, config.port, processes)]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -140,6 +144,43 @@ def serve(host: str, processes: int) -> None:
         click.echo("\nWerkring has stopped.")
     finally:
         _stop(children)
+
+
+def _doubt_what_was_restored(config: Config) -> None:
+    """A backup is older than what partners have seen, or may be: nothing is signed until they have said how far."""
+    from app.core.db import Database
+    from app.notary.witnesses import doubt_restored_logs
+
+    if not (config.data_dir / RESTORED).exists():
+        return
+    database = Database(config.database_url)
+    with database.write() as session:
+        doubt_restored_logs(session)
+    database.close()
+    (config.data_dir / RESTORED).unlink()
+
+
+@main.command("resume-log")
+@click.argument("address")
+def resume(address: str) -> None:
+    """Let the log of one firm go on though not all partners have said how far it had come: on the operator's word."""
+    import sqlalchemy as sa
+
+    from app.core.db import Database
+    from app.firms.models import Firm
+    from app.notary.witnesses import RESTORED as ASKING
+    from app.notary.witnesses import halt_of, resume_log
+
+    database = Database(_config().database_url)
+    try:
+        with database.write() as session:
+            firm_id = session.scalar(sa.select(Firm.id).where(Firm.address == address))
+            if firm_id is None or halt_of(session, firm_id) != ASKING:
+                raise click.ClickException(f"No log of {address} waits for partners here.")
+            resume_log(session, firm_id)
+    finally:
+        database.close()
+    click.echo(f"The log of {address} goes on.")
 
 
 @main.command("renew-node-key")
@@ -166,7 +207,7 @@ def renew_node_key() -> None:
 def create_commands() -> Flask:
     """What `flask backup`, `flask restore` and the like find: without a world, so they need no running node."""
     app = Flask("app", static_folder=None)
-    for command in (backup, restore, migrate, renew_node_key):
+    for command in (backup, restore, migrate, renew_node_key, resume):
         app.cli.add_command(command)
     return app
 

@@ -15,7 +15,7 @@ from app.agreements import printing
 from app.config import Config
 from app.core import events as e
 from app.core.db import Database
-from app.federation import partnerships
+from app.federation import partnerships, witnessing
 from app.federation.rules import Incoming
 from app.machines import expiry, profile
 from app.matching import actions as matching
@@ -53,6 +53,8 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     ),
     e.AbilitiesChanged: (profile.send_new_profile,),
     e.MessageParked: (partner_news.announce_parked,),
+    e.LogHalted: (partner_news.announce_halt,),
+    e.LogContradicted: (partner_news.announce_contradiction,),
     e.PhotoCleaned: (requests.send_what_waited,),
     e.RequestPublished: (requests.send_request,),
     e.RequestChanged: (
@@ -93,6 +95,8 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "partner.resumed": partners.receive_resumed,
     "partner.scoped": partners.receive_scoped,
     "partner.end": partners.receive_end,
+    "checkpoint.published": witnessing.receive_checkpoint,
+    "checkpoint.cosigned": witnessing.receive_word,
     "request.published": requests.receive_request,
     "request.changed": requests.receive_change,
     "request.withdrawn": requests.receive_withdrawal,
@@ -120,6 +124,7 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     agreements.lapse_amendments,
     agreements.erase_unchosen,
     expiry.warn_of_expiry,
+    witnessing.ask_witnesses,
     push.remind_people,
     push.escalate_requests,
     push.forget_old_rows,

@@ -219,7 +219,7 @@ def main() -> None:
     except DBAPIError as error:
         raise SystemExit(f"Error: {unusable(error)}") from None
     resume_checkpoints(database)
-    run_until_quiet(database)
+    end_what_is_due(database)
     consumer = task_engine(config).create_consumer(workers=3, initial_delay=0.05, max_delay=0.4)
     signal.signal(signal.SIGTERM, lambda *_: consumer.stop())
     consumer.run()

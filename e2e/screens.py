@@ -94,6 +94,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     ),
     "partners.edit": (_see("yilmaz manager", partner_id="new_partner"),),
     "partners.ending": (_see(partner_id="ending_partner"),),
+    "partners.witnesses": (_see(), _see("yilmaz manager", note="neu")),
     "partners.index": (_see(), _see("yilmaz manager", note="neu"), _see(JONAS, note="meister")),
     "partners.invitation": (_see(invitation_id="partner_invitation"),),
     "partners.invite": (_see(),),

@@ -29,6 +29,7 @@ from app.firms.actions import note_views
 from app.firms.protocol import add_sentences
 from app.firms.queries import firm_version
 from app.notary.queries import evidence_file
+from app.notary.witnesses import halt_of
 from app.passkeys.queries import waiting_key_count
 from app.plans.actions import choose_plan
 from app.web.forms import Form
@@ -62,7 +63,10 @@ def start(session: Session, actor: Actor) -> Response:
     """S20: what waits for me, what runs, what is at risk."""
     found = overview(session, actor, clock.now(), week_of(clock.today()))
     waiting_keys = waiting_key_count(session, actor.firm_id)
-    return render("agreements/start.html", overview=found, risks=risk_rows(found.risks), waiting_keys=waiting_keys)
+    halt = halt_of(session, actor.firm_id)
+    return render(
+        "agreements/start.html", overview=found, risks=risk_rows(found.risks), waiting_keys=waiting_keys, halt=halt
+    )
 
 
 @room.get("/vertraege")

@@ -119,6 +119,21 @@ class MessageParked(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class LogHalted(Event):
+    """A partner has seen more of our log than we hold, or another history: it rests. reason: behind or forked."""
+
+    partner_id: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class LogContradicted(Event):
+    """A partner's log showed us two histories."""
+
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class RequestPublished(Event):
     request_id: str
 

@@ -32,6 +32,8 @@ class Firm(Base):
     """Agreements above this sum need two managers; None: never."""
     recovery_printed_at: Mapped[dt.datetime | None]
     """No signature before the printed recovery key was confirmed."""
+    witness_quorum: Mapped[int] = mapped_column(default=0)
+    """How many partners must have cosigned a checkpoint of ours before others should believe it."""
     version: Mapped[int] = mapped_column(default=0)
     """Bumped by every writing transaction that changes what this firm sees; polled fragments compare it."""
     created_at: Mapped[dt.datetime]

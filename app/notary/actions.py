@@ -43,6 +43,7 @@ _NEW_ENTRY = {
     "postgresql": postgresql.insert(_ENTRY).on_conflict_do_nothing(index_elements=_ONCE).execution_options(**_COUNTED),
 }
 _NEW_EVIDENCE = sa.insert(table_of(LedgerEvidence))
+RESTING = N_("Euer Logbuch ruht gerade. Ihr könnt nichts unterschreiben.")
 OTHER_KEYS = N_("Der Partner hat neue Schlüssel. Ruf dort an. Mach erst dann weiter.")
 
 
@@ -95,6 +96,8 @@ def append_entry(
     if counterpart is not None:
         other = place_elsewhere(session, firm_id, counterpart, digest, evidence_hash(body).hex())
     row, now_s = locked_head(connection, firm_id), int(clock.now().timestamp())
+    if row.halt:
+        raise RuleBroken(RESTING)
     try:
         appended = head.append_entry(head_of(row), type, digest, evidence_hash(body), now_s)
         leaf = parse_leaf(appended.leaf)

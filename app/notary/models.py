@@ -48,6 +48,9 @@ class LedgerHead(Base):
     """The largest size a checkpoint was signed for; never signed below it."""
     key_seqs: Mapped[list[int]]
     """Where the key records stand, so that a key ring is read without the whole log."""
+    halt: Mapped[str] = mapped_column(sa.String(12), default="")
+    """Why nothing is appended: restored (partners are being asked), behind or forked (what partners saw); '' goes on."""
+    halted_at: Mapped[dt.datetime | None]
 
 
 class LedgerEntry(Base):
@@ -90,6 +93,47 @@ class LedgerCheckpoint(Base):
     root: Mapped[str] = mapped_column(sa.String(64))
     note: Mapped[str] = mapped_column(sa.Text)
     created_at: Mapped[dt.datetime]
+
+
+class LedgerCosignature(Base):
+    """A partner's cosignature under one of our checkpoints."""
+
+    __tablename__ = "ledger_cosignature"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    size: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    partner_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    line: Mapped[str] = mapped_column(sa.String(400))
+    """As it stands under the note."""
+    vkey: Mapped[str] = mapped_column(sa.String(400))
+    at: Mapped[dt.datetime]
+
+
+class Witness(Base):
+    """How far a partner has confirmed our log."""
+
+    __tablename__ = "witness"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    partner_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    size: Mapped[int] = mapped_column(default=0)
+    asked_at: Mapped[dt.datetime]
+    answered_at: Mapped[dt.datetime | None]
+    cosigned_at: Mapped[dt.datetime | None]
+    """What the newest cosignature says."""
+
+
+class WitnessedLog(Base):
+    """The newest checkpoint of a partner's log that we cosigned."""
+
+    __tablename__ = "witnessed_log"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    partner_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    origin: Mapped[str] = mapped_column(sa.String(160))
+    size: Mapped[int]
+    note: Mapped[str] = mapped_column(sa.Text)
+    at: Mapped[dt.datetime]
 
 
 class PartnerKeys(Base):

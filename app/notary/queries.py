@@ -1,6 +1,7 @@
 """What the ledger says: digests, origins, key documents, evidence files, exports."""
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,9 +14,9 @@ from app.notary.documents import passkey_point as passkey_point
 from app.notary.heads import stored_head
 from app.notary.keys import derived_secret as derived_secret
 from app.notary.keys import recovery_seed
-from app.notary.models import FirmKey, LedgerCheckpoint, LedgerEntry, LedgerEvidence, PartnerKeys
+from app.notary.models import FirmKey, LedgerCheckpoint, LedgerCosignature, LedgerEntry, LedgerEvidence, PartnerKeys
 from app.notary.rings import key_entries, read_key_document, write_record
-from ledger import canonical, fsck, typed
+from ledger import canonical, checkpoint, fsck, typed
 from ledger.encoding import from_b64, to_b64, to_hex
 from ledger.errors import VerificationError as VerificationError
 from ledger.evidence import parse_evidence
@@ -117,7 +118,7 @@ def proof_document(session: Session, firm_id: str, seq: int) -> dict[str, Any]:
     document = key_document(session, firm_id)
     size = _checkpoint(session, firm_id, seq).size
     entry, _ = _entry(session, firm_id, seq)
-    proof = inclusion_proof(_leaf_hashes(session, firm_id, size), seq)
+    proof = inclusion_proof(leaf_hashes(session, firm_id, size), seq)
     return document | {"leaf": canonical.loads(entry.leaf), "proof": [to_b64(one) for one in proof]}
 
 
@@ -126,15 +127,17 @@ def evidence_file(session: Session, firm_id: str, seq: int, other: dict[str, Any
 
     `other` is the counterpart's proof document where it is known (else its last key document stands in).
     """
-    note = _checkpoint(session, firm_id, seq)
-    hashes = _leaf_hashes(session, firm_id, note.size)
+    note = _witnessed(session, firm_id, seq) or _checkpoint(session, firm_id, seq)
+    cosigned = cosignatures(session, firm_id, note.size)
+    hashes = leaf_hashes(session, firm_id, note.size)
     record = _prove(session, firm_id, seq, hashes)
     partner = other or _partner_document(session, firm_id, record)
     partner_records, partner_side = _counterpart(partner)
     chain = tuple(_superseded(session, firm_id, record, hashes))
     file = EvidenceFile(
         record=record,
-        checkpoint=note.note,
+        checkpoint=reduce(checkpoint.add_cosignature, [one.line for one in cosigned], note.note),
+        witnesses=tuple(one.vkey for one in cosigned),
         keys=(*_proved_keys(session, firm_id, note.size), *partner_records),
         chain=chain,
         counterpart=partner_side,
@@ -205,7 +208,29 @@ def _checkpoint(session: Session, firm_id: str, seq: int) -> LedgerCheckpoint:
     return note
 
 
-def _leaf_hashes(session: Session, firm_id: str, size: int) -> list[bytes]:
+def cosignatures(session: Session, firm_id: str, size: int) -> Sequence[LedgerCosignature]:
+    """What partners signed under our checkpoint of that size, the earliest first."""
+    return session.scalars(
+        sa.select(LedgerCosignature)
+        .where(LedgerCosignature.firm_id == firm_id, LedgerCosignature.size == size)
+        .order_by(LedgerCosignature.at, LedgerCosignature.partner_id)
+    ).all()
+
+
+def _witnessed(session: Session, firm_id: str, seq: int) -> LedgerCheckpoint | None:
+    """The checkpoint over that entry which most partners cosigned; of those the oldest, it says the most about the time."""
+    size = session.scalar(
+        sa.select(LedgerCosignature.size)
+        .where(LedgerCosignature.firm_id == firm_id, LedgerCosignature.size > seq)
+        .group_by(LedgerCosignature.size)
+        .order_by(sa.func.count().desc(), LedgerCosignature.size)
+        .limit(1)
+    )
+    return None if size is None else session.get(LedgerCheckpoint, (firm_id, size))
+
+
+def leaf_hashes(session: Session, firm_id: str, size: int) -> list[bytes]:
+    """The hashes of the first `size` leaves, in their order."""
     found = session.scalars(
         sa.select(LedgerEntry.leaf_hash)
         .where(LedgerEntry.firm_id == firm_id, LedgerEntry.seq < size)
@@ -240,7 +265,7 @@ def _prove(session: Session, firm_id: str, seq: int, hashes: Sequence[bytes]) ->
 
 
 def _proved_keys(session: Session, firm_id: str, size: int) -> list[Proved]:
-    hashes = _leaf_hashes(session, firm_id, size)
+    hashes = leaf_hashes(session, firm_id, size)
     return [prove(entry.leaf, hashes, body) for entry, body in key_entries(session, firm_id) if entry.seq < size]
 
 

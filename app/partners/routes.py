@@ -9,7 +9,7 @@ from app.core.errors import Conflict, NotFound, RuleBroken
 from app.firms.access import Actor, may
 from app.firms.queries import firm_version
 from app.firms.routes import FORM_CHIPS
-from app.partners import routes_contract, sentences  # noqa: F401
+from app.partners import routes_contract, routes_witnesses, sentences  # noqa: F401
 from app.partners.actions import (
     block_firm,
     decline_partnership,
@@ -56,6 +56,7 @@ def index(session: Session, actor: Actor) -> Response:
         blocked=blocked_firms(session, actor.firm_id) if may(actor, "partners.edit") else (),
         signed=signed_and_hidden(session, actor.firm_id),
         may_edit=may(actor, "partners.edit"),
+        may_witness=may(actor, "keys.edit"),
     )
 
 

@@ -199,6 +199,14 @@ KINDS: dict[str, Kind] = {
         ("Nachricht kommt nicht an",),
         ("%(name)s: Seit %(day)s kommt nichts an.", "Ein Partner ist nicht erreichbar. Ruf an."),
     ),
+    "log_halted": Kind(
+        ("Euer Logbuch ruht",),
+        ("Ihr könnt gerade nichts unterschreiben.",),
+    ),
+    "log_contradicts": Kind(
+        ("Logbuch widerspricht sich",),
+        ("%(name)s zeigt zwei Stände. Ruf dort an.", "Ein Partner zeigt zwei Stände. Ruf an."),
+    ),
     "certificate": Kind(
         ("Zertifikat läuft bald ab",),
         ("Trage rechtzeitig das neue ein.",),

@@ -5,7 +5,15 @@ import datetime as dt
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.events import FrameworkArrived, MessageParked, PartnershipBegun, PartnershipBroken, PartnershipRequested
+from app.core.events import (
+    FrameworkArrived,
+    LogContradicted,
+    LogHalted,
+    MessageParked,
+    PartnershipBegun,
+    PartnershipBroken,
+    PartnershipRequested,
+)
 from app.core.units import BERLIN
 from app.firms.access import Role
 from app.firms.models import Firm
@@ -41,6 +49,16 @@ def announce_parked(session: Session, event: MessageParked) -> None:
     since = dt.datetime.fromisoformat(event.since).astimezone(BERLIN).strftime("%d.%m.")
     once = f"stuck:{event.message_id}:{clock.today()}"
     _tell(session, event.firm_id, event.partner_id, "message_stuck", once, day=since)
+
+
+def announce_halt(session: Session, event: LogHalted) -> None:
+    """Our own log rests."""
+    _tell(session, event.firm_id, event.partner_id, "log_halted", f"halt:{event.reason}")
+
+
+def announce_contradiction(session: Session, event: LogContradicted) -> None:
+    """The partner's log contradicts itself."""
+    _tell(session, event.firm_id, event.partner_id, "log_contradicts", "contradicts")
 
 
 def _tell(session: Session, firm_id: str, partner_id: str, kind: str, once: str, page: str = "", day: str = "") -> None:

@@ -188,6 +188,7 @@ def upgrade() -> None:
         sa.Column("is_demo", sa.Boolean(), nullable=False),
         sa.Column("two_person_above_cents", sa.BigInteger(), nullable=True),
         sa.Column("recovery_printed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("witness_quorum", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_firm")),
@@ -200,7 +201,7 @@ def upgrade() -> None:
         sa.Column("public_key", sa.Text(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("next_public", sa.Text(), nullable=False),
         sa.Column("next_wrapped", sa.LargeBinary(), nullable=True),
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=True),
@@ -294,6 +295,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("firm_id", "size", name=op.f("pk_ledger_checkpoint")),
     )
     op.create_table(
+        "ledger_cosignature",
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("line", sa.String(length=400), nullable=False),
+        sa.Column("vkey", sa.String(length=400), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "size", "partner_id", name=op.f("pk_ledger_cosignature")),
+    )
+    op.create_table(
+        "witness",
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cosigned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("firm_id", "partner_id", name=op.f("pk_witness")),
+    )
+    op.create_table(
+        "witnessed_log",
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("origin", sa.String(length=160), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "partner_id", name=op.f("pk_witnessed_log")),
+    )
+    op.create_table(
         "ledger_entry",
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -325,6 +356,8 @@ def upgrade() -> None:
         sa.Column("root", sa.String(length=64), nullable=False),
         sa.Column("signed_size", sa.BigInteger(), nullable=False),
         sa.Column("key_seqs", sa.JSON(), nullable=False),
+        sa.Column("halt", sa.String(length=12), nullable=False),
+        sa.Column("halted_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("firm_id", name=op.f("pk_ledger_head")),
         sa.UniqueConstraint("origin", name=op.f("uq_ledger_head_origin")),
     )

@@ -40,7 +40,8 @@ import_run.person_id import_run.sha256 invitation.partner_id invitation.request_
 join_invitation.invited_by join_invitation.kind join_invitation.person_id join_invitation.roles
 join_invitation.second_approver join_invitation.token_hash ledger_checkpoint.note ledger_checkpoint.root
 ledger_entry.counterpart ledger_entry.digest ledger_entry.evidence_sha256 ledger_entry.leaf_hash ledger_entry.subject_id
-ledger_entry.type
+ledger_entry.type ledger_cosignature.line ledger_cosignature.partner_id ledger_cosignature.vkey ledger_head.halt
+witness.partner_id witnessed_log.note witnessed_log.origin witnessed_log.partner_id
 ledger_evidence.sha256 ledger_head.frontier ledger_head.key_seqs ledger_head.last_hash ledger_head.origin
 ledger_head.root machine.parameters machine.photo_id machine.site_id machine.state machine.type_key mail.subject
 mail.text mail.to match_proposal.machine_id match_proposal.request_id match_proposal.week match_verdict.answer

@@ -142,6 +142,9 @@ TABLE: dict[str, Row] = {
     "passkeys.choose_language GET": _row(PUBLIC, _TOKEN),
     "passkeys.save_language POST": _row(PUBLIC, _TOKEN),
     # partners
+    "partners.witnesses GET": _row("keys.edit"),
+    "partners.save_quorum POST": _row("keys.edit"),
+    "partners.policy GET": _row("keys.edit"),
     "partners.index GET": _row("partners.see"),
     "partners.join GET": _row(PUBLIC, _TOKEN),
     "partners.accept POST": _row("partners.edit", _TOKEN),
