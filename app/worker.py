@@ -17,6 +17,7 @@ from app.federation.actions import deliver_message, following_message, put_off, 
 from app.federation.photos import clean_photos
 from app.firms.models import NodeSetting
 from app.notary.actions import resume_checkpoints
+from app.notary.audit import audit_next_log
 from app.notary.keys import use_node_key
 from app.reactions import DEADLINES, ERRANDS, INBOX, REACTIONS
 
@@ -181,9 +182,13 @@ def task_engine(config: Config) -> Any:
         end_what_is_due(_database(config))
         engine.run_out()
 
+    def audit() -> None:
+        audit_next_log(_database(config))
+
     engine.run_due = engine.task(name="run_due")(run_due)
     engine.run_out = engine.task(name="run_out")(run_out)
     engine.periodic_task(crontab(minute="*"), name="tend")(tend)
+    engine.periodic_task(crontab(minute="*/5"), name="audit")(audit)
     return engine
 
 

@@ -120,7 +120,7 @@ class MessageParked(Event):
 
 @dataclasses.dataclass(frozen=True)
 class LogHalted(Event):
-    """A partner has seen more of our log than we hold, or another history: it rests. reason: behind or forked."""
+    """Our log rests. reason: behind or forked (the partner has seen more of it, or another history), or damaged."""
 
     partner_id: str
     reason: str

@@ -95,6 +95,20 @@ class LedgerCheckpoint(Base):
     created_at: Mapped[dt.datetime]
 
 
+class LedgerAudit(Base):
+    """When the firm's log was last replayed in the background, and how far the running replay has come."""
+
+    __tablename__ = "ledger_audit"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    started_at: Mapped[dt.datetime]
+    checked_at: Mapped[dt.datetime | None]
+    done: Mapped[int] = mapped_column(default=0)
+    size: Mapped[int] = mapped_column(default=0)
+    fault_at: Mapped[int | None]
+    """The first position that did not hold."""
+
+
 class LedgerCosignature(Base):
     """A partner's cosignature under one of our checkpoints."""
 

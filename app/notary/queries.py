@@ -1,6 +1,6 @@
 """What the ledger says: digests, origins, key documents, evidence files, exports."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import reduce
 from typing import Any
 
@@ -146,7 +146,7 @@ def evidence_file(session: Session, firm_id: str, seq: int, other: dict[str, Any
     return build_file(file)
 
 
-def export_log(session: Session, firm_id: str) -> Iterator[bytes]:
+def export_log(session: Session, firm_id: str) -> Generator[bytes]:
     """The lines of the whole log for `python -m ledger fsck`."""
     partners = session.scalars(sa.select(PartnerKeys.document).where(PartnerKeys.firm_id == firm_id))
     pairs: list[tuple[Proved, str]] = []
@@ -158,9 +158,11 @@ def export_log(session: Session, firm_id: str) -> Iterator[bytes]:
         .where(LedgerCheckpoint.firm_id == firm_id)
         .order_by(LedgerCheckpoint.size)
     )
-    rows = session.execute(_entries_with_evidence(firm_id).order_by(LedgerEntry.seq).execution_options(yield_per=500))
-    entries = (part for entry, body in rows for part in _exported(entry, body))
-    return fsck.export_log(origin(session, firm_id), entries, [(row.size, row.note) for row in notes], pairs)
+    checkpoints = [(row.size, row.note) for row in notes]
+    ordered = _entries_with_evidence(firm_id).order_by(LedgerEntry.seq).execution_options(yield_per=500)
+    with session.execute(ordered) as rows:
+        entries = (part for entry, body in rows for part in _exported(entry, body))
+        yield from fsck.export_log(origin(session, firm_id), entries, checkpoints, pairs)
 
 
 def _exported(entry: LedgerEntry, body: bytes | None) -> Iterator[Entry | Counterpart]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import RuleBroken
 from app.firms.access import Actor
 from app.firms.models import Firm
+from app.notary.models import LedgerAudit
 from app.notary.witnesses import Seen, contradiction, halt_of, policy_of, witnesses_of
 from app.partners.door import room
 from app.partners.queries import partners_in
@@ -41,7 +42,14 @@ def show_witnesses(session: Session, actor: Actor) -> Response:
     ]
     quorum = session.get_one(Firm, actor.firm_id).witness_quorum
     halt = halt_of(session, actor.firm_id)
-    return render("partners/witnesses.html", rows=rows, quorum=quorum, choices=_choices(len(rows)), halt=halt)
+    return render(
+        "partners/witnesses.html",
+        rows=rows,
+        quorum=quorum,
+        choices=_choices(len(rows)),
+        halt=halt,
+        audit=session.get(LedgerAudit, actor.firm_id),
+    )
 
 
 @room.post("/partner/zeugen", endpoint="save_quorum")

@@ -52,8 +52,10 @@ def announce_parked(session: Session, event: MessageParked) -> None:
 
 
 def announce_halt(session: Session, event: LogHalted) -> None:
-    """Our own log rests."""
-    _tell(session, event.firm_id, event.partner_id, "log_halted", f"halt:{event.reason}")
+    """Our own log rests: every manager hears it, once a day as long as it is found anew."""
+    managers = people(session, event.firm_id, Role.MANAGER)
+    key = f"halt:{event.reason}:{clock.today()}"
+    alert_people(session, event.firm_id, managers, "log_halted", event.firm_id, "/partner/zeugen", {}, key)
 
 
 def announce_contradiction(session: Session, event: LogContradicted) -> None:

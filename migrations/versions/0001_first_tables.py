@@ -295,6 +295,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("firm_id", "size", name=op.f("pk_ledger_checkpoint")),
     )
     op.create_table(
+        "ledger_audit",
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("fault_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("firm_id", name=op.f("pk_ledger_audit")),
+    )
+    op.create_table(
         "ledger_cosignature",
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
