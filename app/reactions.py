@@ -112,6 +112,9 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "agreement.declined": agreements.receive_declined,
     "agreement.effective": agreements.receive_effective,
     "agreement.lapsed": agreements.receive_lapsed,
+    "erasure.requested": agreements.receive_erasure_requested,
+    "erasure.agreed": agreements.receive_erasure_agreed,
+    "erasure.declined": agreements.receive_erasure_declined,
     "booking.changed": agreements.receive_amendment,
     "booking.cancelled": agreements.receive_amendment,
 }

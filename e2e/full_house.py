@@ -1,5 +1,6 @@
 """A data folder in which every page has something to show: the scene of the access matrix and the states it lacks."""
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 import tests.tables  # noqa: F401
 from app.agreements.actions import decline_agreement, draft_agreements
+from app.agreements.forgetting import prepare_erasure
 from app.capacity.actions import offer_hours
 from app.config import load_config
 from app.core import clock
@@ -90,12 +92,15 @@ class _Office:
         self._show(self._ask(RequestKind.KNOW_HOW), "know_how")
         self._show(self._withdrawn(), "withdrawn")
         self._show(self._planned(), "planned")
-        for state in ("unsigned", "half_signed", "declined"):
+        for state in ("unsigned", "half_signed", "declined", "over"):
             self._show(self._drafted(), state)
-        for state in ("half_signed", "declined"):
+        for state in ("half_signed", "declined", "over"):
             sign(self.database, self.deal, "keller", self.keller.ids[state])
         with self.database.write() as session:
             decline_agreement(session, self.yilmaz.actor(), self.keller.ids["declined"], "Zu spät")
+        sign(self.database, self.deal, "yilmaz", self.yilmaz.ids["over"])
+        with clock.frozen(MONDAY + dt.timedelta(weeks=52)), self.database.write() as session:
+            prepare_erasure(session, self.keller.actor(), self.keller.ids["over"])
         run_until_quiet(self.database)
 
     def _partners(self) -> None:

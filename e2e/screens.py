@@ -25,6 +25,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     "agreements.cancel": (_see(agreement_id="agreement"),),
     "agreements.change": (_see(agreement_id="agreement"),),
     "agreements.index": (_see(), _see("keller accountant", note="buero"), _see("yilmaz manager", note="partner")),
+    "agreements.erase": (_see(agreement_id="over"),),
     "agreements.show": (
         _see(agreement_id="unsigned", note="S24"),
         _see(agreement_id="half_signed", note="halb"),

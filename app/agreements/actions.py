@@ -21,6 +21,7 @@ from app.agreements.ending import (
     receive_lapsed,
 )
 from app.agreements.erasing import erase_unchosen
+from app.agreements.forgetting import receive_erasure_agreed, receive_erasure_declined, receive_erasure_requested
 from app.agreements.receiving import receive_draft
 from app.agreements.sealing import receive_signatures, seal_agreement
 from app.agreements.sending import (
@@ -48,6 +49,9 @@ __all__ = [
     "receive_declined",
     "receive_draft",
     "receive_effective",
+    "receive_erasure_agreed",
+    "receive_erasure_declined",
+    "receive_erasure_requested",
     "receive_lapsed",
     "receive_signatures",
     "seal_agreement",

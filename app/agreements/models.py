@@ -124,3 +124,21 @@ class Amendment(FirmOwned, Base):
     in_force_at: Mapped[dt.datetime | None]
     ended_at: Mapped[dt.datetime | None]
     end_reason: Mapped[str] = mapped_column(sa.String(40), default="")
+
+
+class AgreementErasure(FirmOwned, Base):
+    """The wish to erase an agreement (its id is ours too), and what stays of it afterwards."""
+
+    __tablename__ = "agreement_erasure"
+
+    partner_id: Mapped[str] = mapped_column(sa.String(36))
+    state: Mapped[str] = mapped_column(sa.String(8))
+    """draft (ours, unsigned), asked (signed, the partner decides), wanted (the partner asks), done"""
+    is_agreed: Mapped[bool] = mapped_column(default=False)
+    """The partner has erased its copy already."""
+    text: Mapped[str] = mapped_column(sa.Text)
+    message: Mapped[dict[str, Any]]
+    approval: Mapped[dict[str, Any]]
+    entry_seq: Mapped[int]
+    """Where the agreement stands in our log."""
+    erased_at: Mapped[dt.datetime | None]

@@ -14,10 +14,19 @@ from app.agreements.actions import (
     propose_cancellation,
     propose_change,
 )
+from app.agreements.forgetting import (
+    drop_erasure,
+    erased_agreements,
+    erasure_of,
+    is_kept_long_enough,
+    is_over,
+    keep_until,
+    prepare_erasure,
+)
 from app.agreements.lists import SHOW_ENDED, done_agreements, open_agreements, overview, running_agreements
-from app.agreements.models import Agreement
+from app.agreements.models import Agreement, AgreementErasure
 from app.agreements.printing import file_name, pdf_of
-from app.agreements.queries import agreement_for, amendment_for
+from app.agreements.queries import agreement_for, amendment_for, partner_of
 from app.agreements.rules import OPEN
 from app.agreements.views import agreement_view, amendment_view, booking_rows, risk_rows
 from app.core import clock
@@ -28,8 +37,11 @@ from app.firms.access import Actor
 from app.firms.actions import note_views
 from app.firms.protocol import add_sentences
 from app.firms.queries import firm_version
-from app.notary.queries import evidence_file
+from app.notary.queries import digest, evidence_file
 from app.notary.witnesses import halt_of
+from app.partners.queries import partners_in
+from app.partners.rules import STEPS
+from app.passkeys.approvals import shown_digest
 from app.passkeys.queries import waiting_key_count
 from app.plans.actions import choose_plan
 from app.web.forms import Form
@@ -79,7 +91,8 @@ def index(session: Session, actor: Actor) -> Response:
         "laufend": running_agreements(session, actor, week),
         "fertig": done_agreements(session, actor, week, since),
     }
-    return render("agreements/index.html", lists=lists)
+    names = {one.partner_id: one.name for one in partners_in(session, actor.firm_id, tuple(STEPS))}
+    return render("agreements/index.html", lists=lists, erased=erased_agreements(session, actor.firm_id), names=names)
 
 
 @room.post("/plaene/<plan_id>/vereinbarungen")
@@ -227,14 +240,58 @@ def amendment_proof(session: Session, actor: Actor, amendment_id: str) -> Respon
     return _download(body, "application/json", f"beweis-{amendment_id[-12:]}.json")
 
 
+@room.post("/vertraege/<agreement_id>/loeschen")
+@deed("agreements.sign")
+def prepare_to_erase(session: Session, actor: Actor, agreement_id: str) -> Response:
+    prepare_erasure(session, actor, agreement_id)
+    return go_to(url_for("agreements.erase", agreement_id=agreement_id))
+
+
+@room.get("/vertraege/<agreement_id>/loeschen")
+@page("agreements.sign")
+def erase(session: Session, actor: Actor, agreement_id: str) -> Response:
+    """The wish to erase an agreement that is over: to be signed, waiting for the partner, or the partner's."""
+    agreement = agreement_for(session, actor.firm_id, agreement_id)
+    row = erasure_of(session, actor.firm_id, agreement_id)
+    return render(
+        "agreements/erase.html",
+        row=row,
+        partner_name=partner_of(session, agreement).name,
+        keep_until=None if is_kept_long_enough(session, agreement) else keep_until(session, agreement),
+        **_signing_context(agreement_id, "erasure", shown_digest(digest("Erasure", row.message))),
+    )
+
+
+@room.post("/vertraege/<agreement_id>/behalten")
+@deed("agreements.sign")
+def keep(session: Session, actor: Actor, agreement_id: str) -> Response:
+    drop_erasure(session, actor, agreement_id)
+    return go_to(url_for("agreements.show", agreement_id=agreement_id), receipt="Gut. Der Vertrag bleibt.")
+
+
+@room.get("/vertraege/geloescht/<agreement_id>/beweis.json")
+@page("agreements.see")
+def proof_of_existence(session: Session, actor: Actor, agreement_id: str) -> Response:
+    """What is left of an erased agreement: that it stood in the log."""
+    row = erasure_of(session, actor.firm_id, agreement_id)
+    if row.erased_at is None:
+        raise NotFound
+    body = evidence_file(session, actor.firm_id, row.entry_seq)
+    return _download(body, "application/json", f"beweis-{agreement_id[-12:]}.json")
+
+
 def _show(session: Session, actor: Actor, agreement: Agreement, form: Form, status: int = 200) -> Response:
     _note_price_seen(session, actor, agreement)
     view = agreement_view(session, actor, agreement, clock.now())
     template = "agreements/sign.html" if view.waits_for_us else "agreements/show.html"
     version = firm_version(session, actor.firm_id)
-    is_open = agreement.state in OPEN
+    is_open, erasure = agreement.state in OPEN, session.get(AgreementErasure, (actor.firm_id, agreement.id))
+    may_erase = view.may_sign and is_over(session, agreement)
     context = _signing_context(agreement.id, "agreement", agreement.digest)
-    return render(template, status, view=view, form=form, version=version, is_open=is_open, **context)
+    return render(
+        template, status, view=view, form=form, version=version, is_open=is_open, erasure=erasure, may_erase=may_erase,
+        **context,
+    )  # fmt: skip
 
 
 def _signing_context(document_id: str, kind: str, digest: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The two kinds of documents of this room that a manager signs with the passkey."""
+"""The kinds of documents of this room that a manager signs with the passkey."""
 
 from typing import Any
 
@@ -8,11 +8,14 @@ from sqlalchemy.orm import Session
 from app.agreements.amending import approve_amendment, signable_amendment
 from app.agreements.approving import approve_agreement, signable_digest
 from app.agreements.documents import call_off_title
+from app.agreements.forgetting import DONE as ERASED
+from app.agreements.forgetting import approve_erasure, signable_erasure
 from app.agreements.models import Agreement
 from app.agreements.queries import agreement_for, amendment_for, next_to_sign
 from app.agreements.record import facts_of
 from app.core.words import N_
 from app.firms.access import Actor
+from app.notary.queries import digest
 from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
 
 PERMISSION = "agreements.sign"
@@ -52,5 +55,19 @@ def _finish_amendment(session: Session, actor: Actor, amendment_id: str, signatu
     return url_for("agreements.show", agreement_id=amendment.agreement_id)
 
 
+def _load_erasure(session: Session, actor: Actor, agreement_id: str) -> SignableDocument:
+    row = signable_erasure(session, actor, agreement_id)
+    url = url_for("agreements.erase", agreement_id=agreement_id)
+    return SignableDocument(digest("Erasure", row.message), row.text, url, PERMISSION, receipt=N_("Unterschrieben."))
+
+
+def _finish_erasure(session: Session, actor: Actor, agreement_id: str, signature: dict[str, Any]) -> str:
+    row = approve_erasure(session, actor, agreement_id, signature)
+    return (
+        url_for("agreements.index") if row.state == ERASED else url_for("agreements.erase", agreement_id=agreement_id)
+    )
+
+
 DOCUMENTS["agreement"] = Signable(_load_agreement, _finish_agreement)
 DOCUMENTS["amendment"] = Signable(_load_amendment, _finish_amendment)
+DOCUMENTS["erasure"] = Signable(_load_erasure, _finish_erasure)

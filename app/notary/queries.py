@@ -127,7 +127,9 @@ def evidence_file(session: Session, firm_id: str, seq: int, other: dict[str, Any
 
     `other` is the counterpart's proof document where it is known (else its last key document stands in).
     """
-    note = _witnessed(session, firm_id, seq) or _checkpoint(session, firm_id, seq)
+    erasure_seq = _erasure_seq(session, firm_id, seq)
+    least = max(seq, erasure_seq or 0)
+    note = _witnessed(session, firm_id, least) or _checkpoint(session, firm_id, least)
     cosigned = cosignatures(session, firm_id, note.size)
     hashes = leaf_hashes(session, firm_id, note.size)
     record = _prove(session, firm_id, seq, hashes)
@@ -140,6 +142,7 @@ def evidence_file(session: Session, firm_id: str, seq: int, other: dict[str, Any
         witnesses=tuple(one.vkey for one in cosigned),
         keys=(*_proved_keys(session, firm_id, note.size), *partner_records),
         chain=chain,
+        erasure=None if erasure_seq is None else _prove(session, firm_id, erasure_seq, hashes),
         counterpart=partner_side,
         places=tuple(_places(session, firm_id, chain)),
     )
@@ -208,6 +211,18 @@ def _checkpoint(session: Session, firm_id: str, seq: int) -> LedgerCheckpoint:
     if note is None:
         raise NotFound
     return note
+
+
+def _erasure_seq(session: Session, firm_id: str, seq: int) -> int | None:
+    """Where the erasure stands that names an entry whose content is gone; None for one whose content is there."""
+    entry, body = _entry(session, firm_id, seq)
+    if body is not None:
+        return None
+    return session.scalar(
+        sa.select(LedgerEntry.seq).where(
+            LedgerEntry.firm_id == firm_id, LedgerEntry.type == "erasure", LedgerEntry.subject_id == entry.subject_id
+        )
+    )
 
 
 def cosignatures(session: Session, firm_id: str, size: int) -> Sequence[LedgerCosignature]:

@@ -24,7 +24,7 @@ LINKED = frozenset({"active", "paused"})
 OVER = frozenset({"ended", "declined", "lapsed"})
 WITHOUT_CONSENT = frozenset({"partner.invite", "partner.accept"})
 """They make a partnership: their right is the single-use token, or the step before."""
-WHILE_PAUSED = frozenset({"partner", "agreement", "booking", "checkpoint", "firm", "key"})
+WHILE_PAUSED = frozenset({"partner", "agreement", "booking", "checkpoint", "erasure", "firm", "key"})
 """What both already owe each other goes on while a partnership rests; nothing new begins."""
 OWED = frozenset(
     {

@@ -207,6 +207,16 @@ KINDS: dict[str, Kind] = {
         ("Logbuch widerspricht sich",),
         ("%(name)s zeigt zwei Stände. Ruf dort an.", "Ein Partner zeigt zwei Stände. Ruf an."),
     ),
+    "erasure": Kind(
+        ("Vertrag löschen?",),
+        ("%(name)s will einen Vertrag löschen.", "Ein Partner will einen Vertrag löschen."),
+        is_urgent=False,
+    ),
+    "erasure_declined": Kind(
+        ("Vertrag bleibt",),
+        ("%(name)s will ihn behalten.", "Der Partner will ihn behalten."),
+        is_urgent=False,
+    ),
     "certificate": Kind(
         ("Zertifikat läuft bald ab",),
         ("Trage rechtzeitig das neue ein.",),

@@ -295,6 +295,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("firm_id", "size", name=op.f("pk_ledger_checkpoint")),
     )
     op.create_table(
+        "agreement_erasure",
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("is_agreed", sa.Boolean(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("message", sa.JSON(), nullable=False),
+        sa.Column("approval", sa.JSON(), nullable=False),
+        sa.Column("entry_seq", sa.BigInteger(), nullable=False),
+        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_agreement_erasure")),
+    )
+    op.create_table(
         "ledger_audit",
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),

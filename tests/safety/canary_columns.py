@@ -11,6 +11,8 @@ site.street site.town stored_file.name work_request.contact_name work_request.co
 work_request.note work_request.title
 """
 _CODES = """
+agreement_erasure.approval agreement_erasure.message agreement_erasure.partner_id agreement_erasure.state
+agreement_erasure.text
 agreement.bundle_id agreement.counterpart agreement.digest agreement.display_sha256 agreement.effective_digest
 agreement.end_reason agreement.facts agreement.framework_id agreement.message agreement.not_before agreement.offer_id
 agreement.partner_id agreement.pdf_file_id agreement.request_id agreement.side agreement.signatures

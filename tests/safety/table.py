@@ -326,6 +326,12 @@ TABLE: dict[str, Row] = {
         "plans.choose", _ids(plan_id="plan"), Case({"plan_id": "plan"}, {"accepts_part": "=on"})
     ),
     "agreements.index GET": _row("agreements.see"),
+    "agreements.erase GET": _row("agreements.sign", Case({"agreement_id": "agreement"}, also=frozenset({404}))),
+    "agreements.prepare_to_erase POST": _row("agreements.sign", _ids(agreement_id="agreement")),
+    "agreements.keep POST": _row("agreements.sign", Case({"agreement_id": "agreement"}, also=frozenset({404}))),
+    "agreements.proof_of_existence GET": _row(
+        "agreements.see", Case({"agreement_id": "agreement"}, also=frozenset({404}))
+    ),
     "agreements.show GET": _row("agreements.see", _ids(agreement_id="agreement")),
     "agreements.state GET": _row("agreements.see", _ids(agreement_id="agreement")),
     "agreements.text GET": _row("agreements.see", Case({"agreement_id": "agreement"}, also=frozenset({404}))),
