@@ -3,7 +3,7 @@
 import multiprocessing
 from multiprocessing.context import ForkServerContext
 
-PRELOADED = ["tests.long.race", "tests.long.fuzz", "tests.long.kill_worker"]
+PRELOADED = ["tests.long.race", "tests.long.fuzz", "tests.long.kill_worker", "tests.long.sign"]
 
 
 def forked() -> ForkServerContext:
