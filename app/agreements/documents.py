@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.agreements.deadlines import plan_counts_until
 from app.agreements.rules import moment
-from app.agreements.texts import moment_text, parts_of, phrase, word_or
+from app.agreements.texts import moment_text, parts_of, phrase, short_moment_text, word_or
 from app.core.errors import RuleBroken
 from app.core.units import amount_cents, euro_text, hours_text, monday, week_days, week_label
 from app.partners.documents import TEMPLATE_KEYS, CancellationStep, Party, day_text, party_text, step_lines
@@ -368,12 +368,13 @@ def _five_values(facts: CallOffFacts, side: str, language: str) -> dict[str, obj
     return {
         **_work_values(facts, language),
         **_money_values(facts, language),
+        "currency": "€" if facts.currency == "EUR" else one_line(facts.currency),
         "requester": one_line(facts.requester.name),
         "provider": one_line(facts.provider.name),
         "contact": _contact_text(other, language),
         "weeks": "\n".join(_week_sentences(facts, language)),
         "most_fee": max(step.fee_percent for step in facts.cancellation_steps),
-        "expires": moment_text(facts.expires_at, language).rsplit(" (", 1)[0],
+        "expires": short_moment_text(facts.expires_at, language),
     }
 
 

@@ -25,11 +25,21 @@ HANDS = ("", "handschuh")
 RECEIPT, RECEIPT_S = "quittung", 120
 GERMAN_NUMBER = re.compile(r"\d+(\.\d{3})*(,\d+)?")
 OTHER_MARKS = str.maketrans(".,", ",.")
+UNIT = r"(?:[€%]|(?:h|kg|km|mm|hours?|days?|percent)(?!\w)|(?![a-z])\w{2,9}(?!\w))"
+LOOSE_SPACE = re.compile(
+    rf" (?:(?<=(?:KW|Ra) )(?=\d)|(?<=\d )(?={UNIT})|(?<=\d\. )(?=[A-Z]\w))(?=[^<>]*<(?!/textarea))"
+)
+"""A space that must not end a line. Only in what people read: not inside a tag, nor in what they write"""
 
 
 def render(template: str, status: int = 200, **values: Any) -> Response:
     """Render one template with the context that every page has."""
-    return Response(render_template(template, **values), status, mimetype="text/html")
+    return Response(tie_numbers(render_template(template, **values)), status, mimetype="text/html")
+
+
+def tie_numbers(html: str) -> str:
+    """'KW 4', '40 h', '9,50 €', '3. Dezember': what belongs together stays on one line of a small screen."""
+    return LOOSE_SPACE.sub("\N{NO-BREAK SPACE}", html)
 
 
 def go_to(url: str, receipt: str = "", undo_url: str = "", **values: Any) -> Response:
@@ -113,17 +123,16 @@ def day_text(value: dt.date | dt.datetime) -> str:
 
 
 def clock_text(value: dt.datetime) -> str:
-    """'12:00' in German time."""
-    return (
-        value.astimezone(BERLIN).strftime("%H:%M").lstrip("0").replace(":00", "")
-        if _is_german()
-        else value.astimezone(BERLIN).strftime("%H:%M")
-    )
+    """'7' or '12:05' for German, where "Uhr" follows; '07:00' for others; in German time."""
+    local = value.astimezone(BERLIN)
+    return (f"{local.hour}:{local:%M}" if local.minute else str(local.hour)) if _is_german() else f"{local:%H:%M}"
 
 
 def when_text(value: dt.datetime) -> str:
-    """'16. Nov., 12:05' in the reader's language and German time."""
-    return str(format_datetime(value, "d. MMM, HH:mm" if _is_german() else "d MMM, HH:mm", rebase=True))
+    """'16. Nov., 7 Uhr', '16. Nov., 12:05 Uhr' or '16 Nov, 07:00', in German time."""
+    if not _is_german():
+        return str(format_datetime(value, "d MMM, HH:mm", rebase=True))
+    return f"{format_datetime(value, 'd. MMM', rebase=True)}, {clock_text(value)} Uhr"
 
 
 def _is_german() -> bool:

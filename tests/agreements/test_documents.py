@@ -225,14 +225,16 @@ def test_the_five_facts_are_short_and_easy_to_read(key: str, side: str) -> None:
 
 
 def test_the_five_facts_say_price_hours_and_partner_of_the_signed_text() -> None:
-    said = {label: " ".join(sentences) for label, sentences in five_facts(facts(lines=LINES[:1]), "requester")}
+    noon = facts(lines=LINES[:1], expires_at=NOON_18_NOVEMBER // 3600 * 3600)
+    said = {label: " ".join(sentences) for label, sentences in five_facts(noon, "requester")}
 
     assert "Müller Zerspanung" in said["Wer"]
     assert "48 Stück" in said["Was"]
     assert "KW 49/2026" in said["Wann"]
     assert "40 Stunden" in said["Wann"]
-    assert "4.081,00 EUR" in said["Preis"]
+    assert "4.081,00 €" in said["Preis"]
     assert "80 %" in said["Wenn etwas schiefgeht"]
+    assert "18.11.2026, 12 Uhr" in said["Wenn etwas schiefgeht"]
 
 
 def test_the_five_facts_are_there_in_english_too() -> None:

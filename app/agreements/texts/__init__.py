@@ -32,3 +32,11 @@ def moment_text(at: int, language: str) -> str:
     zone = phrase("zone_summer" if local.dst() else "zone_winter", language)
     day = local.strftime("%d.%m.%Y" if language == "de" else "%Y-%m-%d")
     return phrase("moment", language, day=day, time=local.strftime("%H:%M"), zone=zone)
+
+
+def short_moment_text(at: int, language: str) -> str:
+    """Return the same for a glance: '18.11.2026, 12 Uhr', without the zone; minutes only where there are some."""
+    local = dt.datetime.fromtimestamp(at, BERLIN)
+    if language != "de":
+        return f"{local:%Y-%m-%d, %H:%M}"
+    return f"{local:%d.%m.%Y}, {local.hour}{f':{local:%M}' if local.minute else ''} Uhr"
