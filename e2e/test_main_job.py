@@ -125,7 +125,7 @@ class Story:
 
     def _switch_messages_on(self, shop: Shop) -> None:
         phone = self.foremen[shop]
-        phone.go("Mehr", "Nachrichten auf diesem Handy")
+        phone.go("Mehr", "Auf diesem Handy")
         phone.tap("Ja, einschalten")
         notification = phone.deliver(self._pushed(shop, 1))
         assert notification["title"] == "Es klappt!"

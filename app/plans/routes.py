@@ -33,6 +33,7 @@ from app.plans.rules import CAP_PERMILLE, PlanInput, Terms, goals_of, terms_of
 from app.requests.models import WorkRequest
 from app.requests.queries import arrivals_of, own_request, process_label, threads_of
 from app.requests.rules import may_ask_again
+from app.requests.words import language
 from app.web.render import go_to, render
 from app.web.transaction import deed, page
 from app.web.world import world
@@ -71,7 +72,7 @@ def show(session: Session, actor: Actor, request_id: str) -> Response:
     return render(
         "plans/show.html",
         work=work,
-        process=process_label(work.process_key, work.pack),
+        process=process_label(work.process_key, work.pack, language(), is_chip=True),
         coverage=coverage_of(session, actor.firm_id, work),
         asked=arrivals_of(session, actor.firm_id, work),
         silent=silent_partners(session, actor.firm_id, work, clock.now()),

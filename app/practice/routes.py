@@ -13,7 +13,6 @@ from app.core.units import BERLIN
 from app.core.words import N_
 from app.firms.access import Actor, Role
 from app.firms.queries import firm_of, firm_version
-from app.firms.routes import ROLE_NAMES
 from app.passkeys.sessions import clear_cookie, end_own_sign_in, set_cookie
 from app.practice import routes_story  # noqa: F401
 from app.practice.door import forget_story, practice
@@ -36,6 +35,12 @@ ROLE_ICONS = {
     Role.FOREMAN: "megaphone",
     Role.MANAGER: "fingerprint",
     Role.ACCOUNTANT: "file-text",
+}
+ROLE_DEEDS = {
+    Role.WORKER: N_("Mitarbeiter: sieht die Aufträge"),
+    Role.FOREMAN: N_("Meister: antwortet auf Anfragen"),
+    Role.MANAGER: N_("Leitung: fragt an, unterschreibt"),
+    Role.ACCOUNTANT: N_("Büro: liest die Verträge"),
 }
 
 
@@ -84,8 +89,7 @@ def firm(session: Session, actor: Actor | None, firm_id: str) -> Response:
         "practice/firm.html",
         firm=firm_of(session, firm_id),
         people=_own_role_first(person_cards(session, firm_id)),
-        own_role=kept("role"),
-        role_names=ROLE_NAMES,
+        role_deeds=ROLE_DEEDS,
         role_icons=ROLE_ICONS,
         own_person=actor.person_id if actor else "",
     )

@@ -72,6 +72,12 @@ def test_a_plan_held_back_by_the_limit_says_so_and_one_tap_lifts_it(case: Case, 
 
 
 @pytest.mark.parametrize("page", ["", "/abdeckung"])
+def test_plans_can_be_compared_as_soon_as_somebody_has_offered(case: Case, house: House, page: str) -> None:
+    """Until then the part of the page that lives hides the button, by its class."""
+    assert "ohne-angebot" not in house.get(f"/suchen/{case.request_id}{page}").text
+
+
+@pytest.mark.parametrize("page", ["", "/abdeckung"])
 def test_a_partner_learns_who_saw_its_hours(case: Case, house: House, page: str) -> None:
     assert house.get(f"/suchen/{case.request_id}{page}").status_code == 200
     with case.database.read() as session:

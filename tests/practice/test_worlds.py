@@ -380,7 +380,7 @@ def _ticket(site: Site) -> str:
 
 def _firm_path(visitor: Visitor, firm: str) -> str:
     visitor.open("/uebung/personen")
-    found = re.search(rf'href="([^"]+)">{firm}<', visitor.page)
+    found = re.search(rf'href="([^"]+)"><span><strong>{firm}<', visitor.page)
     assert found is not None
     return found.group(1)
 

@@ -67,7 +67,7 @@ class Visitor:
     def become(self, firm: str, role: str) -> None:
         """Choose a firm and a person by what the pages say."""
         self.open("/uebung/personen")
-        found = re.search(rf'href="([^"]+)">(?:<span><strong>)?{firm}<', self.page)
+        found = re.search(rf'href="([^"]+)"><span><strong>{firm}<', self.page)
         assert found is not None, f"{firm} is not to be chosen"
         self.open(found.group(1))
         self.tap_button(f"person-{role}")

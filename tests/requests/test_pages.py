@@ -71,7 +71,9 @@ def test_a_500_hour_request_goes_out_in_three_steps(sqlite_database: Database, h
     assert sent.status_code == 303
     run_until_quiet(sqlite_database)
     assert len(messages_out(sqlite_database, world["keller"], "request.published")) == 5
-    assert "Gesendet an 5 Partner. Antworten bis Mittwoch, 12 Uhr." in house.get(sent.location).text
+    waiting = house.get(sent.location).text
+    assert "Gesendet an 5 Partner. Antworten bis Mittwoch, 12 Uhr." in waiting
+    assert "ohne-angebot" in waiting
 
 
 def test_wrong_fields_are_all_told_at_once_and_the_input_is_kept(house: House) -> None:
