@@ -280,7 +280,9 @@ def test_a_wider_two_person_rule_needs_the_other_managers_passkey(petra: Browser
     petra.post("/betrieb/zwei-leitungen", two_person_above="")
     with node.database.read() as session:
         change = session.scalars(sa.select(RuleChange.id)).one()
-    assert "bisher: über 1.000,00 €" in jonas.get(f"/betrieb/zwei-leitungen/{change}").get_data(as_text=True)
+    assert "bisher: über 1.000,00\N{NO-BREAK SPACE}€" in jonas.get(f"/betrieb/zwei-leitungen/{change}").get_data(
+        as_text=True
+    )
     assert "andere Leitung" in petra.approve_refused("rule.change", change)
     jonas.approve("rule.change", change)
     with node.database.read() as session:
