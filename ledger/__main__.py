@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ledger.anchor.check import Witness, read_receipt
 from ledger.errors import VerificationError
 from ledger.evidence_file import MAX_BYTES
 from ledger.firm_keys import PRACTICE_PREFIX
@@ -36,6 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check evidence files, step by step")
     verify.add_argument("files", nargs="+", metavar="FILE")
     verify.add_argument("--policy", help="file that pins log keys, witnesses and a quorum (C2SP tlog-policy)")
+    chain = verify.add_mutually_exclusive_group()
+    chain.add_argument(
+        "--rpc", metavar="URL", help="ask this chain (JSON-RPC, https) about anchor records; else all is offline"
+    )
+    chain.add_argument(
+        "--receipt", metavar="FILE", help="kept answer to eth_getTransactionReceipt for an anchor record"
+    )
     verify.add_argument("--json", action="store_true", help="one JSON object per file")
     verify.add_argument("--plain", action="store_true", help="plain words only, without technical reasons")
     fsck = commands.add_parser("fsck", help="replay a whole exported log")
@@ -51,12 +59,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _verify(options: argparse.Namespace) -> int:
     policy = None if options.policy is None else parse_policy(_read_text(options.policy))
-    return max(_verify_one(Path(name), policy, options) for name in options.files)
+    chain = _chain(options)
+    return max(_verify_one(Path(name), policy, chain, options) for name in options.files)
 
 
-def _verify_one(path: Path, policy: Policy | None, options: argparse.Namespace) -> int:
+def _chain(options: argparse.Namespace) -> Witness | None:
+    if options.rpc is not None:
+        from ledger.anchor.asking import ask_chain  # with HTTP and TLS, which offline checks never need
+
+        return ask_chain(options.rpc)
+    return None if options.receipt is None else read_receipt(_read_bytes(Path(options.receipt)))
+
+
+def _verify_one(path: Path, policy: Policy | None, chain: Witness | None, options: argparse.Namespace) -> int:
     try:
-        report = verify_bundle(_read_bytes(path), policy, is_practice_allowed=options.practice)
+        report = verify_bundle(_read_bytes(path), policy, is_practice_allowed=options.practice, chain=chain)
     except (VerificationError, OSError) as error:
         _print_unusable(path, str(error), options)
         return UNUSABLE

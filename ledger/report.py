@@ -7,6 +7,7 @@ from typing import Any, Literal
 Verdict = Literal["ok", "failed", "not applicable"]
 MARKS: dict[Verdict, str] = {"ok": "+", "failed": "X", "not applicable": "-"}
 PRACTICE_STEP = 13
+ANCHOR_STEP = 14
 PRACTICE_DE = "Übung: bindet niemanden"
 PRACTICE_EN = "Practice: binds nobody"
 
@@ -107,6 +108,7 @@ OK = {
     11: Sentence("Der Eintrag kam rechtzeitig und ins richtige Buch.", "The entry is in time and in the right ledger."),
     12: Sentence("Der andere Betrieb hat dasselbe eingetragen.", "The other firm has entered the same."),
     PRACTICE_STEP: Sentence("Der Eintrag ist keine Übung.", "The entry is no practice."),
+    ANCHOR_STEP: Sentence("Der Stand steht in der öffentlichen Kette.", "The state stands in the public chain."),
 }
 FAILED = {
     1: Sentence("Die Datei ist beschädigt oder verändert.", "The file is damaged or changed."),
@@ -124,11 +126,13 @@ FAILED = {
     11: Sentence("Der Eintrag kam zu spät oder gehört nicht hierher.", "The entry is late or does not belong here."),
     12: Sentence("Der Eintrag des anderen Betriebs stimmt nicht.", "The other firm's entry does not hold."),
     PRACTICE_STEP: Sentence(f"{PRACTICE_DE}.", f"{PRACTICE_EN}."),
+    ANCHOR_STEP: Sentence("Die öffentliche Kette sagt etwas anderes.", "The public chain says something else."),
 }
 NOT_APPLICABLE = {
     4: Sentence("Nur der Eintrag ist bewiesen, der Inhalt ist gelöscht.", "Existence proved, content gone."),
     12: Sentence("Der andere Betrieb kommt in der Datei nicht vor.", "The file does not tell of another firm's entry."),
     PRACTICE_STEP: Sentence(f"{PRACTICE_DE}.", f"{PRACTICE_EN}."),
+    ANCHOR_STEP: Sentence("Die öffentliche Kette wurde nicht gefragt.", "The public chain was not asked."),
 }
 NOT_PINNED = Sentence("Den Schlüssel nennt nur diese Datei.", "Only this file vouches for the key.")
 NOT_CHECKED = Sentence("Nicht geprüft.", "Not checked.")

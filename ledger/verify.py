@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ledger import checkpoint, checks
 from ledger import note as notes
+from ledger.anchor.check import Witness, claim_of
 from ledger.canonical import check_depth
 from ledger.checkpoint import Checkpoint
 from ledger.checks import Parties, Render
@@ -24,7 +25,7 @@ from ledger.policy import Policy
 from ledger.records import ZERO32
 from ledger.references import NEVER_ERASED
 from ledger.replay import Entry, Totals, verify_entries
-from ledger.report import PRACTICE_STEP, Report, Step, make_step
+from ledger.report import ANCHOR_STEP, PRACTICE_STEP, Report, Step, make_step
 from ledger.signers import check_signers
 
 __all__ = ["Entry", "Report", "Totals", "verify_bundle", "verify_entries"]
@@ -37,25 +38,30 @@ class NotApplicableError(Exception):
 
 
 def verify_bundle(
-    data: bytes, policy: Policy | None = None, *, is_practice_allowed: bool = False, render: Render | None = None
+    data: bytes,
+    policy: Policy | None = None,
+    *,
+    is_practice_allowed: bool = False,
+    render: Render | None = None,
+    chain: Witness | None = None,
 ) -> Report:
     """The report on one evidence file.
 
     Without a policy the keys are those of the genesis records in the file, and step 3 says so. `render` gives the text
-    of a template again (step 7). Raises VerificationError only for input that is no evidence file at all.
+    of a template again (step 7). `chain` confirms what an anchor record says (step 14, only in such files).
+    Raises VerificationError only for input that is no evidence file at all.
     """
     _check_usable(data)
     try:
         file = parse_file(data)
     except VerificationError as error:
         return Report((make_step(1, "failed", str(error)),))
-    run = _Run(file, policy, render)
+    run = _Run(file, policy, render, chain)
     steps = [make_step(1, "ok"), *(_run_step(number, check, run) for number, check in _STEPS.items())]
-    return Report(
-        (*steps, _practice_step(run, is_practice_allowed)),
-        is_binding=not run.is_practice,
-        existed_by=min(run.seen, default=None),
-    )
+    steps.append(_practice_step(run, is_practice_allowed))
+    if run.leaf.type == "anchor":
+        steps.append(_run_step(ANCHOR_STEP, _check_anchor, run))
+    return Report(tuple(steps), is_binding=not run.is_practice, existed_by=min(run.seen, default=None))
 
 
 @dataclass
@@ -65,6 +71,7 @@ class _Run:
     file: EvidenceFile
     policy: Policy | None
     render: Render | None
+    chain: Witness | None
     firms: dict[str, FirmKeys] = field(default_factory=dict)
     key_errors: dict[str, str] = field(default_factory=dict)
     unpinned: set[int] = field(default_factory=set)
@@ -312,6 +319,14 @@ def _check_counterpart(run: _Run) -> str:
     verify_inclusion(leaf_hash(other.leaf_bytes), leaf.seq, run.other.size, other.proof, run.other.root)
     _note_time(run, opened, other.checkpoint)
     return f"entry {leaf.seq} of {run.other.size} in {run.other.origin}{_describe_cosignatures(opened)}"
+
+
+def _check_anchor(run: _Run) -> str:
+    """14: the chain holds size and root under the salted name of this log."""
+    checks.check_fields(run.evidence)
+    if run.chain is None:
+        raise NotApplicableError("no chain was asked")
+    return run.chain(claim_of(run.evidence.message, run.leaf.log))
 
 
 def _check_other_record(run: _Run, record: Proved, types: Iterable[str], place: Leaf | None = None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger import canonical, checkpoint, keys, merkle, records, signatures, typed, types
+from ledger.anchor.contract import ANCHORED, origin_hash
 from ledger.encoding import to_b64, to_hex
 from ledger.evidence import display_hash
 from ledger.firm_keys import key_id
@@ -53,6 +54,10 @@ def vectors() -> dict[str, str]:
         "recovery kid": key_id(keys.recovery_public_key(SEED)),
         "recovery proof": to_hex(signatures.sign_key_proof(digest, SEED)),
         "recovery words": keys.words_from_seed(SEED),
+        "origin hash of `werkring.example/a` with the salt of the message": to_hex(
+            origin_hash(bytes([2] * 32), log.name)
+        ),
+        "event topic": ANCHORED,
         "registry": types.registry_hash(),
     }
 
