@@ -5,17 +5,29 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 POSTGRES = ("postgresql://", "postgres://")
 MOST_NODE_NAME = 80
+ANCHOR_NEEDS = ("ANCHOR_RPC_URL", "ANCHOR_CHAIN_ID", "ANCHOR_KEY_FILE")
+SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
 class ConfigError(Exception):
     """One plain sentence about the variable that is missing or wrong."""
+
+
+@dataclass(frozen=True)
+class AnchorConfig:
+    """The public chain on which firms may anchor their logs; `contract` is empty until one was deployed."""
+
+    rpc_url: str = field(repr=False)  # often holds the operator's access key
+    chain_id: int
+    contract: str
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,7 @@ class Config:
     clock_start: str
     practice: bool
     legal_dir: Path | None
+    anchor: AnchorConfig | None = None
     is_practice: bool = False
     counts_people: bool = True
     """False only where tests knock faster than people can; no variable sets it"""
@@ -88,6 +101,7 @@ def load_config(env: Mapping[str, str] = os.environ) -> Config:
         clock_start=_clock_start(env.get("CLOCK_START", "")),
         practice=_switch(env, "PRACTICE", True),
         legal_dir=_legal_dir(env.get("LEGAL_DIR", "")),
+        anchor=_anchor(env),
     )
 
 
@@ -256,3 +270,38 @@ def _legal_dir(text: str) -> Path | None:
     if not Path(text).is_dir():
         raise ConfigError(f"LEGAL_DIR: the folder {text} does not exist.")
     return Path(text)
+
+
+def _anchor(env: Mapping[str, str]) -> AnchorConfig | None:
+    """All of them, or none: half a setting would look like an anchor and be none."""
+    if not any(env.get(name) for name in (*ANCHOR_NEEDS, "ANCHOR_CONTRACT")):
+        return None
+    for name in ANCHOR_NEEDS:
+        if not env.get(name):
+            raise ConfigError(f"{name} is missing: anchoring needs it beside the other ANCHOR_ settings.")
+    contract = env.get("ANCHOR_CONTRACT", "").lower()
+    if contract and not re.fullmatch(r"0x[0-9a-f]{40}", contract):
+        raise ConfigError(f"ANCHOR_CONTRACT must be 0x and 40 hexadecimal digits, not {contract!r}.")
+    return AnchorConfig(
+        _rpc_url(env["ANCHOR_RPC_URL"]),
+        _number(env["ANCHOR_CHAIN_ID"], "ANCHOR_CHAIN_ID", 1, 2**53 - 1),
+        contract,
+        _anchor_key(Path(env["ANCHOR_KEY_FILE"])),
+    )
+
+
+def _rpc_url(text: str) -> str:
+    parts = _parts(text)
+    is_near = parts is not None and parts.scheme == "http" and parts.hostname in LOOPBACK
+    if parts is None or not parts.hostname or parts.username is not None or not (is_near or parts.scheme == "https"):
+        raise ConfigError("ANCHOR_RPC_URL must look like https://rpc.example, or http:// on this machine.")
+    return text
+
+
+def _anchor_key(path: Path) -> bytes:
+    key = _read_key(path, "ANCHOR_KEY_FILE")
+    if path.stat().st_mode & 0o077:
+        raise ConfigError(f"ANCHOR_KEY_FILE: {path} must have mode 600, for its key pays for every anchor.")
+    if not 0 < int.from_bytes(key, "big") < SECP256K1_ORDER:
+        raise ConfigError(f"ANCHOR_KEY_FILE: {path} holds no key of this curve; take other random digits.")
+    return key

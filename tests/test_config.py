@@ -75,3 +75,54 @@ def test_postgresql_addresses_are_understood_in_every_spelling(tmp_path: Path) -
 def test_a_database_on_another_machine_is_spoken_to_over_tls(tmp_path: Path, text: str, taken: str) -> None:
     config = load_config({"DATA_DIR": str(tmp_path), "DATABASE_URL": text})
     assert config.database_url == f"postgresql+psycopg://{taken}"
+
+
+@pytest.fixture
+def anchor(tmp_path: Path) -> dict[str, str]:
+    """Good settings of a chain."""
+    (tmp_path / "anchor.key").write_text("01" * 32 + "\n")
+    (tmp_path / "anchor.key").chmod(0o600)
+    return {
+        "DATA_DIR": str(tmp_path), "ANCHOR_RPC_URL": "https://rpc.example/key", "ANCHOR_CHAIN_ID": "11155111",
+        "ANCHOR_KEY_FILE": str(tmp_path / "anchor.key"),
+    }  # fmt: skip
+
+
+def test_a_chain_is_off_unless_it_is_set(tmp_path: Path, anchor: dict[str, str]) -> None:
+    assert load_config({"DATA_DIR": str(tmp_path)}).anchor is None
+    settings = load_config(anchor | {"ANCHOR_CONTRACT": "0x" + "Ab" * 20}).anchor
+    assert settings is not None
+    assert (settings.chain_id, settings.contract, settings.key) == (11155111, "0x" + "ab" * 20, b"\x01" * 32)
+    assert "rpc.example" not in repr(settings)
+    assert "\\x01" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANCHOR_RPC_URL", ""), ("ANCHOR_RPC_URL", "http://rpc.example"), ("ANCHOR_RPC_URL", "https://a:b@rpc.example"),
+        ("ANCHOR_RPC_URL", "rpc.example"), ("ANCHOR_RPC_URL", "https://["), ("ANCHOR_CHAIN_ID", ""), ("ANCHOR_CHAIN_ID", "0"),
+        ("ANCHOR_CHAIN_ID", "mainnet"), ("ANCHOR_KEY_FILE", ""), ("ANCHOR_KEY_FILE", "/no/such/file"),
+        ("ANCHOR_CONTRACT", "0x12"), ("ANCHOR_CONTRACT", "x" * 42),
+    ],
+)  # fmt: skip
+def test_half_a_chain_is_named(anchor: dict[str, str], name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name) as wrong:
+        load_config(anchor | {name: value})
+    assert "\n" not in str(wrong.value)
+
+
+def test_a_contract_alone_is_no_chain(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="ANCHOR_RPC_URL is missing"):
+        load_config({"DATA_DIR": str(tmp_path), "ANCHOR_CONTRACT": "0x" + "11" * 20})
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"), [("01" * 32, 0o644), ("01" * 31, 0o600), ("00" * 32, 0o600), ("ff" * 32, 0o600)]
+)
+def test_the_key_of_the_chain_is_private_and_a_key(anchor: dict[str, str], text: str, mode: int) -> None:
+    path = Path(anchor["ANCHOR_KEY_FILE"])
+    path.write_text(text)
+    path.chmod(mode)
+    with pytest.raises(ConfigError, match="ANCHOR_KEY_FILE"):
+        load_config(anchor)

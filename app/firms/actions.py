@@ -161,6 +161,12 @@ def change_firm(session: Session, actor: Actor, facts: FirmFacts, name_in_push: 
     bump_version(session, actor.firm_id)
 
 
+def set_anchoring(session: Session, actor: Actor, is_anchored: bool) -> None:
+    """Say whether the state of the firm's ledger goes to the node's public chain; what stands there stays."""
+    firm_of(session, actor.firm_id).is_anchored = is_anchored
+    note_event(session, actor.firm_id, actor.person_id, "anchoring_set", "firm", actor.firm_id)
+
+
 def add_person(
     session: Session,
     firm_id: str,

@@ -30,6 +30,8 @@ class Firm(Base):
     is_demo: Mapped[bool] = mapped_column(default=False)
     two_person_above_cents: Mapped[int | None]
     """Agreements above this sum need two managers; None: never."""
+    is_anchored: Mapped[bool] = mapped_column(default=False)
+    """The state of the log goes to the public chain of the node, salted, if the node has one."""
     recovery_printed_at: Mapped[dt.datetime | None]
     """No signature before the printed recovery key was confirmed."""
     witness_quorum: Mapped[int] = mapped_column(default=0)

@@ -17,6 +17,7 @@ SENTENCES: dict[str, tuple[str, Any]] = {
     "firm_changed": ("pencil", lazy_gettext("Die Betriebsdaten sind geändert.")),
     "two_person_rule_set": ("users", lazy_gettext("Die Regel für zwei Leitungen ist geändert.")),
     "two_person_rule_asked": ("users", lazy_gettext("Die Regel für zwei Leitungen soll sich ändern.")),
+    "anchoring_set": ("link", lazy_gettext("Der öffentliche Nachweis ist geändert.")),
     "person_joined": ("user-plus", lazy_gettext("%(object)s ist dabei.")),
     "person_left": ("log-out", lazy_gettext("%(object)s ist nicht mehr dabei.")),
     "roles_set": ("user", lazy_gettext("%(object)s hat neue Aufgaben.")),

@@ -11,7 +11,7 @@ from app.core.errors import NotFound, RuleBroken
 from app.core.urls import is_local_path
 from app.core.words import N_
 from app.firms.access import Actor, Role, may
-from app.firms.actions import FirmFacts, change_firm, end_membership, set_roles
+from app.firms.actions import FirmFacts, change_firm, end_membership, set_anchoring, set_roles
 from app.firms.people import Settings, change_settings, set_absence, set_limit, set_view
 from app.firms.protocol import protocol, seen_by
 from app.firms.queries import firm_of, people_with_roles, person_for, roles_of
@@ -63,15 +63,7 @@ def more(session: Session, actor: Actor) -> Response:
         }
         | {"email": person.email, "phone": person.phone}
     )
-    return render(
-        "firms/more.html",
-        person=person,
-        form=form,
-        languages=LANGUAGES.items(),
-        role_names=ROLE_NAMES,
-        legal=LEGAL_PAGES,
-        has_practice=config().practice,
-    )
+    return _more(session, actor, form)
 
 
 @room.post("/mehr")
@@ -85,15 +77,36 @@ def save_settings(session: Session, actor: Actor) -> Response:
         quiet_to=form.whole("quiet_to", 0, 23, "Wähle eine Stunde von 0 bis 23.") or 0,
         quiet_weekend=form.yes("quiet_weekend"),
     )
-    person = person_for(session, actor.firm_id, actor.person_id)
     if form.is_good:
         try:
             change_settings(session, actor, settings)
             return go_to(url_for("firms.more"), receipt="Gemerkt.")
         except RuleBroken as error:
             form.add_error(error)
-    values = {"languages": LANGUAGES.items(), "role_names": ROLE_NAMES, "legal": LEGAL_PAGES}
-    return render("firms/more.html", 422, person=person, form=form, has_practice=config().practice, **values)
+    return _more(session, actor, form)
+
+
+@room.post("/betrieb/nachweis")
+@deed("keys.edit")
+def save_anchoring(session: Session, actor: Actor) -> Response:
+    """The public proof on or off; the node's operator must have a chain for it."""
+    set_anchoring(session, actor, Form(request.form).yes("is_anchored"))
+    return go_to(url_for("firms.more"), receipt="Gemerkt.")
+
+
+def _more(session: Session, actor: Actor, form: Form) -> Response:
+    may_anchor = config().anchor is not None and may(actor, "keys.edit")
+    return render(
+        "firms/more.html",
+        422 if form.errors else 200,
+        person=person_for(session, actor.firm_id, actor.person_id),
+        form=form,
+        languages=LANGUAGES.items(),
+        role_names=ROLE_NAMES,
+        legal=LEGAL_PAGES,
+        has_practice=config().practice,
+        is_anchored=firm_of(session, actor.firm_id).is_anchored if may_anchor else None,
+    )
 
 
 @room.get("/hilfe")

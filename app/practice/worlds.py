@@ -203,6 +203,7 @@ def practice_config(config: Config) -> Config:
         queue_url="",
         push_test_hosts=(),
         clock_start="",
+        anchor=None,
         practice=False,
     )
 

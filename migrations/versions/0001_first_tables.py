@@ -187,6 +187,7 @@ def upgrade() -> None:
         sa.Column("town", sa.String(length=80), nullable=False),
         sa.Column("is_demo", sa.Boolean(), nullable=False),
         sa.Column("two_person_above_cents", sa.BigInteger(), nullable=True),
+        sa.Column("is_anchored", sa.Boolean(), nullable=False),
         sa.Column("recovery_printed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("witness_quorum", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),

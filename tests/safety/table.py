@@ -66,6 +66,7 @@ TABLE: dict[str, Row] = {
     ),
     "firms.remove_person POST": _row("people.edit", _ids(person_id="person")),
     "firms.save_two_person_rule POST": _row("keys.edit"),
+    "firms.save_anchoring POST": _row("keys.edit"),
     "firms.log GET": _row("log.see"),
     # passkeys
     "passkeys.sign_in GET": _row(PUBLIC),

@@ -230,8 +230,8 @@ def test_a_fault_of_the_database_never_carries_contents_into_the_log(database: D
         session.execute(
             sa.insert(Firm).values(
                 id=firm.id, address="geheim@test", name="Geheimkunde AG", short_name="x", postcode="1", town="y",
-                created_at=clock.now(), name_in_push=True, is_demo=False, version=0, legal_form="", register_court="",
-                register_no="", vat_id="", street="",
+                created_at=clock.now(), name_in_push=True, is_anchored=False, is_demo=False, version=0, legal_form="",
+                register_court="", register_no="", vat_id="", street="",
             )
         )  # fmt: skip
     assert "Geheimkunde" not in str(raised.value)
