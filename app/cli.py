@@ -1,5 +1,6 @@
-"""Commands for the operator: serve, migrate, backup, restore, renew-node-key, resume-log."""
+"""Commands for the operator: serve, migrate, backup, restore, anchor, renew-node-key, resume-log."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -7,13 +8,19 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from flask import Flask
 
-from app.config import Config, ConfigError, key_in, load_config
+from app.config import ANCHOR_NEEDS, Config, ConfigError, key_in, load_config
 from app.core.backup import DUMP, BackupError, make_backup, restore_backup
+
+if TYPE_CHECKING:
+    from app.notary.wallet import Wallet
 
 RESTORED = "restored"
 """Lies in the data folder from a restore to the next start."""
@@ -121,6 +128,54 @@ def restore(archive: Path) -> None:
 
 
 @main.command()
+@click.option("--deploy", is_flag=True, help="Make the contract on the chain, once, and tell its address.")
+@click.option("--wait", default=180.0, help="Seconds to wait for a block.")
+def anchor(deploy: bool, wait: float) -> None:
+    """Write the state of every firm's log that wants it to the public chain; may be killed and run again."""
+    from app.notary.queries import VerificationError
+    from app.notary.wallet import AnchorError, check_contract, deploy_contract, open_wallet
+
+    config = _config()
+    if config.anchor is None:
+        raise click.ClickException(f"Anchoring is off: set {', '.join(ANCHOR_NEEDS)}.")
+    try:
+        with _alone(config.data_dir / "anchor.lock"):
+            wallet = open_wallet(config.anchor)
+            if deploy:
+                click.echo(f"ANCHOR_CONTRACT={deploy_contract(wallet, wait)}")
+                return
+            check_contract(wallet, config.anchor.contract)
+            is_good = _anchor_all(config, wallet, config.anchor.contract, wait)
+    except (AnchorError, VerificationError) as error:
+        raise click.ClickException(str(error)) from None
+    sys.exit(0 if is_good else 1)
+
+
+def _anchor_all(config: Config, wallet: "Wallet", contract: str, wait_s: float) -> bool:
+    from app.core.db import Database
+    from app.notary.anchoring import anchor_firms
+    from app.notary.keys import use_node_key
+
+    use_node_key(config.node_key)
+    database = Database(config.database_url)
+    try:
+        return anchor_firms(database, wallet, contract, click.echo, wait_s)
+    finally:
+        database.close()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Two runs at once would take the same nonce; the lock goes with the process, however it ends."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise click.ClickException("Another run is anchoring just now.") from None
+        yield
+
+
+@main.command()
 @click.option("--host", default="127.0.0.1", help="Address to listen on; a proxy with HTTPS stands in front.")
 @click.option("--processes", default=1, help="Web processes.")
 def serve(host: str, processes: int) -> None:
@@ -207,7 +262,7 @@ def renew_node_key() -> None:
 def create_commands() -> Flask:
     """What `flask backup`, `flask restore` and the like find: without a world, so they need no running node."""
     app = Flask("app", static_folder=None)
-    for command in (backup, restore, migrate, renew_node_key, resume):
+    for command in (backup, restore, migrate, anchor, renew_node_key, resume):
         app.cli.add_command(command)
     return app
 

@@ -64,6 +64,7 @@ class PyEvm:
     lost_answers: set[str] = field(default_factory=set)
     """Methods that are carried out although their answer never arrives."""
     base_fee_factor: int = 1
+    gas_factor: int = 1
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -118,7 +119,7 @@ class PyEvm:
         raise RefusalError("the method eth_maxPriorityFeePerGas does not exist")
 
     def eth_estimateGas(self, asked: dict[str, str]) -> str:  # noqa: N802
-        return hex(_told(lambda: self.tester.estimate_gas(asked)))
+        return hex(_told(lambda: self.tester.estimate_gas(asked)) * self.gas_factor)
 
     def eth_call(self, asked: dict[str, str], _block: str) -> str:
         return str(_told(lambda: self.tester.call({"from": self.tester.get_accounts()[1], **asked})))

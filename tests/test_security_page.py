@@ -17,6 +17,7 @@ from app.requests import drawings, parsing
 from app.requests import limits as requests
 from app.web import json as web_json
 from app.web import limits as web
+from ledger.anchor import rpc
 
 ROOT = Path(__file__).parents[1]
 PAGE = " ".join((ROOT / "SECURITY.md").read_text().split())
@@ -81,6 +82,7 @@ def test_the_page_names_how_the_node_calls_others() -> None:
     crowd = f"{sending.MOST_AT_ONCE} at once, {sending.MOST_PER_ORIGIN} per service, a rest after {sending.BREAK_AFTER} faults"
     assert f"{wait}, {crowd}" in PAGE
     assert f"TLS, {mails.TIMEOUT_S} s" in PAGE
+    assert f"no redirects, no proxy, {rpc.TIMEOUT_S} s, {rpc.MAX_ANSWER_BYTES // MB} MB" in PAGE
     pool = db.Database("postgresql+psycopg://localhost/none").engine.pool
     assert f"{pool.size() + pool._max_overflow} connections a process" in PAGE  # type: ignore[attr-defined]
 

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.db import Base
+from app.core.db import Base, FirmOwned
 
 
 class FirmKey(Base):
@@ -148,6 +148,24 @@ class WitnessedLog(Base):
     size: Mapped[int]
     note: Mapped[str] = mapped_column(sa.Text)
     at: Mapped[dt.datetime]
+
+
+class LedgerAnchor(FirmOwned, Base):
+    """One state of the log on its way to a public chain; what a crash interrupts is taken up from here."""
+
+    __tablename__ = "ledger_anchor"
+    __table_args__ = (sa.UniqueConstraint("firm_id", "chain_id", "contract", "size"),)
+
+    chain_id: Mapped[int]
+    contract: Mapped[str] = mapped_column(sa.String(42))
+    size: Mapped[int]
+    root: Mapped[str] = mapped_column(sa.String(64))
+    salt: Mapped[str] = mapped_column(sa.String(66))
+    """0x hex; hides the log's name on the chain. The same in all anchors of a firm, or sizes could not only grow."""
+    sent: Mapped[list[dict[str, Any]]]
+    """Transactions as they were signed, the newest last: hash, raw, nonce, max_fee, tip (wei)."""
+    seq: Mapped[int | None]
+    """Where the record stands in the log; None while the chain or the record is waited for."""
 
 
 class PartnerKeys(Base):

@@ -287,6 +287,23 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_join_invitation_code_hash"), "join_invitation", ["code_hash"], unique=False)
     op.create_table(
+        "ledger_anchor",
+        sa.Column("chain_id", sa.BigInteger(), nullable=False),
+        sa.Column("contract", sa.String(length=42), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("root", sa.String(length=64), nullable=False),
+        sa.Column("salt", sa.String(length=66), nullable=False),
+        sa.Column("sent", sa.JSON(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_ledger_anchor")),
+        sa.UniqueConstraint(
+            "firm_id", "chain_id", "contract", "size", name=op.f("uq_ledger_anchor_firm_id_chain_id_contract_size")
+        ),
+    )
+    op.create_table(
         "ledger_checkpoint",
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -40,7 +40,8 @@ hold.machine_id hold.offer_id hold.offer_line_id hold.state hold.week hours_chan
 hours_change.week idempotency.body_sha256 idempotency.key idempotency.location idempotency.person_id import_run.kind
 import_run.person_id import_run.sha256 invitation.partner_id invitation.request_id join_invitation.code_hash
 join_invitation.invited_by join_invitation.kind join_invitation.person_id join_invitation.roles
-join_invitation.second_approver join_invitation.token_hash ledger_checkpoint.note ledger_checkpoint.root
+join_invitation.second_approver join_invitation.token_hash ledger_anchor.contract ledger_anchor.root ledger_anchor.salt
+ledger_anchor.sent ledger_checkpoint.note ledger_checkpoint.root
 ledger_entry.counterpart ledger_entry.digest ledger_entry.evidence_sha256 ledger_entry.leaf_hash ledger_entry.subject_id
 ledger_entry.type ledger_cosignature.line ledger_cosignature.partner_id ledger_cosignature.vkey ledger_head.halt
 witness.partner_id witnessed_log.note witnessed_log.origin witnessed_log.partner_id
