@@ -24,8 +24,8 @@ PAGE = " ".join((ROOT / "SECURITY.md").read_text().split())
 MB = 1024 * 1024
 CRYPTOGRAPHY = {
     "Crypto", "OpenSSL", "bcrypt", "coincurve", "crypt", "cryptography", "eth_account", "eth_hash", "eth_keys", "hashlib",
-    "hmac", "itsdangerous", "jwt", "nacl", "passlib", "py_ecc", "py_vapid", "pywebpush", "random", "secrets", "ssl", "uuid",
-    "webauthn", "zlib",
+    "hmac", "itsdangerous", "jwt", "nacl", "passlib", "py_ecc", "py_vapid", "pyhanko", "pywebpush", "random", "secrets", "ssl",
+    "uuid", "webauthn", "zlib",
 }  # fmt: skip
 
 

@@ -41,7 +41,10 @@ class PrintedParty:
 
 @dataclass(frozen=True)
 class AgreementDocument:
-    """All that is printed. `text` is the exact signed text; `qr_svg` SVG markup or ''; `created_at` UTC seconds."""
+    """All that is printed. `text` is the exact signed text; `qr_svg` SVG markup or ''; `created_at` UTC seconds.
+
+    `evidence` is the evidence file that lies inside, or '' before the agreement stands in the ledger.
+    """
 
     kind: str
     title: str
@@ -56,19 +59,21 @@ class AgreementDocument:
     qr_caption: str
     is_practice: bool
     created_at: int
+    evidence: str
 
 
 def agreement_pdf(document: AgreementDocument) -> bytes:
-    """Return the PDF/A-3b; the same document gives the same bytes. The exact text also lies inside as an attached file.
+    """Return the PDF/A-3b; the same document gives the same bytes. Exact text and evidence also lie inside as files.
 
-    A letter that no bundled font can draw is printed as its code point, for example [U+1F600]; the attachment keeps it.
+    A letter that no bundled font can draw is printed as its code point, for example [U+1F600]; the files keep it.
     """
     data = _data_of(document)
     try:
         return _compile(data, document.created_at)
     except typst.TypstError:
         # PDF/A refuses missing glyphs; a partner's name in another script must not keep two managers from their PDF.
-        spelled = {**_spelled(data), "text": document.text, "qr_svg": document.qr_svg}
+        whole = {name: data[name] for name in ("text", "qr_svg", "evidence")}
+        spelled = {**_spelled(data), **whole}
         return _compile(spelled, document.created_at)
 
 
@@ -95,25 +100,31 @@ def _data_of(document: AgreementDocument) -> dict[str, Any]:
         "blocks": text_blocks(document.text),
         "aid_blocks": text_blocks(document.reading_aid),
         "signatures": [_signature_row(signature) for signature in document.signatures],
-        **_fixed_words(document.is_practice),
+        **_fixed_words(document),
     }
 
 
-def _fixed_words(is_practice: bool) -> dict[str, Any]:
-    practice = ["Übung: Diese Vereinbarung bindet niemanden. Alle Betriebe sind erfunden."] if is_practice else []
+def _fixed_words(document: AgreementDocument) -> dict[str, Any]:
+    practice = ["Übung: Diese Vereinbarung bindet niemanden. Alle Betriebe sind erfunden."]
+    sealed = [
+        "Die Datei trägt das Siegel des Betriebs. Die Nachweisdatei liegt ihr bei und lässt sich ohne Netz prüfen."
+    ]
     return {
         "watermark": WATERMARK,
         "signature_title": "Wer wann unterschrieben hat",
         "signature_note": f"Jede Unterschrift ist eine {SIGNATURE_WORDING}. Das Siegel gehört dem Betrieb.",
         "notes": [
-            *practice,
+            *(practice if document.is_practice else []),
             "Verbindlich ist der deutsche Wortlaut. Er liegt dieser Datei auch als Text bei.",
-            f"Unterschrieben mit: {SIGNATURE_WORDING}. Die Nachweisdatei der Vereinbarung lässt sich ohne Netz prüfen.",
+            f"Unterschrieben mit: {SIGNATURE_WORDING}.",
+            *(sealed if document.evidence else []),
         ],
         "aid_title": "Lesehilfe, nicht Teil der Vereinbarung",
         "aid_note": "Reading aid, not part of the agreement. Only the German text is signed and binding.",
         "attachment_name": "wortlaut.txt",
         "attachment_note": "Der exakte unterschriebene Wortlaut",
+        "evidence_name": "beweis.json",
+        "evidence_note": "Die Nachweisdatei: python -m ledger verify --plain",
     }
 
 

@@ -1,5 +1,6 @@
 """The PDF/A of agreements in force: made beside the pages, kept as a file, made on demand where it is missing."""
 
+import segno
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
@@ -15,7 +16,10 @@ from app.core.db import Database
 from app.core.units import BERLIN
 from app.federation.actions import store_file
 from app.federation.queries import file_for
-from app.notary.queries import origin
+from app.notary.keys import PdfKey, pdf_key
+from app.notary.pdf_seal import seal_pdf
+from app.notary.queries import evidence_file, origin
+from app.notary.rules import check_link
 from app.partners.documents import party_text
 
 log = structlog.get_logger()
@@ -24,7 +28,7 @@ ROLES = {"manager": "Leitung", "second": "zweite Leitung", "firm": "Betrieb"}
 KINDS = {"passkey": "Passkey", "seal": "Firmensiegel"}
 
 
-def print_agreements(database: Database, _config: Config) -> None:
+def print_agreements(database: Database, config: Config) -> None:
     """Print what came into force and has no PDF yet. No transaction is open while a document is set."""
     with database.read() as session:
         waiting = session.execute(
@@ -35,7 +39,7 @@ def print_agreements(database: Database, _config: Config) -> None:
     printed = 0
     for firm_id, agreement_id in waiting:
         try:
-            _print_one(database, firm_id, agreement_id)
+            _print_one(database, config.origin, firm_id, agreement_id)
             printed += 1
         except Exception:
             # the page makes it on demand and says what is wrong; the others are printed all the same
@@ -44,26 +48,28 @@ def print_agreements(database: Database, _config: Config) -> None:
             return
 
 
-def _print_one(database: Database, firm_id: str, agreement_id: str) -> None:
+def _print_one(database: Database, root: str, firm_id: str, agreement_id: str) -> None:
     with database.read() as session:
-        document = document_of(session, agreement_for(session, firm_id, agreement_id))
-    body = agreement_pdf(document)
+        document = document_of(session, agreement_for(session, firm_id, agreement_id), root)
+        key = pdf_key(session, firm_id)
+    body = _sealed(document, key)
     with database.write() as session:
         agreement = session.get_one(Agreement, (firm_id, agreement_id), with_for_update=True)
         if agreement.pdf_file_id is None:
             agreement.pdf_file_id = store_file(session, firm_id, file_name(agreement), "application/pdf", body)
 
 
-def pdf_of(session: Session, agreement: Agreement) -> bytes:
-    """The kept PDF, or a new one that says how the agreement stands now."""
+def pdf_of(session: Session, agreement: Agreement, root: str) -> bytes:
+    """The kept PDF, or a new one that says how the agreement stands now; `root` is the address that its QR leads to."""
     if agreement.pdf_file_id is not None:
         return file_for(session, agreement.firm_id, agreement.pdf_file_id).body
-    return agreement_pdf(document_of(session, agreement))
+    return _sealed(document_of(session, agreement, root), pdf_key(session, agreement.firm_id))
 
 
-def document_of(session: Session, agreement: Agreement) -> AgreementDocument:
-    """All that is printed of one agreement: text, signatures, reading aid."""
+def document_of(session: Session, agreement: Agreement, root: str) -> AgreementDocument:
+    """All that is printed of one agreement: text, signatures, reading aid, and the evidence once there is some."""
     facts = facts_of(agreement)
+    evidence = _evidence(session, agreement)
     return AgreementDocument(
         kind="Vereinbarung",
         title=call_off_title(facts),
@@ -77,16 +83,33 @@ def document_of(session: Session, agreement: Agreement) -> AgreementDocument:
         reading_aid=english_reading_aid(facts),
         digest_hex=agreement.digest,
         signatures=tuple(_signature(agreement, one) for one in agreement.signatures),
-        qr_svg="",
-        qr_caption="",
+        qr_svg=_qr(check_link(root, agreement.digest)) if evidence else "",
+        qr_caption="Nachweis prüfen",
         is_practice=origin(session, agreement.firm_id).startswith("practice/"),
         created_at=int((agreement.in_force_at or agreement.created_at).timestamp()),
+        evidence=evidence,
     )
 
 
 def file_name(agreement: Agreement) -> str:
     """A name that tells its agreement apart in a folder."""
     return f"vereinbarung-{agreement.id[-12:]}.pdf"
+
+
+def _sealed(document: AgreementDocument, key: PdfKey) -> bytes:
+    """What stands in no ledger yet bears no seal."""
+    pdf = agreement_pdf(document)
+    return seal_pdf(pdf, key) if document.evidence else pdf
+
+
+def _evidence(session: Session, agreement: Agreement) -> str:
+    if agreement.entry_seq is None:
+        return ""
+    return evidence_file(session, agreement.firm_id, agreement.entry_seq, agreement.counterpart).decode()
+
+
+def _qr(link: str) -> str:
+    return str(segno.make(link, error="m", micro=False).svg_inline(scale=4))
 
 
 def _status(agreement: Agreement) -> str:

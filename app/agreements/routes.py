@@ -49,7 +49,7 @@ from app.web.limits import PROOFS, paced
 from app.web.render import go_to, render
 from app.web.security import FILE_POLICY
 from app.web.transaction import ceremony, deed, page
-from app.web.world import world
+from app.web.world import config, world
 
 room = Blueprint("agreements", __name__)
 add_sentences(
@@ -142,7 +142,7 @@ def text(database: Database, actor: Actor, agreement_id: str) -> Response:
     """The PDF/A with the exact text, the signatures and the reading aid."""
     with database.read() as session:
         agreement = agreement_for(session, actor.firm_id, agreement_id)
-        body, name = pdf_of(session, agreement), file_name(agreement)
+        body, name = pdf_of(session, agreement, config().origin + request.script_root), file_name(agreement)
     return _download(body, "application/pdf", name)
 
 

@@ -182,6 +182,7 @@ def _save_keys(session: Session, firm_id: str, draft: LedgerDraft) -> None:
         "seal": draft.message["seal"],
         "recovery": draft.message["recovery"],
         "derive": "",
+        "pdf": draft.certificate,
     }
     for purpose, key in public.items():
         wrapped = base64.b64decode(draft.wrapped[purpose])

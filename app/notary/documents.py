@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from app.core import clock
+from app.notary.pdf_seal import make_pdf_key
 from ledger import keys, typed
 from ledger.encoding import to_hex as to_hex
 from ledger.evidence import Display as Display
@@ -72,6 +73,8 @@ class LedgerDraft:
     message: dict[str, Any]
     wrapped: dict[str, str]
     """Private keys by purpose, wrapped under the node key, base64."""
+    certificate: str
+    """Of the key that seals the firm's PDFs; PEM."""
 
     @property
     def digest(self) -> bytes:
@@ -96,6 +99,7 @@ def draft_ledger(
     """Make the firm's keys and the message of its first record; `passkey` is the first manager's COSE key."""
     log, cosign = keys.generate_log_key(origin), keys.generate_cosigner_key(origin)
     seal, recovery = keys.generate_seal_key(), keys.generate_recovery_key()
+    pdf = make_pdf_key(address)
     message = new_message(
         record_type_of(Genesis.__name__),
         address,
@@ -111,11 +115,12 @@ def draft_ledger(
         origins=origins,
     )
     private = {"log": log.seed, "cosign": cosign.seed, "seal": seal, "recovery": recovery, "derive": os.urandom(32)}
+    private["pdf"] = pdf.private
     wrapped = {
         purpose: base64.b64encode(keys.wrap_key(key, node_key, purpose, origin)).decode()
         for purpose, key in private.items()
     }
-    return LedgerDraft(origin, text, message, wrapped)
+    return LedgerDraft(origin, text, message, wrapped, pdf.certificate)
 
 
 def founder_signature(draft: LedgerDraft, public_key: bytes, parts: dict[str, bytes]) -> dict[str, Any]:

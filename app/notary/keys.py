@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -21,6 +21,13 @@ _KEY_WITH_ORIGIN = (
     .join(_HEAD, _HEAD.c.firm_id == _KEY.c.firm_id)
     .where(_KEY.c.firm_id == sa.bindparam("firm"), _KEY.c.purpose == sa.bindparam("what"))
 )
+
+
+class PdfKey(NamedTuple):
+    """A private key and the certificate over it, both PEM."""
+
+    private: bytes
+    certificate: str
 
 
 def use_node_key(node_key: bytes) -> None:
@@ -55,6 +62,12 @@ def seal_key(session: Session, firm_id: str) -> tuple[bytes, str]:
     """The firm's secp256k1 private key, 32 bytes, and its 0x address."""
     row = _key(session, firm_id, "seal")
     return _opened("seal", row.wrapped, row.origin), row.public_key
+
+
+def pdf_key(session: Session, firm_id: str) -> PdfKey:
+    """The key that seals the firm's PDFs."""
+    row = _key(session, firm_id, "pdf")
+    return PdfKey(_opened("pdf", row.wrapped, row.origin), row.public_key)
 
 
 def recovery_seed(session: Session, firm_id: str) -> bytes | None:

@@ -12,7 +12,8 @@ from app.core.db import Base, FirmOwned
 class FirmKey(Base):
     """A key of the firm: log, cosign, seal (private part wrapped under the node key) or recovery (public part only).
 
-    `derive` is no key of the ledger and has no public part: from it secrets are made that need not be stored.
+    `derive` and `pdf` are no keys of the ledger. The first has no public part: from it secrets are made that need not be
+    stored; the second seals PDFs, its public part is a certificate.
     """
 
     __tablename__ = "firm_key"
@@ -20,7 +21,7 @@ class FirmKey(Base):
     firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     purpose: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
     public_key: Mapped[str] = mapped_column(sa.Text)
-    """vkey of log and cosign; 0x address of seal; public key of recovery."""
+    """vkey of log and cosign; 0x address of seal; public key of recovery; certificate of pdf; '' of derive."""
     wrapped: Mapped[bytes | None]
     created_at: Mapped[dt.datetime]
     seq: Mapped[int] = mapped_column(default=0)

@@ -154,6 +154,7 @@ def test_the_page_of_a_signed_agreement_offers_pdf_and_proof(
         assert at(sqlite_database, deal, key, agreement_id).pdf_file_id is not None
         pdf = house.get(f"/vertraege/{agreement_id}/text.pdf")
         assert pdf.data.startswith(b"%PDF-1.7")
+        assert b"/SubFilter /ETSI.CAdES.detached" in pdf.data
         proof = house.get(f"/vertraege/{agreement_id}/beweis.json")
         assert json.loads(proof.data)["leaf"]["type"] == "agreement"
         assert verified(proof.data, tmp_path) == 0
