@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import BinaryIO
 
 from ledger.anchor.check import Witness, read_receipt
 from ledger.errors import VerificationError
-from ledger.evidence_file import MAX_BYTES
+from ledger.evidence_file import MAX_BYTES, parse_file
+from ledger.facts import facts_of
 from ledger.firm_keys import PRACTICE_PREFIX
 from ledger.fsck import Progress, check_log
+from ledger.pdf import unpacked
 from ledger.policy import Policy, parse_policy
 from ledger.replay import BadPositionError, Totals
-from ledger.report import PRACTICE_DE, PRACTICE_EN
+from ledger.report import PRACTICE_DE, PRACTICE_EN, Report
 from ledger.verify import verify_bundle
 
 HOLDS, FAILED, UNUSABLE = 0, 1, 2
@@ -34,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ledger", description="Check signed records, offline.")
     commands = parser.add_subparsers(dest="command", required=True)
-    verify = commands.add_parser("verify", help="check evidence files, step by step")
+    verify = commands.add_parser("verify", help="check evidence files, or PDFs that hold one, step by step")
     verify.add_argument("files", nargs="+", metavar="FILE")
     verify.add_argument("--policy", help="file that pins log keys, witnesses and a quorum (C2SP tlog-policy)")
     chain = verify.add_mutually_exclusive_group()
@@ -52,9 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     fsck.add_argument("--json", action="store_true", help="one JSON object")
     fsck.add_argument("--fast", action="store_true", help="skip the signatures of all but key records")
     for command in (verify, fsck):
-        command.add_argument("--lang", choices=("de", "en"), default="de", help="language of the sentences")
+        command.add_argument("--lang", choices=("de", "en"), default=_language(), help="language of the sentences")
         command.add_argument("--practice", action="store_true", help="accept records of the practice world")
     return parser
+
+
+def _language() -> str:
+    """German, unless the machine speaks another language."""
+    told = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "C")
+    return "de" if told[:2] in ("C", "C.", "PO", "de") else "en"
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -73,15 +82,23 @@ def _chain(options: argparse.Namespace) -> Witness | None:
 
 def _verify_one(path: Path, policy: Policy | None, chain: Witness | None, options: argparse.Namespace) -> int:
     try:
-        report = verify_bundle(_read_bytes(path), policy, is_practice_allowed=options.practice, chain=chain)
+        data = unpacked(_read_bytes(path))
+        report = verify_bundle(data, policy, is_practice_allowed=options.practice, chain=chain)
     except (VerificationError, OSError) as error:
         _print_unusable(path, str(error), options)
         return UNUSABLE
     if options.json:
         print(json.dumps({"file": str(path), **report.as_dict()}, ensure_ascii=False))
     else:
-        print(f"{path}\n{report.text(options.lang, is_plain=options.plain)}")
+        facts = _facts(data, report, options.lang) if options.plain else ""
+        print(f"{path}\n{facts}{report.text(options.lang, is_plain=options.plain)}")
     return HOLDS if report.holds else FAILED
+
+
+def _facts(data: bytes, report: Report, language: str) -> str:
+    if 1 in report.failed:
+        return ""
+    return "".join(f"{fact.text(language)}\n" for fact in facts_of(parse_file(data), report))
 
 
 def _print_unusable(path: Path, reason: str, options: argparse.Namespace) -> None:

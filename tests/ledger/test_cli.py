@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from os import environ
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,18 @@ import pytest
 from ledger.fsck import export_log
 from ledger.report import PRACTICE_DE
 from tests.ledger.test_fsck import LINES
+from tests.ledger.test_pdf import attached, pdf
 from tests.ledger.world import make_world
 
 ROOT = Path(__file__).resolve().parents[2]
 WORLD = make_world(noise=1)
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, locale: str = "C.UTF-8") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ledger", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environ | {"LC_ALL": locale}, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 @pytest.fixture
@@ -48,6 +52,27 @@ def test_a_good_file_in_english_and_json(good: Path) -> None:
     found = json.loads(run("verify", good, "--json").stdout)
     assert found["holds"] is True
     assert [step["number"] for step in found["steps"]] == list(range(1, 14))
+
+
+def test_the_language_of_the_machine_decides_where_none_is_asked_for(good: Path) -> None:
+    assert "Everything holds." in run("verify", good, locale="en_GB.UTF-8").stdout
+    assert "Alles stimmt." in run("verify", good, locale="de_DE.UTF-8").stdout
+
+
+def test_plain_words_begin_with_the_facts_and_name_each_line(good: Path) -> None:
+    lines = run("verify", good, "--plain").stdout.splitlines()
+    assert lines[1] == "Eintrag: Vereinbarung"
+    assert "Zeile 2: KW 41/2026, 40 Stunden, 3.680,00 EUR" in lines
+    assert lines[-1] == "Alles stimmt."
+
+
+def test_a_pdf_is_checked_by_the_evidence_inside(tmp_path: Path) -> None:
+    path = tmp_path / "vereinbarung.pdf"
+    path.write_bytes(pdf(attached(WORLD.file_bytes(), is_packed=True)))
+    answer = run("verify", path, "--plain")
+    assert (answer.returncode, "Alles stimmt." in answer.stdout) == (0, True)
+    path.write_bytes(pdf())
+    assert run("verify", path).returncode == 2
 
 
 def test_a_changed_file_ends_in_one_and_names_the_steps(good: Path, bad: Path) -> None:
