@@ -28,6 +28,7 @@ from app.worker import end_what_is_due, enqueue, last_heartbeat, run_until_quiet
 
 ROOMS = (
     "firms",
+    "notary",
     "passkeys",
     "federation",
     "partners",

@@ -77,6 +77,11 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     "machines.rate": (_see(machine_id="machine"),),
     "machines.show": (_see(machine_id="machine"), _see(JONAS, machine_id="machine", note="meister")),
     "machines.upload": (_see(),),
+    "notary.check": (
+        _see(NOBODY),
+        _see(note="angemeldet"),
+        _see(NOBODY, query=f"?zeile=2&eintrag=0x{'ab' * 32}", note="vom-papier"),
+    ),
     "offers.index": (_see(JONAS), _see("lindner foreman", note="leer")),
     "offers.part": (_see(JONAS, request_id="waiting"), _see(JONAS, request_id="know_how", note="wissen")),
     "offers.show": (
@@ -179,7 +184,7 @@ BROKEN = (
     "capacity.offer", "capacity.days", "capacity.upload", "machines.new", "machines.edit", "machines.rate",
     "machines.new_certificate", "machines.upload", "firms.edit", "firms.person", "passkeys.new_firm", "passkeys.invite",
     "passkeys.enter_code", "passkeys.emergency", "partners.clause", "partners.edit", "offers.part", "agreements.change",
-    "agreements.cancel",
+    "agreements.cancel", "notary.check",
 )  # fmt: skip
 """Pages whose first form has errors when it is sent empty."""
 

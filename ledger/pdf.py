@@ -18,12 +18,17 @@ _STREAM = re.compile(rb"stream\r?\n")
 _LENGTH = re.compile(rb"/Length\s+(\d{1,9})(?!\d|\s+\d+\s+R)")
 
 
+def is_pdf(data: bytes) -> bool:
+    """Whether the bytes begin as a PDF does."""
+    return data.startswith(_BEGIN)
+
+
 def unpacked(data: bytes) -> bytes:
     """The evidence file that lies in a PDF; anything that is no PDF comes back as it is.
 
     Raises VerificationError for a PDF that holds none, or more than one.
     """
-    if not data.startswith(_BEGIN):
+    if not is_pdf(data):
         return data
     found = [body for body in _attached_files(data) if body.startswith(b"{") and b'"checkpoint":' in body]
     if not found:

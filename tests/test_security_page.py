@@ -11,6 +11,7 @@ from app.federation import photos
 from app.federation import rules as federation
 from app.machines import actions as machines
 from app.machines import tables
+from app.notary import routes as notary
 from app.passkeys import rules as passkeys
 from app.push import escalation, mails, sending
 from app.requests import drawings, parsing
@@ -52,6 +53,7 @@ def test_the_page_names_the_limits() -> None:
         ("forms and taps, per person and process", pace_said(web.DEEDS)),
         ("uploads, per person and process", pace_said(web.UPLOADS)),
         ("evidence, PDF, tables and drawings that leave as files, per person and process", pace_said(web.PROOFS)),
+        ("evidence checked by anybody, per network", limit_said(web.CHECK)),
         ("open requests of a firm, and from one partner", f"{requests.MOST_OPEN}"),
         ("changes of one request", f"{requests.MOST_CHANGES_A_DAY} a day"),
         ("lines in one thread", f"{requests.MOST_LINES_A_DAY} a day"),
@@ -71,6 +73,7 @@ def test_the_page_names_what_may_be_uploaded() -> None:
     assert f"| {drawings.MOST_BYTES // MB} MB, {parsing.MOST_UPLOADS} a request |" in PAGE
     pixels = [most // 1_000_000 for most in photos.MOST_PIXELS.values()]
     assert f"| {machines.MOST_PHOTO_BYTES // MB} MB; {pixels[0]} and {pixels[1]} million pixels |" in PAGE
+    assert f"| {notary.MOST_BYTES // 1000} kB for the whole form |" in PAGE
     unpacked = (
         f"unpacked {tables.MOST_UNPACKED_BYTES // MB} MB, {tables.MOST_ROWS:,} rows, {tables.MOST_COLUMNS} columns"
     )

@@ -13,9 +13,9 @@ from app.firms.access import Actor
 from app.partners.models import Partnership
 
 COLUMNS = (
-    Booking.id, Booking.side, Booking.agreement_id, Booking.request_id, Booking.partner_id, Booking.machine_name,
-    Booking.week, Booking.agreed_min, Booking.title, Booking.state, Partnership.name.label("partner_name"),
-    Partnership.short_name.label("partner_short_name"),
+    Booking.id, Booking.side, Booking.agreement_id, Booking.line_no, Booking.request_id, Booking.partner_id,
+    Booking.machine_name, Booking.week, Booking.agreed_min, Booking.title, Booking.state,
+    Partnership.name.label("partner_name"), Partnership.short_name.label("partner_short_name"),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.bookings.queries import booking_for, bookings_from, own_jobs
 from app.core import clock
 from app.core.units import BERLIN, week_of, weeks_from
-from app.firms.access import Actor, Role
+from app.firms.access import Actor, Role, may
 from app.firms.people import end_introduction
 from app.firms.queries import person_for
 from app.requests.queries import files_of, request_for
@@ -63,6 +63,7 @@ def show(session: Session, actor: Actor, booking_id: str) -> Response:
         back=url_for("bookings.today" if actor.role is Role.WORKER else "bookings.index"),
         work=work_request,
         files=files_of(session, actor.firm_id, booking.request_id),
+        may_see_proof=may(actor, "agreements.see"),
     )
 
 

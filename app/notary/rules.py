@@ -1,6 +1,7 @@
 """Where evidence is checked."""
 
 CHECK_PATH = "/pruefen"
+CHECK_COMMAND = "python -m ledger verify --plain"
 
 
 def check_link(root: str, digest: str) -> str:

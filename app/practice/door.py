@@ -20,8 +20,9 @@ from app.web.world import world
 
 OPEN_PAGES = frozenset(
     {
-        "firms.home", "firms.legal", "firms.change_view", "practice.door", "practice.begin", "practice.begin_story",
-        "practice.cross_over", "practice.join", "practice.join_page", "practice.leave", "practice.leave_story",
+        "firms.home", "firms.legal", "firms.change_view", "notary.check", "notary.check_file", "practice.door",
+        "practice.begin", "practice.begin_story", "practice.cross_over", "practice.join", "practice.join_page",
+        "practice.leave", "practice.leave_story",
     }
 )  # fmt: skip
 """What visitors without a game, or who were away, may open."""

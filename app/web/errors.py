@@ -5,13 +5,14 @@ from urllib.parse import quote
 
 import sqlalchemy.exc
 import structlog
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
 from flask_babel import gettext
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.core.errors import WerkringError
 from app.core.ids import new_id
 from app.core.urls import is_local_path
+from app.core.words import N_
 from app.web.render import render, said
 from app.web.world import world
 
@@ -27,6 +28,7 @@ SENTENCES = {
 }
 UNREADABLE = (RecursionError, UnicodeEncodeError, sqlalchemy.exc.DataError)
 """What only input causes that no page of ours sends: JSON without end, half letters, signs that no database stores."""
+TOO_LARGE_HERE = N_("Die Datei ist zu groß. Höchstens %(most)s kB sind möglich.")
 UNEXPECTED = "Das hat nicht geklappt. Deine Angaben sind noch da. Versuch es noch einmal."
 
 
@@ -58,7 +60,14 @@ def _http(error: HTTPException) -> Response:
         status = 413
     if status == 429:
         _note_refusal(status, world().actor())
-    return _answer(status, gettext(SENTENCES.get(status, SENTENCES[400])))
+    return _answer(status, _sentence(status))
+
+
+def _sentence(status: int) -> str:
+    most = request.max_content_length or 0
+    if status == 413 and most < current_app.config["MAX_CONTENT_LENGTH"]:
+        return gettext(TOO_LARGE_HERE, most=most // 1000)
+    return gettext(SENTENCES.get(status, SENTENCES[400]))
 
 
 def _unavailable(error: Exception) -> Response:

@@ -32,6 +32,8 @@ FOUND = "20 per hour"
 ANSWER = "120 per minute"
 """From lock screens: a whole shop may answer through one address"""
 LOOK = "60 per minute"
+CHECK = "20 per minute; 200 per hour"
+"""Evidence of strangers: each file costs the node some hundred curve operations"""
 
 
 @dataclass(frozen=True)

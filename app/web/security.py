@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import hmac
 
-from flask import Flask, Response, g, redirect, request
+from flask import Flask, Response, current_app, g, redirect, request
 
 from app.core.errors import NotAllowed
 from app.core.ids import new_secret
@@ -30,6 +30,7 @@ PACKED_FROM_BYTES = 800
 
 
 def guard(app: Flask) -> None:
+    app.before_request(_bound_body)
     app.before_request(_use_the_public_name)
     app.before_request(_refuse_foreign_forms)
     app.after_request(_set_headers)
@@ -42,6 +43,12 @@ def csrf_token() -> str:
     actor = world().actor()
     secret = actor.session_id if actor else _stranger_secret()
     return hmac.new(config().secret_key, f"csrf:{secret}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _bound_body() -> None:
+    """Before anything reads it: some pages take less than the node does."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    request.max_content_length = getattr(view, "most_bytes", 0) or request.max_content_length
 
 
 def _use_the_public_name() -> Response | None:

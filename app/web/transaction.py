@@ -64,8 +64,11 @@ def deed(permission: str) -> Callable[[View], View]:
     return wrap
 
 
-def ceremony(permission: str) -> Callable[[View], View]:
-    """A POST that opens its own transactions: `view(database, actor, **url)`. Only for passkey ceremonies and uploads."""
+def ceremony(permission: str, most_bytes: int = 0) -> Callable[[View], View]:
+    """A POST that opens its own transactions: `view(database, actor, **url)`. Only for passkey ceremonies and uploads.
+
+    `most_bytes` bounds the body below what the node takes elsewhere.
+    """
 
     def wrap(view: View) -> View:
         @functools.wraps(view)
@@ -74,6 +77,7 @@ def ceremony(permission: str) -> Callable[[View], View]:
             _read_body(actor)
             return view(world().database(), actor, **url)
 
+        answer.most_bytes = most_bytes  # type: ignore[attr-defined]
         return _marked(answer, permission)
 
     return wrap

@@ -57,6 +57,23 @@ def test_a_new_worker_reads_the_first_words_once(house: House, world: World) -> 
     assert "Verstanden" not in house.enter(world["yilmaz"].actor(Role.FOREMAN)).get("/heute").text
 
 
+@pytest.mark.parametrize("firm", ["yilmaz", "keller"])
+def test_a_booking_leads_to_pdf_and_evidence_in_one_tap_and_names_its_line(
+    sqlite_database: Database, house: House, world: World, firm: str
+) -> None:
+    with sqlite_database.read() as session:
+        booking = session.scalars(
+            sa.select(Booking).where(Booking.firm_id == world[firm].id, Booking.line_no == 2)
+        ).one()
+        path, agreement = f"/auftrag/{booking.id}", f"/vertraege/{booking.agreement_id}"
+    page = house.enter(world[firm].actor(Role.MANAGER)).get(path).text
+    assert "Diese Woche ist Zeile 2 der Vereinbarung." in page
+    for name in ("text.pdf", "beweis.json"):
+        assert f'href="{agreement}/{name}"' in page
+    assert 'href="/pruefen?zeile=2"' in page
+    assert "beweis.json" not in house.enter(world[firm].actor(Role.FOREMAN)).get(path).text
+
+
 def test_the_weeks_reach_as_far_as_anything_is_booked(house: House, world: World) -> None:
     for key, heading in (("yilmaz", "Wir arbeiten für"), ("keller", "Für uns arbeitet")):
         page = house.enter(world[key].actor(Role.FOREMAN)).get("/buchungen").text

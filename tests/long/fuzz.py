@@ -40,7 +40,7 @@ INPUTS, SHORT_INPUTS = 250_000, 1_000
 MOST_CPU_S = 2.0
 HANG_S = 30
 SAME_ORIGIN = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
-FILE_FIELDS = ("table", "drawing", "photo", "file")
+FILE_FIELDS = ("table", "drawing", "photo", "file", "other", "policy")
 URLS = ("href", "src", "action", "formaction", "data", "poster", "hx-get", "hx-post", "data-url")
 HEADERS = (
     "Accept-Language",

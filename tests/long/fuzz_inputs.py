@@ -7,9 +7,12 @@ import random
 import string
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
+from ledger.evidence import display_hash
+from tests.ledger.world import enter_for_both, make_agreement, make_world
 from tests.passkeys.software import SoftwarePasskey
 
 MARK = "zzqmark"
@@ -69,7 +72,7 @@ def bad_json(luck: Luck) -> bytes:
 
 def bad_file(luck: Luck) -> tuple[io.BytesIO, str, str]:
     """Bytes, name and media type of an upload."""
-    makers: tuple[Callable[[Luck], bytes], ...] = (_noise, _image, _table, _book, lambda luck: b"")
+    makers: tuple[Callable[[Luck], bytes], ...] = (_noise, _image, _table, _book, _evidence, lambda luck: b"")
     names = (
         "x.png",
         "x.csv",
@@ -132,6 +135,23 @@ def _book(luck: Luck) -> bytes:
         )
         archive.writestr(luck.choice(("xl/worksheets/sheet1.xml", "../../x")), "0" * luck.choice((10, 3_000_000)))
     return buffer.getvalue()[: luck.choice((None, 100, -10))]
+
+
+def _evidence(luck: Luck) -> bytes:
+    """Evidence that holds and says active things, as it is or changed somewhere, alone or in a PDF."""
+    data = _active_evidence()
+    for _ in range(luck.randrange(3)):
+        place = luck.randrange(len(data))
+        data = data[:place] + luck.choice((b"", b"[", b'"', b"-1", b"\xff", b"{}")) + data[place + luck.randrange(9) :]
+    return b"%PDF-1.7\n<</Type/EmbeddedFile>>\nstream\n" + data + b"\nendstream" if luck.random() < 0.3 else data
+
+
+@cache
+def _active_evidence() -> bytes:
+    world, text = make_world(noise=0), "\n\n".join(ACTIVE)
+    record = make_agreement(world.requester, world.provider, display_hash=display_hash(text), currency=ACTIVE[1])
+    seq, _ = enter_for_both(world.requester, world.provider, record, text)
+    return world.file_bytes(record=world.requester.prove(seq), counterpart=None)
 
 
 def _credential(luck: Luck) -> Json:

@@ -68,6 +68,9 @@ TABLE: dict[str, Row] = {
     "firms.save_two_person_rule POST": _row("keys.edit"),
     "firms.save_anchoring POST": _row("keys.edit"),
     "firms.log GET": _row("log.see"),
+    # notary
+    "notary.check GET": _row(PUBLIC),
+    "notary.check_file POST": _row(PUBLIC),
     # passkeys
     "passkeys.sign_in GET": _row(PUBLIC),
     "passkeys.begin_sign_in POST": _row(PUBLIC),
