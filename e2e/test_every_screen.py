@@ -13,7 +13,7 @@ from app.factory import create_app
 from e2e.acts import KELLER
 from e2e.full_house import House, furnish
 from e2e.phone import Phone
-from e2e.screens import BROKEN, CLOSED, EMPTY, NO_PAGES, NOBODY, PLAYED, REFUSED, SAME_PAGE, SCREENS, Screen
+from e2e.screens import BROKEN, CLOSED, EMPTY, NO_PAGES, NOBODY, PETRA, PLAYED, REFUSED, SAME_PAGE, SCREENS, Screen
 from tests.bench.server import serving
 from tests.long.race_world import MONDAY
 
@@ -125,6 +125,25 @@ def test_a_form_that_is_sent_empty_comes_back_with_its_errors(tour: Tour) -> Non
         if not phone.page.title().startswith("Fehler:") or not phone.page.locator("#fehlerliste").count():
             faults = [f"tells of no error: {phone.page.url}", *faults]
         found |= {endpoint: faults} if faults else {}
+    assert found == {}
+
+
+def test_what_a_check_finds_stands_on_good_pages(tour: Tour) -> None:
+    manager, stranger, found = tour.phone(PETRA), tour.phone(NOBODY), {}
+    path = f"/vertraege/{tour.house.ids(PETRA)['agreement']}"
+    good, pdf = (manager.page.request.get(f"{path}/{name}").body() for name in ("beweis.json", "text.pdf"))
+    changed = good.replace(b"Einzelauftrag", b"Einzelbetrag", 1)
+    for name, file, verdict in (
+        ("stimmt", good, "Alles stimmt."),
+        ("pdf", pdf, "Alles stimmt."),
+        ("stimmt-nicht", changed, "Etwas stimmt nicht."),
+        ("unbrauchbar", b"hallo", "Das ist kein Nachweis."),
+    ):
+        stranger.page.goto("/pruefen?zeile=1")
+        stranger.page.get_by_label("Datei wählen").set_input_files({"name": name, "mimeType": "x/y", "buffer": file})
+        stranger.tap("Prüfen", exact=True)
+        stranger.see(verdict)
+        found |= {name: faults} if (faults := stranger.judge(f"pruefen-{name}")) else {}
     assert found == {}
 
 

@@ -77,6 +77,20 @@ def test_a_foreman_offers_free_hours_with_the_steps_of_the_counter(browser: Brow
     page.context.close()
 
 
+def test_a_stranger_checks_the_evidence_of_an_agreement(browser: Browser, url: str, house: House) -> None:
+    page = sign_in(browser, url, house.cookie("keller manager"))
+    evidence = page.request.get(f"/vertraege/{house.ids('keller manager')['agreement']}/beweis.json").body()
+    page.context.clear_cookies()
+    page.goto("/")
+    tap(page, "link", "Nachweis prüfen")
+    page.get_by_label("Datei wählen").set_input_files(
+        {"name": "beweis.json", "mimeType": "application/json", "buffer": evidence}
+    )
+    tap(page, "button", "Prüfen")
+    expect(page.get_by_text("Alles stimmt.")).to_be_visible()
+    page.context.close()
+
+
 def test_an_empty_field_is_told_on_the_page(browser: Browser, url: str, house: House) -> None:
     page = sign_in(browser, url, house.cookie("brandt manager"))
     tap(page, "link", "Suchen")
