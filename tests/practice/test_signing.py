@@ -1,5 +1,6 @@
 """The software passkey: it signs like a phone, only here, and what it signs binds nobody."""
 
+import io
 import json
 import re
 import subprocess
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from pypdf import PdfReader
 
 from app.agreements.models import Agreement
+from app.agreements.pdf import WATERMARK
 from app.config import Config
 from app.core.db import Database
 from app.core.errors import Conflict, NotAllowed, NotFound
@@ -20,7 +23,7 @@ from app.passkeys.documents import DOCUMENTS
 from app.practice.people import acting, firm_by_short_name
 from app.practice.signing import approve_document, new_practice_passkey, sign_challenge
 from app.practice.worlds import practice_config
-from tests.practice.visitors import Site
+from tests.practice.visitors import BASE, Site
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,6 +59,24 @@ def test_verification_says_that_a_practice_record_binds_nobody(site: Site, tmp_p
     allowed = _ledger("verify", "--practice", "--plain", str(path))
     assert allowed.returncode == 0, allowed.stdout
     assert "Übung: bindet niemanden" in allowed.stdout
+
+
+def test_the_pdf_is_sealed_says_on_every_page_that_it_binds_nobody_and_is_checked_without_a_game(site: Site) -> None:
+    visitor = site.player()
+    with site.database(visitor).read() as session:
+        keller = firm_by_short_name(session, "Keller")
+        signed = session.scalars(
+            sa.select(Agreement.id).where(Agreement.firm_id == keller.id, Agreement.state == "in_force")
+        ).first()
+    visitor.become("Keller", "manager")
+    body = visitor.client.get(f"/uebung/vertraege/{signed}/text.pdf", base_url=BASE).data
+    pdf, stranger = PdfReader(io.BytesIO(body)), site.visitor()
+    assert b"/SubFilter /ETSI.CAdES.detached" in body
+    assert all(WATERMARK in page.extract_text() for page in pdf.pages)
+    assert "Übung: Diese Vereinbarung bindet niemanden." in pdf.pages[0].extract_text()
+    stranger.open("/uebung/pruefen")
+    stranger.tap("/uebung/pruefen", 200, file=(io.BytesIO(body), "vereinbarung.pdf"))
+    assert "Alles stimmt. Übung: bindet niemanden." in stranger.words
 
 
 def test_a_flipped_signature_of_the_software_passkey_is_refused_like_any_other(site: Site, tmp_path: Path) -> None:
