@@ -66,8 +66,8 @@ def _http(error: HTTPException) -> Response:
 def _sentence(status: int) -> str:
     most = request.max_content_length or 0
     if status == 413 and most < current_app.config["MAX_CONTENT_LENGTH"]:
-        return gettext(TOO_LARGE_HERE, most=most // 1000)
-    return gettext(SENTENCES.get(status, SENTENCES[400]))
+        return str(gettext(TOO_LARGE_HERE, most=most // 1000))
+    return str(gettext(SENTENCES.get(status, SENTENCES[400])))
 
 
 def _unavailable(error: Exception) -> Response:
