@@ -167,9 +167,9 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
 """By endpoint. A new page without a row here fails the story."""
 
 NO_PAGES = {
-    "agreements.amendment_proof", "agreements.proof", "agreements.text", "capacity.table", "federation.download",
-    "machines.photo", "machines.table", "partners.evidence", "static_files.send", "web.healthz", "web.manifest",
-    "web.service_worker",  # files
+    "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
+    "capacity.table", "federation.download", "machines.photo", "machines.table", "partners.evidence", "partners.policy",
+    "static_files.send", "web.healthz", "web.manifest", "web.service_worker",  # files
     "agreements.state", "capacity.hours", "partners.invitation_state", "partners.state", "plans.coverage", "plans.ready",
     "push.state", "requests.last_weeks",  # parts of a page that htmx fetches
     "firms.come_back", "firms.cross_over",  # ways between the two worlds, which only lead on

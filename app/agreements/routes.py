@@ -55,6 +55,7 @@ room = Blueprint("agreements", __name__)
 add_sentences(
     {
         "plan_chosen": ("check", lazy_gettext("Ein Plan ist gewählt.")),
+        "erasure": ("trash-2", lazy_gettext("Ein Vertrag soll gelöscht werden.")),
         "drafted": ("file-text", lazy_gettext("Vereinbarungen sind geschrieben.")),
         "arrived": ("file-text", lazy_gettext("Eine Vereinbarung ist angekommen.")),
         "signed": ("fingerprint", lazy_gettext("Eine Vereinbarung ist unterschrieben.")),

@@ -19,7 +19,7 @@ from app.notary.heads import resume_checkpoints as resume_checkpoints
 from app.notary.heads import sign_checkpoint as sign_checkpoint
 from app.notary.keys import log_signer, open_wrapped
 from app.notary.models import FirmKey, LedgerEntry, LedgerEvidence, LedgerHead, PartnerKeys, table_of
-from app.notary.rings import carry_keys, keys_under, partner_keys, verify_key_document
+from app.notary.rings import carry_keys, keys_of_log, keys_under, partner_keys, verify_key_document
 from app.notary.signing import Signature, log_signature, recovery_signature
 from app.notary.signing import check_signature as check_signature
 from app.notary.signing import passkey_approval as passkey_approval
@@ -223,6 +223,9 @@ def _check_entry(
         found = partner_keys(session, row.firm_id, party)
         if found is not None:
             firms[party] = found
+    # two histories of a partner are judged by the keys of that very log
+    if "log" in message and (accused := keys_of_log(session, row.firm_id, message["log"])) is not None:
+        firms[accused.firm] = accused
     # the leaf was made with the digest of this very message: nothing to compare again
     checks.check_type(leaf, evidence)
     for pending in checks.check_after_digest(

@@ -309,8 +309,11 @@ def _partner_document(session: Session, firm_id: str, record: Proved) -> dict[st
     message = parse_evidence(record.evidence_bytes).message
     own = address(session, firm_id)
     other = message["to"] if message["from"] == own else message["from"]
+    accused = message["log"] if record.leaf.type == "witness.conflict" else None
     return session.scalar(
-        sa.select(PartnerKeys.document).where(PartnerKeys.firm_id == firm_id, PartnerKeys.address == other)
+        sa.select(PartnerKeys.document).where(
+            PartnerKeys.firm_id == firm_id, sa.or_(PartnerKeys.address == other, PartnerKeys.origin == accused)
+        )
     )
 
 

@@ -74,6 +74,14 @@ def partner_keys(session: Session, firm_id: str, address: str) -> FirmKeys | Non
     return None if document is None else verify_key_document(document)
 
 
+def keys_of_log(session: Session, firm_id: str, log: str) -> FirmKeys | None:
+    """The keys of the partner whose log bears that name, or None."""
+    document = session.scalar(
+        sa.select(PartnerKeys.document).where(PartnerKeys.firm_id == firm_id, PartnerKeys.origin == log)
+    )
+    return None if document is None else verify_key_document(document)
+
+
 def verify_key_document(document: dict[str, Any]) -> FirmKeys:
     """The keys that a key document proves, every record and signature checked; raises VerificationError.
 
