@@ -27,7 +27,7 @@ def dumps(value: object) -> bytes:
     try:
         if _is_plain(value):
             data = _encode(value)
-            if not _BEYOND_COMMON_ORDER.search(data):
+            if data.isascii() or not _BEYOND_COMMON_ORDER.search(data):
                 return data
         return rfc8785.dumps(value)  # type: ignore[arg-type]
     except (rfc8785.CanonicalizationError, ValueError, TypeError, RecursionError) as error:
@@ -84,7 +84,7 @@ def encode_plain(value: object) -> bytes:
     Skips the check of the types; never for a value from outside.
     """
     data = _encode(value)
-    return data if not _BEYOND_COMMON_ORDER.search(data) else rfc8785.dumps(value)  # type: ignore[arg-type]
+    return data if data.isascii() or not _BEYOND_COMMON_ORDER.search(data) else rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
 def _encode(value: object) -> bytes:

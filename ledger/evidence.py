@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ledger import canonical, checkpoint
 from ledger.encoding import to_b64url, to_hex
 from ledger.errors import VerificationError
 from ledger.signatures import normalise_passkey_signature
-from ledger.types import DOMAIN, record_type_of
+from ledger.spelling import read_spelled
+from ledger.types import DOMAIN, PRIMARY_TYPES, record_type_of
 
 MAX_BYTES = 262_144
+_MOST = 64
 _MEMBERS = {"v", "domain", "primaryType", "message", "display", "signatures", "attachments", "notBefore"}
 _DISPLAY = {"template", "locale", "text"}
 _ATTACHMENT = {"name", "mediaType", "size", "sha256"}
@@ -73,13 +74,25 @@ def build_evidence(evidence: Evidence) -> bytes:
             "notBefore": None if evidence.not_before is None else {"checkpoint": evidence.not_before},
         }
     )
-    parse_evidence(data)
+    parse_entered(data, evidence.record_type)
     return data
 
 
 def parse_evidence(data: bytes) -> Evidence:
     """The evidence of canonical bytes; raises VerificationError for unknown, missing or wrong-typed members."""
     return read_evidence(canonical.loads(data, MAX_BYTES))
+
+
+def parse_entered(data: bytes, record_type: str) -> Evidence:
+    """`parse_evidence` of what a leaf of that type names: the same answer, in half the time where the form is common."""
+    spelled = read_spelled(data, record_type) if len(data) <= MAX_BYTES else None
+    if spelled is None or len(spelled.signatures) > _MOST:
+        return parse_evidence(data)
+    _check_order(spelled.message, spelled.signatures)
+    if spelled.not_before is not None:
+        checkpoint.parse(spelled.not_before)
+    primary_type, display = PRIMARY_TYPES[record_type], Display(*spelled.display)
+    return Evidence(primary_type, spelled.message, display, spelled.signatures, (), spelled.not_before)
 
 
 def read_evidence(value: Any) -> Evidence:
@@ -92,9 +105,7 @@ def read_evidence(value: Any) -> Evidence:
     if not isinstance(message, dict) or not (type(message.get("from")) is type(message.get("to")) is str):
         raise VerificationError("evidence without a message")
     signatures = tuple(_read_signature(one) for one in _list(value["signatures"]))
-    order = [_signature_order(message, one) for one in signatures]
-    if any(one > other for one, other in pairwise(order)):
-        raise VerificationError("signatures are not in their order")
+    _check_order(message, signatures)
     attachments = tuple(_read_attachment(one) for one in _list(value["attachments"]))
     not_before = _read_not_before(value["notBefore"])
     return Evidence(primary_type, message, _read_display(value["display"]), signatures, attachments, not_before)
@@ -145,6 +156,15 @@ def _sha256_text(text: str) -> bytes:
         return sha256(text.encode("utf-8")).digest()
     except UnicodeEncodeError as error:
         raise VerificationError("not text") from error
+
+
+def _check_order(message: dict[str, Any], signatures: Sequence[Signature]) -> None:
+    try:
+        order = [_signature_order(message, one) for one in signatures]
+    except KeyError as error:
+        raise VerificationError("unknown role") from error
+    if order != sorted(order):
+        raise VerificationError("signatures are not in their order")
 
 
 def _signature_order(message: dict[str, Any], signature: Signature) -> tuple[int, int, str]:
@@ -204,6 +224,6 @@ def _check_members(value: Any, members: set[str], what: str) -> None:
 
 
 def _list(value: Any) -> Sequence[Any]:
-    if not isinstance(value, list) or len(value) > 64:
-        raise VerificationError("list of at most 64 expected")
+    if not isinstance(value, list) or len(value) > _MOST:
+        raise VerificationError(f"list of at most {_MOST} expected")
     return value

@@ -66,14 +66,15 @@ def registry_hash() -> str:
     return sha256("".join(lines).encode()).hexdigest()
 
 
-def _fields_of(kind: type[Any]) -> Fields:
+def fields_of(kind: type[Any]) -> Fields:
+    """The (name, EIP-712 type) of a record's members, in the order that is signed."""
     hints = get_type_hints(kind, include_extras=True)
     return tuple((records.field_name(one.name), hints[one.name].__metadata__[0]) for one in fields(kind))
 
 
 def _build_scheme() -> Scheme:
     structs = [*RECORD_TYPES.values(), records.Line]
-    types: dict[str, Fields] = {kind.__name__: _fields_of(kind) for kind in structs}
+    types: dict[str, Fields] = {kind.__name__: fields_of(kind) for kind in structs}
     types["EIP712Domain"] = (("name", "string"), ("version", "string"))
     return Scheme(types, DOMAIN)
 
