@@ -52,6 +52,8 @@ class FirmKeys:
     revoked: dict[str, list[Position]] = field(default_factory=dict)
     _by_place: dict[tuple[int, str], RegisteredKey] = field(default_factory=dict)
     _cosigners: dict[Verifier, int | None] = field(default_factory=dict)
+    _seals: dict[str, RegisteredKey] = field(default_factory=dict)
+    """By address; of one that was registered twice the newer"""
 
     @classmethod
     def from_genesis(cls, leaf: Leaf, message: dict[str, Any]) -> "FirmKeys":
@@ -102,10 +104,10 @@ class FirmKeys:
 
     def check_seal(self, address: str, place: Position) -> None:
         """Raises VerificationError unless the address was the firm's seal at that place."""
-        for key in reversed(self.keys):
-            if key.purpose == "seal" and to_hex(key.public_key) == address:
-                return self._check_valid(key, place)
-        raise VerificationError("not a seal of this firm")
+        key = self._seals.get(address)
+        if key is None:
+            raise VerificationError("not a seal of this firm")
+        self._check_valid(key, place)
 
     def log_key(self, size: int) -> Verifier:
         """The key that signs a checkpoint of `size` entries: the newest registered and not revoked among them."""
@@ -161,6 +163,8 @@ class FirmKeys:
         key = RegisteredKey(purpose, kid, public_key, leaf.seq, leaf.at, **more)
         self.keys.append(key)
         self._by_place[leaf.seq, kid] = key
+        if purpose == "seal":
+            self._seals[to_hex(public_key)] = key
 
     def _revoke(self, kid: str, purpose: str, leaf: Leaf) -> None:
         if not any(key.kid == kid and key.purpose == purpose for key in self.keys):

@@ -1,8 +1,8 @@
 """The SHA-256 Merkle tree of RFC 6962: roots, proofs, and a frontier that grows in O(log n)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from ledger.errors import VerificationError
 
@@ -148,8 +148,7 @@ def _walk_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof:
         raise VerificationError("consistency proof leads to another root")
 
 
-@dataclass(frozen=True)
-class Frontier:
+class Frontier(NamedTuple):
     """The roots of the perfect subtrees of a tree, largest first: all that appending needs to know of the past."""
 
     size: int = 0

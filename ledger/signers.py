@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ledger.errors import VerificationError
@@ -52,32 +53,45 @@ _KINDS_OF_ROLE = {"log": "log", "recovery": "recovery", "firm": "seal"}
 
 def check_signers(evidence: Evidence) -> None:
     """Raises VerificationError unless every required role of every party has signed, each once, and nobody else."""
-    message, signers = evidence.message, signers_of(evidence.primary_type, evidence.message)
-    given: dict[str, set[str]] = {message["from"]: set()}
-    if signers.to:
-        if message["from"] == message["to"]:
-            raise VerificationError("a firm cannot agree with itself")
-        given[message["to"]] = set()
-    kids: set[str] = set()
-    for signature in evidence.signatures:
-        party, role = signature["party"], signature["role"]
-        if party not in given or role in given[party]:
-            raise VerificationError(f"signed by a stranger or twice: {party} as {role}")
-        if signature["kind"] != _KINDS_OF_ROLE.get(role, "passkey") or signature.get("kid") in kids:
-            raise VerificationError(f"the key does not fit the role {role}, or signs in two roles")
-        given[party].add(role)
-        kids.update(filter(None, [signature.get("kid")]))
-    _check_groups(signers.from_, given[message["from"]])
-    if signers.to:
-        _check_groups(signers.to, given[message["to"]])
+    message, signatures = evidence.message, evidence.signatures
+    from_, to = message["from"], message["to"]
+    given = [(_side(one["party"], from_, to), one["role"], one["kind"]) for one in signatures]
+    kids = [one["kid"] for one in signatures if "kid" in one]
+    if len(set(kids)) != len(kids):
+        raise VerificationError("one key signs in two roles")
+    _check_given(evidence.primary_type, message.get("basis", MUTUAL) == MUTUAL, from_ == to, tuple(given))
 
 
 def signers_of(primary_type: str, message: dict[str, Any]) -> Signers:
     """The rule of a record; a change or cancellation by right of a clause needs one side only."""
+    return _rule(primary_type, message.get("basis", MUTUAL) == MUTUAL)
+
+
+def _rule(primary_type: str, is_mutual: bool) -> Signers:
     rule = SIGNERS[primary_type]
-    if message.get("basis", MUTUAL) != MUTUAL:
-        return Signers(rule.from_)
-    return rule
+    return rule if is_mutual else Signers(rule.from_)
+
+
+def _side(party: str, from_: str, to: str) -> str:
+    return "from" if party == from_ else "to" if party == to else "stranger"
+
+
+@lru_cache(maxsize=4096)
+def _check_given(primary_type: str, is_mutual: bool, is_alone: bool, given: tuple[tuple[str, str, str], ...]) -> None:
+    """The rule needs who, as what and by which kind of key: a few cases that return in every record."""
+    signers = _rule(primary_type, is_mutual)
+    if signers.to and is_alone:
+        raise VerificationError("a firm cannot agree with itself")
+    roles: dict[str, set[str]] = {"from": set(), "to": set()} if signers.to else {"from": set()}
+    for side, role, kind in given:
+        if side not in roles or role in roles[side]:
+            raise VerificationError(f"signed by a stranger or twice: as {role}")
+        if kind != _KINDS_OF_ROLE.get(role, "passkey"):
+            raise VerificationError(f"the key does not fit the role {role}")
+        roles[side].add(role)
+    _check_groups(signers.from_, roles["from"])
+    if signers.to:
+        _check_groups(signers.to, roles["to"])
 
 
 def _check_groups(groups: Groups, roles: set[str]) -> None:
