@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _verify(options) if options.command == "verify" else _fsck(options)
-    except (VerificationError, OSError) as error:
+    except (VerificationError, OSError, BrokenExecutor) as error:
         print(f"unusable: {error}", file=sys.stderr)
         return UNUSABLE
 
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     fsck.add_argument("--seen", nargs="+", metavar="NOTE", default=[], help="checkpoints of this log that others kept")
     fsck.add_argument("--json", action="store_true", help="one JSON object")
     fsck.add_argument("--fast", action="store_true", help="skip the signatures of all but key records")
+    fsck.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes for the signatures")
     for command in (verify, fsck):
         command.add_argument("--lang", choices=("de", "en"), default=_language(), help="language of the sentences")
         command.add_argument("--practice", action="store_true", help="accept records of the practice world")
@@ -117,6 +119,7 @@ def _fsck(options: argparse.Namespace) -> int:
                 is_signature_check=not options.fast,
                 progress=_progress(options.lang),
                 seen=seen,
+                processes=options.jobs,
             )
         except BadPositionError as error:
             _print_bad(error, options)

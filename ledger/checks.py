@@ -60,6 +60,11 @@ def check_after_digest(
     """Steps 7 to 11 of a record whose digest was found right; the curve operations are left to the caller."""
     check_display(evidence, render)
     check_signers(evidence)
+    return check_in_place(leaf, evidence, parties)
+
+
+def check_in_place(leaf: Leaf, evidence: Evidence, parties: Parties) -> list[CurveCheck]:
+    """What of steps 8 to 11 hangs on the place in the log and on keys; the curve operations are left to the caller."""
     pending = prepare_signatures(leaf, evidence, parties)
     check_context(leaf, evidence, parties)
     return pending

@@ -8,16 +8,18 @@ Export, one canonical JSON object a line, in this order:
   {"kind":"checkpoint","note":"…"}                                         a signed checkpoint, after its last entry
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ledger import canonical
+from ledger.curves import Curves
 from ledger.encoding import from_b64
 from ledger.errors import VerificationError
 from ledger.evidence_file import Counterpart, Proved, proved, read_counterpart, write_counterpart, write_proved
-from ledger.replay import BadPositionError, Entry, Replay, Totals
+from ledger.replay import BLOCK, Entry, Replay, Totals
 
 MAX_LINE_BYTES = 1_000_000
+_BEFORE_EVIDENCE, _BEFORE_LEAF = b'{"evidence":', b',"kind":"entry","leaf":'
 _MEMBERS = {
     "log": {"kind", "origin", "v"},
     "key": {"kind", "leaf", "proof", "evidence", "checkpoint"},
@@ -36,33 +38,23 @@ def check_log(
     progress: Progress | None = None,
     every: int = 10_000,
     seen: Iterable[str] = (),
+    processes: int = 1,
 ) -> Totals:
     """The totals of an exported log; `progress` hears the number of entries done, once per `every`.
 
     `seen` are checkpoint notes of this log that others kept: only they tell of a log rewritten with its own keys.
     Raises BadPositionError for the first entry that does not hold, VerificationError for what is no export.
     """
-    parsed = (_parse_line(line) for line in lines if line.strip())
-    replay = Replay(_read_origin(next(parsed, None)), is_signature_check=is_signature_check)
-    for note in seen:
-        replay.expect(note)
-    try:
-        for value in _values(parsed, replay):
-            _feed(replay, value)
-            if progress is not None and value["kind"] == "entry" and replay.size % every == 0:
-                progress(replay.size)
+    remaining = (line for line in lines if line.strip())
+    first = next(remaining, None)
+    origin = _read_origin(None if first is None else _parse_line(first))
+    with Curves(processes) as curves:
+        replay = Replay(origin, is_signature_check=is_signature_check, curves=curves)
+        for note in seen:
+            replay.expect(note)
+        for block in _blocks(remaining):
+            _check_block(replay, block, progress, every)
         return replay.finish()
-    except BadPositionError:
-        # An earlier entry with a wrong signature may still wait for its curve operation.
-        replay.flush()
-        raise
-
-
-def _values(parsed: Iterator[dict[str, Any]], replay: Replay) -> Iterator[dict[str, Any]]:
-    try:
-        yield from parsed
-    except VerificationError as error:
-        raise BadPositionError(replay.size, str(error)) from error
 
 
 def export_log(
@@ -93,34 +85,78 @@ def export_log(
             due = next(pending, None)
 
 
+def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    block: list[bytes] = []
+    size = 0
+    for line in lines:
+        block.append(line)
+        size += len(line)
+        if len(block) == BLOCK or size > MAX_LINE_BYTES:
+            yield block
+            block, size = [], 0
+    yield block
+
+
+def _check_block(replay: Replay, block: Sequence[bytes], progress: Progress | None, every: int) -> None:
+    parts, fault = _read_lines(block)
+    entries = [part for part in parts if isinstance(part, Entry)]
+    ahead = iter(replay.read_ahead(entries))
+    for part in parts:
+        if not isinstance(part, Entry):
+            _feed(replay, part)
+            continue
+        replay.enter(part, next(ahead))
+        if progress is not None and replay.size % every == 0:
+            progress(replay.size)
+    if fault is not None:
+        replay.fail(str(fault))
+
+
+def _read_lines(block: Sequence[bytes]) -> tuple[list[Entry | dict[str, Any]], VerificationError | None]:
+    """The lines up to the first that is none of an export."""
+    parts: list[Entry | dict[str, Any]] = []
+    for line in block:
+        try:
+            parts.append(_read_entry(line) or _parse_line(line))
+        except VerificationError as error:
+            return parts, error
+    return parts, None
+
+
+def _read_entry(line: bytes) -> Entry | None:
+    """The entry of a line in its canonical spelling, whose parts are read, and found canonical or not, by the replay."""
+    evidence, mark, leaf = line.rstrip(b"\n").rpartition(_BEFORE_LEAF)
+    if not mark or not evidence.startswith(_BEFORE_EVIDENCE) or not leaf.endswith(b"}"):
+        return None
+    content = evidence[len(_BEFORE_EVIDENCE) :]
+    return Entry(leaf[:-1], None if content == b"null" else content)
+
+
 def _feed(replay: Replay, value: dict[str, Any]) -> None:
     match value["kind"]:
-        case "entry":
-            evidence = None if value["evidence"] is None else canonical.encode_plain(value["evidence"])
-            replay.add(Entry(canonical.encode_plain(value["leaf"]), evidence))
         case "counterpart":
-            replay.add_counterpart(_read_counterpart(value, replay.size))
+            replay.add_counterpart(_read_counterpart(value, replay))
         case "checkpoint":
             replay.check_checkpoint(value["note"])
         case "key":
-            replay.add_partner_key(_read_key(value, replay.size), value["checkpoint"])
+            replay.add_partner_key(_read_key(value, replay), value["checkpoint"])
         case _:
-            raise BadPositionError(replay.size, "a line that does not belong here")
+            replay.fail("a line that does not belong here")
 
 
-def _read_key(value: dict[str, Any], position: int) -> Proved:
+def _read_key(value: dict[str, Any], replay: Replay) -> Proved:
     try:
         leaf, evidence = canonical.encode_plain(value["leaf"]), canonical.encode_plain(value["evidence"])
         return proved(leaf, [from_b64(one, length=32) for one in value["proof"]], evidence)
     except (VerificationError, TypeError) as error:
-        raise BadPositionError(position, f"key record of a partner: {error}") from error
+        replay.fail(f"key record of a partner: {error}")
 
 
-def _read_counterpart(value: dict[str, Any], position: int) -> Counterpart:
+def _read_counterpart(value: dict[str, Any], replay: Replay) -> Counterpart:
     try:
         return read_counterpart({name: value[name] for name in ("leaf", "proof", "checkpoint")})
     except VerificationError as error:
-        raise BadPositionError(position, f"place in the other log: {error}") from error
+        replay.fail(f"place in the other log: {error}")
 
 
 def _parse_line(line: bytes) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from ledger.fsck import check_log, export_log
 from ledger.head import append_entry, empty_head
 from ledger.leaf import parse_leaf
 from ledger.replay import BadPositionError, Entry, Replay, verify_entries
-from tests.ledger.world import World, make_world
+from tests.ledger.world import Firm, World, make_world
 
 WORLD = make_world(noise=3)
 OWN = WORLD.requester
@@ -279,3 +280,47 @@ def test_a_partners_log_may_be_replayed_with_the_same_records() -> None:
 def test_proofs_in_an_export_are_strict_base64() -> None:
     with pytest.raises(VerificationError):
         from_b64("AAA", length=32)
+
+
+def sign_over(firm: Firm, other: bytes | None, digest: bytes) -> list[dict[str, Any]]:
+    return [firm.sign_by_seal(other or digest)]
+
+
+def long_log(count: int, *wrong: int) -> list[bytes]:
+    """A log of lapses with a checkpoint after each; the seals at the `wrong` positions are over something else."""
+    own = make_world(noise=0).requester
+    own.hashes, own.leaves, own.evidence, own.head = [], [], [], empty_head(own.origin)
+    own.enter_genesis()
+    for number in range(1, count):
+        record = records.AgreementLapsed(**own.common(text=f"{number}"), agreement=records.ZERO32, reason="zu spät")
+        signed = bytes(32) if number in wrong else None
+        own.enter(record, partial(sign_over, own, signed), f"{number}")
+    return list(export_log(own.origin, own.entries(), [(own.head.size, own.note())]))
+
+
+def test_several_processes_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.curves.ALONE_AT_FIRST", 0)
+    monkeypatch.setattr("ledger.replay.BATCH", 8)
+    for processes in (1, 2):
+        assert first_bad(long_log(60, 50, 31), processes=processes) == 31
+    good = check_log(long_log(60), processes=2)
+    assert (good.entries, good.signatures, good.checkpoints) == (60, 63, 1)
+
+
+def test_a_wrong_signature_is_named_before_a_later_line_that_cannot_be_read() -> None:
+    lines = long_log(20, 3)
+    for bad in (b"no line\n", b'{"kind":"gift"}\n', lines[0]):
+        assert first_bad([*lines[:10], bad, *lines[10:]]) == 3
+
+
+def test_an_entry_in_another_spelling_is_named() -> None:
+    lines = long_log(6)
+    for spelled in (
+        lines[4].replace(b',"kind"', b', "kind"'),
+        lines[4].replace(b"}\n", b"}}\n"),
+        lines[4].replace(b'"evidence":', b'"evidence": ', 1),
+        lines[4].replace(b'{"evidence":', b'{"evidence":null,"evidence":', 1),
+        lines[4].replace(b'"v":1}}', b'"v":1} }'),
+    ):
+        assert spelled != lines[4]
+        assert first_bad([*lines[:4], spelled, *lines[5:]]) == 3
