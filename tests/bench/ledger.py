@@ -1,25 +1,28 @@
-"""Appending against a bare durable write; verifying a whole ledger against the bare curve operations."""
+"""Appending against a bare durable write; verifying a whole ledger against the bare curve operations, and by two."""
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import coincurve
-import sqlalchemy as sa
+import pysqlite3.dbapi2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import tests.tables  # noqa: F401
 from app.core import clock
 from app.core.db import Database
-from app.firms.models import Firm as FirmRow
 from app.notary import queries
 from app.notary.actions import check_signature
-from app.notary.models import LedgerHead, table_of
+from app.notary.models import LedgerHead
 from ledger import records
 from ledger.encoding import to_hex
+from ledger.fsck import check_log, export_log
 from ledger.keccak import keccak256
 from ledger.replay import verify_entries
 from tests.bench.figure import ROUNDS, Figure, alternating_s, figure
@@ -29,14 +32,24 @@ from tests.notary.world import House, append_lapse, append_sealed, found_house, 
 
 APPENDS = 100
 RECORDS = 1_000
+LONG = 10_000
 EVIDENCE_BYTES = 1_500
-GOAL_APPEND, GOAL_VERIFY = 0.5, 0.65
-"""Shares of the floor's speed"""
+GOAL_APPEND, GOAL_VERIFY, GOAL_BY_TWO = 0.5, 0.65, 0.7
+"""Shares of the floor's speed; by two of twice the speed of one"""
+_BARE_ROWS = (
+    # rows of other firms, in the house's own tables
+    "INSERT INTO ledger_entry (firm_id, seq, type, leaf, leaf_hash, digest, evidence_sha256, subject_id, at)"
+    " SELECT 'bare', :seq, type, leaf, leaf_hash, :digest, evidence_sha256, subject_id, at FROM ledger_entry"
+    " WHERE firm_id = 'keller' AND seq = 0",
+    "INSERT INTO ledger_evidence (firm_id, sha256, body) SELECT 'bare', :digest, body FROM ledger_evidence"
+    " WHERE firm_id = 'keller' LIMIT 1",
+    "UPDATE ledger_head SET size = :seq, last_hash = :digest, root = substr(:digest, 3) WHERE firm_id = 'bare'",
+)
 
 
 def run() -> list[Figure]:
-    """Appends a second over bare fdatasyncs a second; verified records a second over bare verifications a second."""
-    return [*_append(), _verify()]
+    """Appends over bare fdatasyncs a second; verified records over bare verifications; two processes over twice one."""
+    return [*_append(), _verify(), _verify_by_two()]
 
 
 def _append() -> list[Figure]:
@@ -45,16 +58,19 @@ def _append() -> list[Figure]:
         database.create_tables()
         with database.write() as session:
             whole, checked = found_house(session, "keller"), found_house(session, "yilmaz")
+            found_house(session, "bare")
         descriptor = os.open(Path(folder) / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        by_driver = _bare_connection(Path(folder) / "ledger.sqlite")
         written: dict[str, list[int]] = {"whole": [], "checked": []}
-        works = [
+        works: list[Callable[[], object]] = [
             _appending(database, whole, written["whole"]),
             _entering(database, checked, written["checked"]),
             lambda: _write_bare(descriptor),
-            lambda: _commit_bare(database),
+            partial(_commit_bare, by_driver, count(1)),
         ]
         whole_s, entered_s, floor_s, peer_s = alternating_s(works)
         os.close(descriptor)
+        by_driver.close()
         is_right = all(
             _is_whole(database, house, seqs) for house, seqs in zip((whole, checked), written.values(), strict=True)
         )
@@ -114,26 +130,25 @@ def _write_bare(descriptor: int) -> None:
         os.fdatasync(descriptor)
 
 
-def _commit_bare(database: Database) -> None:
-    """The peer: the smallest durable transaction of the same database."""
-    firm = table_of(FirmRow)
-    touch = sa.update(firm).values(version=firm.c.version + 1)
-    for _ in range(APPENDS):
-        with database.write() as session:
-            session.execute(touch)
+def _commit_bare(connection: Any, count: Iterator[int]) -> None:
+    """The peer: rows of the same size in the same tables, durable, by the bare driver and without any check."""
+    for seq in islice(count, APPENDS):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("SELECT * FROM ledger_head WHERE firm_id = 'bare'").fetchone()
+        for statement in _BARE_ROWS:
+            connection.execute(statement, {"seq": seq, "digest": f"0x{seq:064x}"})
+        connection.execute("COMMIT")
+
+
+def _bare_connection(path: Path) -> Any:
+    connection = pysqlite3.dbapi2.connect(str(path), isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    return connection
 
 
 def _verify() -> Figure:
-    firm = Firm("rennsteig@werkring.example", "werkring.example/0193-rennsteig")
-    firm.enter_genesis()
-    for number in range(RECORDS):
-        text = f"Abnahme {number}: 40 Stunden, 3.680,00 EUR."
-        agreement = to_hex(keccak256(str(number).encode()))
-        record = records.Completion(
-            **firm.common(to="saale@werkring.example", text=text), agreement=agreement, accepted_min=2400, currency="EUR",
-            amount_cents=368000,
-        )  # fmt: skip
-        firm.enter(record, lambda digest: [firm.sign_by_passkey(digest), firm.sign_by_seal(digest)], text)
+    firm = _full_log(RECORDS)
     entries = firm.entries()
     ours_s, floor_s = alternating_s([lambda: verify_entries(entries, firm.origin), _bare_curves()], clock=process_time)
     share = floor_s / ours_s
@@ -141,6 +156,38 @@ def _verify() -> Figure:
         "ledger_verifies_per_s", RECORDS / ours_s, floor=RECORDS / floor_s, ratio=share, goal=GOAL_VERIFY,
         is_good=len(entries) == RECORDS + 1 and share >= GOAL_VERIFY,
     )  # fmt: skip
+
+
+def _verify_by_two() -> Figure:
+    """An exported log, long enough for a second process to come up: two of them against twice the speed of one."""
+    firm = _full_log(LONG)
+    lines = list(export_log(firm.origin, firm.entries(), [(firm.head.size, firm.note())]))
+    found: list[int] = []
+
+    def check(processes: int) -> None:
+        found.append(check_log(lines, processes=processes).signatures)
+
+    two_s, one_s = alternating_s([partial(check, 2), partial(check, 1)])
+    share = one_s / two_s / 2
+    return figure(
+        "ledger_verifies_by_two_per_s", LONG / two_s, peer=LONG / one_s, ratio=share, goal=GOAL_BY_TWO,
+        is_good=set(found) == {2 * LONG + 4} and share >= GOAL_BY_TWO, cores=len(os.sched_getaffinity(0)),
+    )  # fmt: skip
+
+
+def _full_log(count: int) -> Firm:
+    """A genesis record, and then records with one passkey and one seal each."""
+    firm = Firm("rennsteig@werkring.example", "werkring.example/0193-rennsteig")
+    firm.enter_genesis()
+    for number in range(count):
+        text = f"Abnahme {number}: 40 Stunden, 3.680,00 EUR."
+        agreement = to_hex(keccak256(str(number).encode()))
+        record = records.Completion(
+            **firm.common(to="saale@werkring.example", text=text), agreement=agreement, accepted_min=2400, currency="EUR",
+            amount_cents=368000,
+        )  # fmt: skip
+        firm.enter(record, lambda digest: [firm.sign_by_passkey(digest), firm.sign_by_seal(digest)], text)
+    return firm
 
 
 def _bare_curves() -> Callable[[], None]:
