@@ -4,7 +4,7 @@ import asyncio
 import base64
 import datetime as dt
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -43,23 +43,45 @@ class Postman:
     def __init__(self, client: aiohttp.ClientSession, vapid: VapidHeaders, test_hosts: Collection[str]) -> None:
         self._client, self._vapid, self._test_hosts = client, vapid, test_hosts
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
-        self._origins: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(MOST_PER_ORIGIN))
         self._faults: Counter[str] = Counter()
 
     async def send_all(self, letters: Sequence[Letter], now: dt.datetime) -> list[Result]:
         """Send them all at once, as far as the limits let; a slow service holds up only its own."""
-        return list(await asyncio.gather(*(self._send(letter, now) for letter in letters)))
+        waiting: dict[str, deque[tuple[int, Letter]]] = defaultdict(deque)
+        results = {place: Result(letter.key, Outcome.REFUSED) for place, letter in enumerate(letters)}
+        for place, letter in enumerate(letters):
+            if self._is_known(letter.endpoint):
+                waiting[origin_of(letter.endpoint)].append((place, letter))
+        await asyncio.gather(
+            *(
+                self._send_waiting(origin, queue, now, results)
+                for origin, queue in waiting.items()
+                for _ in range(min(len(queue), MOST_PER_ORIGIN))
+            )
+        )
+        return list(results.values())
 
-    async def _send(self, letter: Letter, now: dt.datetime) -> Result:
+    def _is_known(self, endpoint: str) -> bool:
         try:
-            check_endpoint(letter.endpoint, self._test_hosts)
+            check_endpoint(endpoint, self._test_hosts)
         except RuleBroken:
-            return Result(letter.key, Outcome.REFUSED)
-        origin = origin_of(letter.endpoint)
-        async with self._origins[origin], self._slots:
-            if self._faults[origin] >= BREAK_AFTER:
-                return Result(letter.key, Outcome.LATER, retry_after_s(None, now, letter.attempts))
-            result = await self._try(letter, origin, now)
+            return False
+        return True
+
+    async def _send_waiting(
+        self, origin: str, queue: deque[tuple[int, Letter]], now: dt.datetime, results: dict[int, Result]
+    ) -> None:
+        # A few take one letter after the other: a task for every letter would wake up only to wait again.
+        while queue:
+            async with self._slots:
+                if queue:
+                    place, letter = queue.popleft()
+                    results[place] = await self._send(letter, origin, now)
+
+    async def _send(self, letter: Letter, origin: str, now: dt.datetime) -> Result:
+        if self._faults[origin] >= BREAK_AFTER:
+            return Result(letter.key, Outcome.LATER, retry_after_s(None, now, letter.attempts))
+        result = await self._try(letter, origin, now)
         if result.outcome is Outcome.LATER:
             self._faults[origin] += 1
         elif result.outcome is Outcome.SENT:
