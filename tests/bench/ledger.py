@@ -180,12 +180,11 @@ def _full_log(count: int) -> Firm:
     firm = Firm("rennsteig@werkring.example", "werkring.example/0193-rennsteig")
     firm.enter_genesis()
     for number in range(count):
-        text = f"Abnahme {number}: 40 Stunden, 3.680,00 EUR."
-        agreement = to_hex(keccak256(str(number).encode()))
-        record = records.Completion(
-            **firm.common(to="saale@werkring.example", text=text), agreement=agreement, accepted_min=2400, currency="EUR",
-            amount_cents=368000,
-        )  # fmt: skip
+        text = f"Freigabe {number}: Belegung der Fräse bis zum Jahresende."
+        data_set = to_hex(keccak256(str(number).encode()))
+        record = records.ShareGrant(
+            **firm.common(to="saale@werkring.example", text=text), data_set=data_set, purpose="Plan"
+        )
         firm.enter(record, lambda digest: [firm.sign_by_passkey(digest), firm.sign_by_seal(digest)], text)
     return firm
 
