@@ -13,7 +13,7 @@ Batch = list[tuple[int, CurveCheck]]
 Failure = tuple[int, str]
 """Position in the log, and why the signature does not hold"""
 # A short log is checked before another process has come up.
-ALONE_AT_FIRST = 8
+ALONE_AT_FIRST = 2
 AHEAD_PER_PROCESS = 2
 
 
