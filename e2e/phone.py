@@ -136,7 +136,7 @@ class Phone:
         return {"taps": self.taps, "keys": self.keys, "fields": self.fields, "seconds": seconds}
 
     def _target(self, text: str, exact: bool) -> Locator:
-        wanted: Any = text if exact else re.compile(re.escape(text), re.IGNORECASE)
+        wanted: Any = text if exact else re.compile(re.escape(text).replace(r"\ ", r"\s"), re.IGNORECASE)
         page = self.page
         found = (
             page.get_by_role("button", name=wanted, exact=exact)

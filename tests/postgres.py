@@ -15,7 +15,10 @@ import psycopg
 
 from app.core.db import Base, Database
 
-SETTINGS = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+SETTINGS = (
+    "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "jit=off",
+    "-c", "autovacuum=off", "-c", "max_connections=200",
+)  # fmt: skip
 
 
 @dataclass

@@ -115,12 +115,14 @@ def halt_log(session: Session, firm_id: str, reason: str) -> None:
     head = session.get_one(LedgerHead, firm_id, with_for_update=True, populate_existing=True)
     if head.halt in ("", RESTORED):
         head.halt, head.halted_at = reason, clock.now()
+        session.flush()
 
 
 def resume_log(session: Session, firm_id: str) -> None:
     """The log goes on."""
     head = session.get_one(LedgerHead, firm_id, with_for_update=True, populate_existing=True)
     head.halt, head.halted_at = "", None
+    session.flush()
 
 
 def halt_of(session: Session, firm_id: str) -> str:
