@@ -17,7 +17,7 @@ from app.core.db import Base, Database
 
 SETTINGS = (
     "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "jit=off",
-    "-c", "autovacuum=off", "-c", "max_connections=200",
+    "-c", "max_connections=200",
 )  # fmt: skip
 
 
