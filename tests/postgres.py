@@ -16,7 +16,7 @@ import psycopg
 from app.core.db import Base, Database
 
 SETTINGS = (
-    "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "jit=off",
+    "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "jit=off",
     "-c", "max_connections=200",
 )  # fmt: skip
 
