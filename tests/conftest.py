@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from hypothesis import settings
 from jinja2.bccache import Bucket, BytecodeCache
 
 import tests.tables  # noqa: F401
@@ -16,6 +17,10 @@ from app.core.db import Database
 from app.core.log import prepare_log
 from tests.postgres import PostgresServer, empty_tables
 from tests.remembered import MEMORY
+
+# no test depends on a clock
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 MONDAY = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 
