@@ -81,9 +81,12 @@ def prepare_erasure(session: Session, actor: Actor, agreement_id: str) -> Agreem
 
 
 def drop_erasure(session: Session, actor: Actor, agreement_id: str) -> None:
-    """No: our own wish is taken back, or the partner's is refused."""
+    """No: our unsigned wish is dropped, or the partner's is refused. What we signed is the partner's to decide.
+
+    Taken back while its yes is on the way, only the partner's copy would be gone.
+    """
     row = erasure_of(session, actor.firm_id, agreement_id)
-    if row.state == DONE:
+    if row.state in (DONE, "asked"):
         raise NotFound
     agreement = agreement_for(session, actor.firm_id, agreement_id)
     if row.state == "wanted":

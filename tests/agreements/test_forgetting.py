@@ -151,6 +151,16 @@ def test_a_partner_that_wants_to_keep_it_says_no_and_it_stays(database: Database
         assert len(session.scalars(sa.select(Agreement)).all()) == 2
 
 
+def test_what_was_signed_cannot_be_taken_back_while_the_partner_decides(database: Database, deal: Deal) -> None:
+    with clock.frozen(OVER):
+        assert agree_to_erase(database, deal, "keller", ours(database, deal)) == "asked"
+        with pytest.raises(NotFound), database.write() as session:
+            drop_erasure(session, deal.actor("keller"), ours(database, deal))
+        assert agree_to_erase(database, deal, "yilmaz", theirs(database, deal)) == "done"
+    with database.read() as session:
+        assert session.scalars(sa.select(AgreementErasure.state)).all() == ["done", "done"]
+
+
 def test_both_who_ask_at_the_same_time_have_agreed(database: Database, deal: Deal) -> None:
     with clock.frozen(OVER):
         for key, agreement_id in (("keller", ours(database, deal)), ("yilmaz", theirs(database, deal))):
