@@ -47,6 +47,8 @@ class Config:
     mail_from: str
     push_contact: str
     push_test_hosts: tuple[str, ...]
+    federation_test_nodes: tuple[str, ...]
+    """Hosts on this machine that count as nodes, for tests of several nodes; all others need https and a public address."""
     proxies: int
     queue_url: str
     clock_start: str
@@ -62,6 +64,11 @@ class Config:
         """Scheme, host and port, as browsers send them in Origin."""
         parts = urlsplit(self.public_url)
         return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def node(self) -> str:
+        """Host and port under which other nodes reach this one."""
+        return urlsplit(self.public_url).netloc
 
     @property
     def rp_id(self) -> str:
@@ -96,6 +103,7 @@ def load_config(env: Mapping[str, str] = os.environ) -> Config:
         mail_from=_mail(env.get("MAIL_FROM", "werkring@localhost.invalid"), "MAIL_FROM"),
         push_contact=_mail(env.get("PUSH_CONTACT", "betrieb@localhost.invalid"), "PUSH_CONTACT"),
         push_test_hosts=tuple(host for host in env.get("PUSH_TEST_HOSTS", "").split(",") if host),
+        federation_test_nodes=_near_nodes(env.get("FEDERATION_TEST_NODES", "")),
         proxies=_number(env.get("PROXIES", "0"), "PROXIES", 0, 3),
         queue_url=_queue_url(env.get("QUEUE_URL", "")),
         clock_start=_clock_start(env.get("CLOCK_START", "")),
@@ -262,6 +270,16 @@ def _mail(text: str, name: str) -> str:
     if text.count("@") != 1 or any(c.isspace() for c in text):
         raise ConfigError(f"{name} must be an e-mail address, not {text!r}.")
     return text
+
+
+def _near_nodes(text: str) -> tuple[str, ...]:
+    """Hosts with ports, parted by commas; only ones on this machine, or a hostile address could be let in by mistake."""
+    nodes = tuple(node for node in text.split(",") if node)
+    for node in nodes:
+        parts = _parts(f"http://{node}")
+        if parts is None or parts.netloc != node or parts.hostname not in LOOPBACK or parts.port is None:
+            raise ConfigError(f"FEDERATION_TEST_NODES must look like localhost:8101,localhost:8102, not {text!r}.")
+    return nodes
 
 
 def _legal_dir(text: str) -> Path | None:

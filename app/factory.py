@@ -19,6 +19,7 @@ from app.core.log import prepare_log
 from app.firms.access import require
 from app.menu import SETUP_COUNTS, home_of, tab_counts, tabs_for
 from app.plans.actions import solve_due_plans
+from app.reactions import INBOX
 from app.web import errors, pwa, render, security, static
 from app.web.at_once import AtOnce
 from app.web.cookies import kept_look
@@ -120,6 +121,7 @@ def _open_rooms(app: Flask) -> None:
     if find_spec("app.passkeys.sessions"):
         import_module("app.passkeys.sessions").prepare(app)
     app.extensions["home_of"] = home_of
+    app.extensions["inbox"] = INBOX
     app.extensions["tab_counts"] = tab_counts()
     app.extensions["setup_counts"] = SETUP_COUNTS
     _refuse_routes_without_permission(app)

@@ -15,7 +15,7 @@ from app.agreements import printing
 from app.config import Config
 from app.core import events as e
 from app.core.db import Database
-from app.federation import partnerships, witnessing
+from app.federation import arriving, carrying, fetching, files, partnerships, witnessing
 from app.federation.rules import Incoming
 from app.machines import expiry, profile
 from app.matching import actions as matching
@@ -95,6 +95,7 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "partner.resumed": partners.receive_resumed,
     "partner.scoped": partners.receive_scoped,
     "partner.end": partners.receive_end,
+    "file.opened": files.receive_opening,
     "checkpoint.published": witnessing.receive_checkpoint,
     "checkpoint.cosigned": witnessing.receive_word,
     "request.published": requests.receive_request,
@@ -128,12 +129,15 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     agreements.erase_unchosen,
     expiry.warn_of_expiry,
     witnessing.ask_witnesses,
+    arriving.forget_refusals,
     push.remind_people,
     push.escalate_requests,
     push.forget_old_rows,
 )
 ERRANDS: tuple[Callable[[Database, Config], None], ...] = (
     plans.solve_due_plans,
+    fetching.fetch_wanted_files,
+    carrying.send_due_messages,
     delivery.send_due_alerts,
     delivery.send_due_mails,
     printing.print_agreements,

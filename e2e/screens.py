@@ -93,6 +93,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         _see("yilmaz manager", request_id="waiting", note="leitung"),
     ),
     "offers.why": (_see(JONAS, request_id="waiting"),),
+    "federation.enter_link": (_see(),),
     "partners.clause": (_see("yilmaz manager", partner_id="new_partner", number="=1"),),
     "partners.contract": (
         _see(partner_id="partner"),
@@ -168,7 +169,8 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
 
 NO_PAGES = {
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
-    "capacity.table", "federation.download", "machines.photo", "machines.table", "partners.evidence", "partners.policy",
+    "capacity.table", "federation.download",
+    "federation.file", "federation.public_keys", "machines.photo", "machines.table", "partners.evidence", "partners.policy",
     "static_files.send", "web.healthz", "web.manifest", "web.service_worker",  # files
     "agreements.state", "capacity.hours", "partners.invitation_state", "partners.state", "plans.coverage", "plans.ready",
     "push.state", "requests.last_weeks",  # parts of a page that htmx fetches

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +28,21 @@ from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
 from app.partners.queries import may_receive, may_send, shown_partnership
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """A message at the receiver's door, whichever way it came: to whom, from whom, and what it says."""
+
+    firm_id: str
+    from_id: str
+    id: str
+    kind: str
+    seq: int
+    body: dict[str, Any]
+    subject_id: str
+    at: dt.datetime
+
 
 Inbox = Mapping[str, Callable[[Session, Incoming], None]]
 
@@ -123,10 +139,10 @@ def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbo
         bump_version(session, one)
     try:
         with session.begin_nested():
-            _receive(session, message, inbox)
+            take_message(session, _arriving(message), inbox)
     except WerkringError as refusal:
         message.state, message.error = "refused", refusal.text[:300] or type(refusal).__name__
-        _note_refusal(session, message)
+        note_refusal(session, _arriving(message))
     else:
         message.state, message.delivered_at = "delivered", clock.now()
         # the partner is there: what rested on the way to it goes
@@ -174,39 +190,53 @@ def _next_seq(session: Session, firm_id: str, peer_id: str) -> int:
     return (last or 0) + 1
 
 
-def _receive(session: Session, message: Message, inbox: Inbox) -> None:
-    """What the receiving house checks before anything takes effect: in this order."""
+def take_message(session: Session, arriving: Arriving, inbox: Inbox) -> None:
+    """Let a message that passed every check before take effect, and note that it came."""
     # 1. size and form
-    check_body(message.body)
+    check_body(arriving.body)
     # 2. audience
-    if session.get(Firm, message.peer_id) is None:
+    if session.get(Firm, arriving.firm_id) is None:
         raise NotFound
     # 3. unseen: what arrived before is done
-    if session.get(Message, (message.peer_id, message.id)) is not None:
+    if has_arrived(session, arriving.firm_id, arriving.id):
         return
     # 4. consent and scope of the receiver; only the messages that make a partnership bring their own right
-    if not may_receive(session, message.peer_id, message.firm_id, message.kind, message.body):
+    if not may_receive(session, arriving.firm_id, arriving.from_id, arriving.kind, arriving.body):
         raise NotFound
-    action = inbox.get(message.kind)
-    _note_arrival(session, message, "done" if action else "unknown")
+    action = inbox.get(arriving.kind)
+    _note_arrival(session, arriving, "done" if action else "unknown")
     if action is not None:
         # 5. the time is the sender's word: nothing was said after it came
-        at = min(message.created_at, clock.now())
-        action(session, Incoming(message.peer_id, message.firm_id, message.id, message.kind, message.body, at))
+        at = min(arriving.at, clock.now())
+        action(session, Incoming(arriving.firm_id, arriving.from_id, arriving.id, arriving.kind, arriving.body, at))
 
 
-def _note_arrival(session: Session, message: Message, state: str) -> None:
+def has_arrived(session: Session, firm_id: str, message_id: str) -> bool:
+    """Say whether a message stands in the firm's house already."""
+    return session.get(Message, (firm_id, message_id)) is not None
+
+
+def note_refusal(session: Session, arriving: Arriving) -> None:
+    """One line in the Protokoll of the house that refused; a message to nobody leaves none."""
+    if session.get(Firm, arriving.firm_id) is not None:
+        note_event(
+            session, arriving.firm_id, None, "message_refused", "message", arriving.id, arriving.from_id,
+            {"kind": arriving.kind}, f"refused:{arriving.id}",
+        )  # fmt: skip
+
+
+def _note_arrival(session: Session, arriving: Arriving, state: str) -> None:
     session.add(
         Message(
-            firm_id=message.peer_id,
-            id=message.id,
-            created_at=message.created_at,
+            firm_id=arriving.firm_id,
+            id=arriving.id,
+            created_at=arriving.at,
             direction="in",
-            peer_id=message.firm_id,
-            kind=message.kind,
-            seq=message.seq,
-            body=message.body,
-            subject_id=message.subject_id,
+            peer_id=arriving.from_id,
+            kind=arriving.kind,
+            seq=arriving.seq,
+            body=arriving.body,
+            subject_id=arriving.subject_id,
             state=state,
             delivered_at=clock.now(),
         )
@@ -214,10 +244,9 @@ def _note_arrival(session: Session, message: Message, state: str) -> None:
     session.flush()
 
 
-def _note_refusal(session: Session, message: Message) -> None:
-    """One line in the Protokoll of the house that refused; a message to nobody leaves none."""
-    if session.get(Firm, message.peer_id) is not None:
-        note_event(
-            session, message.peer_id, None, "message_refused", "message", message.id, message.firm_id,
-            {"kind": message.kind}, f"refused:{message.id}",
-        )  # fmt: skip
+def _arriving(message: Message) -> Arriving:
+    """A message to a firm on this node, as that firm sees it."""
+    return Arriving(
+        message.peer_id, message.firm_id, message.id, message.kind, message.seq, message.body, message.subject_id,
+        message.created_at,
+    )  # fmt: skip

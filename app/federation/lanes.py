@@ -31,7 +31,7 @@ _DUE = sa.text(
             WHERE {_WAITS} AND m.firm_id = lane.firm_id AND m.peer_id = lane.peer_id) AS seq
         FROM lane WHERE lane.firm_id IS NOT NULL
     )
-    SELECT m.firm_id, m.id FROM oldest
+    SELECT m.firm_id, m.id, m.peer_id, EXISTS (SELECT 1 FROM firm WHERE firm.id = m.peer_id) AS is_here FROM oldest
     JOIN message AS m ON m.firm_id = oldest.firm_id AND m.direction = 'out' AND m.peer_id = oldest.peer_id
         AND m.seq = oldest.seq
     WHERE m.next_try_at <= :now
@@ -48,8 +48,13 @@ _FIRST = sa.text(
 
 
 def waiting_messages(session: Session, now: dt.datetime) -> Sequence[tuple[str, str]]:
-    """(firm_id, id) of messages whose time has come: for each pair of firms only the oldest one."""
-    return [(row.firm_id, row.id) for row in session.execute(_DUE, {"now": now})]
+    """(firm_id, id) of messages to firms of this node whose time has come: for each pair only the oldest one."""
+    return [(row.firm_id, row.id) for row in session.execute(_DUE, {"now": now}) if row.is_here]
+
+
+def waiting_lanes(session: Session, now: dt.datetime) -> Sequence[tuple[str, str]]:
+    """(firm_id, peer_id) of the pairs whose oldest message goes to another node and is due."""
+    return [(row.firm_id, row.peer_id) for row in session.execute(_DUE, {"now": now}) if not row.is_here]
 
 
 def first_waiting(session: Session, firm_id: str, peer_id: str) -> Any:

@@ -77,3 +77,36 @@ class FileGrant(Base):
     file_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     to_firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     created_at: Mapped[dt.datetime]
+
+
+class WantedFile(Base):
+    """A file that a message from another node named: its message waits until the worker has fetched it, or could not."""
+
+    __tablename__ = "wanted_file"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    from_firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    origin_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    name: Mapped[str] = mapped_column(sa.String(120))
+    media_type: Mapped[str] = mapped_column(sa.String(80))
+    size: Mapped[int]
+    asked_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime | None]
+    """When it was there, or known to be out of reach."""
+
+
+class MessageRefusal(Base):
+    """Something that came to the inbox from another node and was not let in; `firm_id` is empty where it names no firm here."""
+
+    __tablename__ = "message_refusal"
+    __table_args__ = (sa.Index("ix_message_refusal_at", "at"),)
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    firm_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    at: Mapped[dt.datetime]
+    sender: Mapped[str] = mapped_column(sa.String(120))
+    """Who it claims to be."""
+    reason: Mapped[str] = mapped_column(sa.String(20))
+    status: Mapped[int]
+    message_id: Mapped[str] = mapped_column(sa.String(36), default="")

@@ -8,6 +8,7 @@ from statistics import median
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from app.core import clock
 from app.core.errors import NotFound
 from app.federation.models import Message, StoredFile
 
@@ -60,6 +61,17 @@ def is_named_in_message(session: Session, firm_id: str, subject_id: str, field: 
         sa.select(Message.id)
         .where(Message.firm_id == firm_id, Message.direction == "out", Message.subject_id == subject_id)
         .where(Message.body[field].as_string() == value)
+        .limit(1)
+    )
+    return found is not None
+
+
+def is_told(session: Session, firm_id: str, subject_id: str, kind: str) -> bool:
+    """Say whether a message of this kind about a subject left in the last day."""
+    found = session.scalar(
+        sa.select(Message.id)
+        .where(Message.firm_id == firm_id, Message.direction == "out", Message.subject_id == subject_id)
+        .where(Message.kind == kind, Message.created_at > clock.now() - dt.timedelta(days=1))
         .limit(1)
     )
     return found is not None

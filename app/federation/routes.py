@@ -2,25 +2,28 @@
 
 from urllib.parse import quote
 
-from flask import Blueprint, Response, url_for
+from flask import Response, url_for
 from flask.blueprints import BlueprintSetupState
 from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database
-from app.federation.actions import resend_parked
+from app.federation import routes_linking, routes_nodes  # noqa: F401
+from app.federation.actions import resend_parked, send_message
+from app.federation.door import room
 from app.federation.files import note_opening
 from app.federation.lanes import parked_since
-from app.federation.queries import answer_facts, file_for, stuck_messages
+from app.federation.queries import answer_facts, file_for, is_told, stuck_messages
 from app.firms.access import Actor
 from app.firms.actions import note_event
 from app.firms.models import Firm
+from app.partners.queries import may_send
 from app.web.limits import PROOFS, paced
 from app.web.render import go_to
 from app.web.security import FILE_POLICY
 from app.web.transaction import ceremony, deed
 
-room = Blueprint("federation", __name__)
+OPENED = "file.opened"
 
 
 @room.record_once
@@ -60,5 +63,11 @@ def _tell_owner(database: Database, actor: Actor, owner_id: str, origin_id: str,
     once = f"opened:{file_id}:{clock.today()}:{actor.person_id}"
     with database.write() as session:
         note_event(session, actor.firm_id, actor.person_id, "file_opened", "file", file_id, owner_id, {}, once)
-        if origin_id and session.get(Firm, owner_id) is not None:
+        if not origin_id:
+            return
+        if session.get(Firm, owner_id) is not None:
             note_opening(session, owner_id, origin_id, name, actor.firm_id)
+        elif may_send(session, actor.firm_id, owner_id, OPENED, {}) and not is_told(
+            session, actor.firm_id, file_id, OPENED
+        ):
+            send_message(session, actor.firm_id, owner_id, OPENED, {"file_id": origin_id}, file_id)

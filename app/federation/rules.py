@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,30 @@ def named_files(body: dict[str, Any]) -> set[str]:
     return set(_files_in(body))
 
 
+@dataclass(frozen=True)
+class NamedFile:
+    """What a message says of a file beside it."""
+
+    file_id: str
+    sha256: str
+    name: str
+    media_type: str
+    size: int
+
+
+def described_files(body: dict[str, Any]) -> list[NamedFile]:
+    """The files that a body names with all that fetching them needs; others are for the receiver's action to refuse."""
+    found = []
+    for one in _file_objects(body):
+        texts = [one.get(name) for name in (FILE_MEMBER, "sha256", "name", "media_type")]
+        size = one.get("size")
+        if all(isinstance(text, str) for text in texts) and type(size) is int and 0 < size <= MOST_FILE_BYTES:
+            file_id, sha256, name, media_type = (str(text) for text in texts)
+            if len(file_id) <= 36 and re.fullmatch(r"[0-9a-f]{64}", sha256) and len(media_type) <= 80:
+                found.append(NamedFile(file_id, sha256, name[-120:], media_type, size))
+    return found
+
+
 def next_try(waits_since: dt.datetime, attempts: int, now: dt.datetime) -> dt.datetime | None:
     """When to try again after so many failures; None after seven days: then a person is told."""
     following = now + dt.timedelta(minutes=RETRIES_MIN[min(attempts, len(RETRIES_MIN)) - 1])
@@ -87,6 +112,17 @@ def _is_plain(value: Any) -> bool:
     if type(value) is int:
         return abs(value) <= LARGEST_INT
     return type(value) is float and math.isfinite(value)
+
+
+def _file_objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        if isinstance(value.get(FILE_MEMBER), str):
+            yield value
+        for inner in value.values():
+            yield from _file_objects(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _file_objects(inner)
 
 
 def _files_in(value: Any) -> Iterator[str]:

@@ -14,6 +14,9 @@ from app.notary.documents import passkey_point as passkey_point
 from app.notary.heads import stored_head
 from app.notary.keys import derived_secret as derived_secret
 from app.notary.keys import recovery_seed
+from app.notary.messaging import message_key as message_key
+from app.notary.messaging import message_key_note
+from app.notary.messaging import sender_key as sender_key
 from app.notary.models import FirmKey, LedgerCheckpoint, LedgerCosignature, LedgerEntry, LedgerEvidence, PartnerKeys
 from app.notary.rings import key_entries, read_key_document, write_record
 from ledger import canonical, checkpoint, fsck, typed
@@ -104,6 +107,7 @@ def key_document(session: Session, firm_id: str) -> dict[str, Any]:
         "origin": origin(session, firm_id),
         "checkpoint": note.note,
         "keys": [write_record(record) for record in _proved_keys(session, firm_id, note.size)],
+        "message": message_key_note(session, firm_id),
     }
 
 

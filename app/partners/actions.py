@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -34,6 +35,7 @@ from app.partners.queries import (
     locked_partnership,
     open_invitation,
     own_words,
+    partner_by_address,
 )
 from app.partners.receiving import receive_accept as receive_accept
 from app.partners.receiving import receive_end as receive_end
@@ -41,6 +43,7 @@ from app.partners.receiving import receive_invite as receive_invite
 from app.partners.receiving import receive_pause as receive_pause
 from app.partners.receiving import receive_resumed as receive_resumed
 from app.partners.receiving import receive_scoped as receive_scoped
+from app.partners.receiving import use_invitation
 from app.partners.rows import open_row
 from app.partners.rules import (
     INVITATION_LIFE,
@@ -52,6 +55,7 @@ from app.partners.rules import (
     paused_after,
     resumed_after,
 )
+from app.partners.wire import Card
 
 MOST_INVITATIONS_A_DAY = 30
 A_DAY = dt.timedelta(days=1)
@@ -65,6 +69,18 @@ class Inviter:
     firm_id: str
     name: str
     town: str
+    words: str
+
+
+@dataclass(frozen=True)
+class FarInvitation:
+    """What another node answered to a token: whose invitation it is, with keys that prove it. `words` follow from the keys."""
+
+    node: str
+    token: str
+    invitation_id: str
+    card: Card
+    keys: dict[str, Any]
     words: str
 
 
@@ -120,12 +136,34 @@ def propose_partnership(session: Session, actor: Actor, token: str) -> str:
     theirs, ours = firm_of(session, inviter.firm_id), firm_of(session, actor.firm_id)
     _check_not_hidden(session, ours, theirs)
     _check_unknown(session, actor.firm_id, theirs.id)
-    _use_invitation(session, inviter, actor.firm_id)
+    use_invitation(session, invitation_for(session, inviter.firm_id, inviter.invitation_id), actor.firm_id)
     remember_partner_keys(session, actor.firm_id, theirs.id, key_document(session, theirs.id))
     row = open_row(session, actor.firm_id, theirs.id, card_of(theirs), inviter.words, we_invited=False)
     _note(session, actor, "partner_proposed", row)
     emit(session, PartnershipProposed(actor.firm_id, theirs.id))
     return theirs.id
+
+
+def propose_far_partnership(session: Session, actor: Actor, invited: FarInvitation) -> str:
+    """Use the invitation of a firm on another node; returns the id that it has here. The partner learns it by message.
+
+    Raises RuleBroken for a known partner, a name of our own, or keys that prove another firm than the invitation names.
+    """
+    ours, card = firm_of(session, actor.firm_id), invited.card
+    if is_blocked(session, ours.id, card.address):
+        raise NotFound("Diese Einladung gilt nicht mehr. Bitte um eine neue.")
+    if card.address == ours.address or invited.keys.get("address") != card.address:
+        raise RuleBroken("Das ist keine Einladung, die ihr annehmen könnt.")
+    known = partner_by_address(session, ours.id, card.address)
+    if known is not None:
+        _check_unknown(session, ours.id, known.partner_id)
+    partner_id = known.partner_id if known else new_id()
+    remember_partner_keys(session, ours.id, partner_id, invited.keys)
+    row = open_row(session, ours.id, partner_id, card, invited.words, we_invited=False, node=invited.node)
+    row.token, row.profile = invited.token, row.profile | {"invitation_id": invited.invitation_id}
+    _note(session, actor, "partner_proposed", row)
+    emit(session, PartnershipProposed(ours.id, partner_id))
+    return partner_id
 
 
 def decline_partnership(session: Session, actor: Actor, partner_id: str) -> None:
@@ -228,22 +266,6 @@ def _check_unknown(session: Session, firm_id: str, partner_id: str) -> None:
         raise RuleBroken("Ihr seid schon Partner.")
     if known is not None and known.state in OPEN:
         raise RuleBroken("Ihr habt schon angefangen. Es fehlt nur noch die Unterschrift.")
-
-
-def _use_invitation(session: Session, inviter: Inviter, firm_id: str) -> None:
-    """One conditional update: of two firms with the same QR one gets in."""
-    used = session.execute(
-        sa.update(PartnerInvitation)
-        .where(
-            PartnerInvitation.firm_id == inviter.firm_id,
-            PartnerInvitation.id == inviter.invitation_id,
-            PartnerInvitation.used_at.is_(None),
-            PartnerInvitation.expires_at > clock.now(),
-        )
-        .values(used_at=clock.now(), used_by_firm=firm_id)
-    )
-    if used.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("Diese Einladung gilt nicht mehr. Bitte um eine neue.")
 
 
 def _note(session: Session, actor: Actor, verb: str, partnership: Partnership) -> None:

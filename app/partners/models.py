@@ -31,6 +31,10 @@ class Partnership(FirmOwned, Base):
     """What we allow this partner to send us: requests, know_how, training, purchasing, data, introductions."""
     partner_scope: Mapped[list[str]]
     """What the partner allows us to send."""
+    node: Mapped[str] = mapped_column(sa.String(120), default="")
+    """Host and port of the partner's own node; empty for a firm on ours."""
+    token: Mapped[str] = mapped_column(sa.String(40), default="")
+    """Of the invitation from another node that we used; it goes along until the partner knows our keys."""
     own_card: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Who we are, as the partner was told: its contract names us by it, whatever we correct meanwhile."""
     paused_by: Mapped[str] = mapped_column(sa.String(8), default="")

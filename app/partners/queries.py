@@ -12,6 +12,7 @@ from app.core.errors import NotFound
 from app.firms.access import PERMISSIONS
 from app.firms.models import Firm
 from app.firms.queries import roles_of
+from app.notary.models import PartnerKeys
 from app.notary.queries import derived_secret, fingerprint_words, genesis_digest
 from app.partners.models import BlockedFirm, Framework, PartnerInvitation, Partnership
 from app.partners.rules import LINKED, OPEN, OWED, WITHOUT_CONSENT, hash_of, lets_through
@@ -22,6 +23,11 @@ def find_partnership(session: Session, firm_id: str, partner_id: str) -> Partner
     return session.scalar(
         sa.select(Partnership).where(Partnership.firm_id == firm_id, Partnership.partner_id == partner_id)
     )
+
+
+def partner_by_address(session: Session, firm_id: str, address: str) -> Partnership | None:
+    """The partnership, in any state, with the firm that bears this name in records."""
+    return session.scalar(sa.select(Partnership).where(Partnership.firm_id == firm_id, Partnership.address == address))
 
 
 def partnership_with(session: Session, firm_id: str, partner_id: str) -> Partnership:
@@ -154,6 +160,9 @@ def invitation_token(session: Session, firm_id: str, invitation_id: str) -> str:
 
 def invitation_used(session: Session, firm_id: str, partner_id: str) -> str:
     """The id of the partner's invitation that our firm used last; raises NotFound."""
+    partner = partnership_with(session, firm_id, partner_id)
+    if partner.node:
+        return str(partner.profile["invitation_id"])
     found = session.scalar(
         sa.select(PartnerInvitation.id)
         .where(PartnerInvitation.firm_id == partner_id, PartnerInvitation.used_by_firm == firm_id)
@@ -202,12 +211,21 @@ def may_receive(session: Session, firm_id: str, from_firm_id: str, kind: str, bo
     The two kinds that make a partnership come in without one: their actions check token or step.
     """
     partner = find_partnership(session, firm_id, from_firm_id)
-    address = partner.address if partner else session.scalar(sa.select(Firm.address).where(Firm.id == from_firm_id))
-    if address is None or (kind not in OWED and is_blocked(session, firm_id, address)):
+    address = partner.address if partner else address_of(session, firm_id, from_firm_id)
+    if not address or (kind not in OWED and is_blocked(session, firm_id, address)):
         return False
     if kind in WITHOUT_CONSENT:
         return True
     return partner is not None and lets_through(partner.state, partner.scope, kind, body)
+
+
+def address_of(session: Session, firm_id: str, partner_id: str) -> str:
+    """The address of a firm on this node, or of one whose proved keys we hold; '' for a stranger."""
+    here = session.scalar(sa.select(Firm.address).where(Firm.id == partner_id))
+    if here is not None:
+        return here
+    keys = session.get(PartnerKeys, (firm_id, partner_id))
+    return keys.address if keys else ""
 
 
 def _count(session: Session, firm_id: str, states: frozenset[str]) -> int:

@@ -3,10 +3,11 @@
 import datetime as dt
 from dataclasses import asdict
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.errors import NotFound, RuleBroken
+from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.events import (
     FrameworkArrived,
     PartnershipBegun,
@@ -14,6 +15,7 @@ from app.core.events import (
     PartnershipDeclined,
     PartnershipRequested,
 )
+from app.core.ids import new_id
 from app.core.outbox import emit
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
@@ -22,7 +24,14 @@ from app.notary.queries import address, fingerprint_words, genesis_digest, origi
 from app.partners.documents import FrameworkFacts, facts_from, render_framework
 from app.partners.framework import draft_framework, freeze_framework, signed_names
 from app.partners.models import Framework, PartnerInvitation, Partnership
-from app.partners.queries import find_partnership, framework_with, locked_partnership
+from app.partners.queries import (
+    address_of,
+    find_partnership,
+    framework_with,
+    locked_partnership,
+    open_invitation,
+    partner_by_address,
+)
 from app.partners.record import (
     END,
     END_TYPE,
@@ -36,6 +45,7 @@ from app.partners.record import (
     known_in,
     known_partner,
     link_display,
+    node_in,
 )
 from app.partners.rows import open_row
 from app.partners.rules import LINKED, OPEN, check_step, paused_after, resumed_after
@@ -141,7 +151,7 @@ def _take_in(session: Session, incoming: Incoming, told: Joined) -> None:
     if invitation.answered_at is not None:
         return
     # 3. the keys prove the firm that the card names, and that firm is the sender
-    if address(session, incoming.from_id) != told.card.address:
+    if address_of(session, incoming.firm_id, incoming.from_id) != told.card.address:
         raise NotFound
     remember_partner_keys(session, incoming.firm_id, incoming.from_id, told.keys)
     if told.keys.get("address") != told.card.address:
@@ -151,11 +161,44 @@ def _take_in(session: Session, incoming: Incoming, told: Joined) -> None:
     if known is not None and (known.state in LINKED or not _we_draft(session, known)):
         return
     words = fingerprint_words(known_in(told.keys).genesis)
-    partnership = open_row(session, incoming.firm_id, incoming.from_id, told.card, words, we_invited=True)
+    node = "" if session.get(Firm, incoming.from_id) else node_in(told.keys)
+    partnership = open_row(session, incoming.firm_id, incoming.from_id, told.card, words, we_invited=True, node=node)
     partnership.we_invited = True
     draft_framework(session, partnership)
     _note(session, partnership, "partner_asked")
     emit(session, PartnershipRequested(incoming.firm_id, incoming.from_id))
+
+
+def take_stranger(session: Session, firm_id: str, token: str, keys: dict[str, object]) -> str:
+    """A firm of another node uses our invitation: use it up for this firm, keep its keys; returns the id it gets here.
+
+    The message that brought the token is read afterwards, like any other. Raises NotFound, Conflict or RuleBroken.
+    """
+    invitation = open_invitation(session, token)
+    if invitation.firm_id != firm_id:
+        raise NotFound
+    known = partner_by_address(session, firm_id, str(keys.get("address")))
+    partner_id = known.partner_id if known is not None else new_id()
+    remember_partner_keys(session, firm_id, partner_id, keys)
+    use_invitation(session, invitation, partner_id)
+    return partner_id
+
+
+def use_invitation(session: Session, invitation: PartnerInvitation, firm_id: str) -> None:
+    """One conditional update: of two firms with the same QR one gets in."""
+    used = session.execute(
+        sa.update(PartnerInvitation)
+        .where(
+            PartnerInvitation.firm_id == invitation.firm_id,
+            PartnerInvitation.id == invitation.id,
+            PartnerInvitation.used_at.is_(None),
+            PartnerInvitation.expires_at > clock.now(),
+        )
+        .values(used_at=clock.now(), used_by_firm=firm_id)
+        .execution_options(synchronize_session="fetch")
+    )
+    if used.rowcount != 1:  # type: ignore[attr-defined]
+        raise Conflict("Diese Einladung gilt nicht mehr. Bitte um eine neue.")
 
 
 def _we_draft(session: Session, known: Partnership) -> bool:

@@ -5,6 +5,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
@@ -44,6 +45,12 @@ def known_in(document: dict[str, Any]) -> Known:
     """The same out of a key document that was verified."""
     first = document["keys"][0]["evidence"]["message"]
     return Known(document["origin"], to_hex(digest("Genesis", first)), first["seal"])
+
+
+def node_in(document: dict[str, Any]) -> str:
+    """Host and port of the node that a verified key document names: where the firm's pages are."""
+    first: str = document["keys"][0]["evidence"]["message"]["origins"][0]
+    return urlsplit(first).netloc
 
 
 def link_message(

@@ -1,11 +1,16 @@
 """The partner circle: list, one partner, inviting, joining (S29, S02)."""
 
+import re
+from urllib.parse import urlencode
+
 import segno
 from flask import Response, current_app, redirect, request, url_for
 from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
+from app.core.db import Database
 from app.core.errors import Conflict, NotFound, RuleBroken
+from app.core.urls import base_url
 from app.firms.access import Actor, may
 from app.firms.queries import firm_version
 from app.firms.routes import FORM_CHIPS
@@ -38,10 +43,11 @@ from app.partners.signing import prepare_end
 from app.web.forms import Form
 from app.web.limits import CODE, limiter
 from app.web.render import go_to, render
-from app.web.transaction import PUBLIC, deed, page
+from app.web.transaction import PUBLIC, ceremony, deed, page
 from app.web.world import config
 
-ASK, FIRST_MACHINES = "requests.new", "machines.quick"
+NODE = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{2,5})?")
+ASK, FIRST_MACHINES, LINK = "requests.new", "machines.quick", "federation.enter_link"
 
 
 @room.get("/partner")
@@ -57,6 +63,7 @@ def index(session: Session, actor: Actor) -> Response:
         signed=signed_and_hidden(session, actor.firm_id),
         may_edit=may(actor, "partners.edit"),
         may_witness=may(actor, "keys.edit"),
+        link_url=_link_url(actor),
     )
 
 
@@ -213,6 +220,29 @@ def accept(session: Session, actor: Actor, token: str) -> Response:
     return go_to(_url_after_yes(session, actor, partner_id), receipt="Angenommen. Jetzt unterschreibt ihr beide.")
 
 
+@room.post("/join/<token>/weiter")
+@limiter.limit(CODE)
+@ceremony(PUBLIC)
+def leave_for_own_node(database: Database, actor: Actor | None, token: str) -> Response:
+    """The invited firm has a node of its own: show the way there, with the invitation in it."""
+    form = Form(request.form)
+    node = form.text("node", "Schreib die Adresse eures Servers.", most=120).rpartition("@")[2].lower()
+    node = node.removeprefix("https://").rstrip("/")
+    if form.is_good and not NODE.fullmatch(node):
+        form.add_error(RuleBroken("Das ist keine Adresse. Sie sieht aus wie werkring.firma.de.", "node"))
+    with database.read() as session:
+        try:
+            inviter = inviter_by(session, token)
+        except NotFound:
+            return render("partners/gone.html", 404)
+    link = f"{config().origin}{url_for('partners.join', token=token)}#{inviter.words.replace(' ', '-')}"
+    url = f"{base_url(node, config().federation_test_nodes)}/partner/annehmen?{urlencode({'link': link})}"
+    return render(
+        "partners/leave.html", 422 if form.errors else 200, inviter=inviter, token=token, form=form, node=node,
+        url="" if form.errors else url,
+    )  # fmt: skip
+
+
 def _show(session: Session, actor: Actor, partner_id: str, form: Form | None) -> Response:
     language = str(get_locale() or "de")
     shown = partner_page(session, actor.firm_id, partner_id, language)
@@ -240,6 +270,12 @@ def _url_after_yes(session: Session, actor: Actor, partner_id: str) -> str:
     if is_new and FIRST_MACHINES in current_app.view_functions:
         return url_for(FIRST_MACHINES)
     return url_for("partners.show", partner_id=partner_id)
+
+
+def _link_url(actor: Actor) -> str:
+    """Where a manager puts in the link of another node; that room lies above us, and the practice world has one node."""
+    is_there = LINK in current_app.view_functions and not config().is_practice
+    return url_for(LINK) if is_there and may(actor, "partners.edit") else ""
 
 
 def _ask_url(actor: Actor) -> str:

@@ -18,7 +18,7 @@ COLUMNS = ("address", "name", "short_name", "town")
 
 
 def open_row(
-    session: Session, firm_id: str, partner_id: str, card: Card, words: str, *, we_invited: bool
+    session: Session, firm_id: str, partner_id: str, card: Card, words: str, *, we_invited: bool, node: str = ""
 ) -> Partnership:
     """A partnership in state invited; one that was over begins anew and forgets what it allowed."""
     now = clock.now()
@@ -32,6 +32,7 @@ def open_row(
         setattr(row, name, getattr(card, name))
     row.profile = {name: value for name, value in vars(card).items() if name not in COLUMNS} | {"words": words}
     row.state, row.we_invited, row.paused_by = "invited", we_invited, ""
+    row.node, row.token = node, ""
     row.scope, row.partner_scope, row.ending = [], [], {}
     row.own_card = asdict(card_of(firm_of(session, firm_id)))
     row.lat = row.lon = row.framework_id = None

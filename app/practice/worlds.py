@@ -202,6 +202,7 @@ def practice_config(config: Config) -> Config:
         smtp_url="",
         queue_url="",
         push_test_hosts=(),
+        federation_test_nodes=(),
         clock_start="",
         anchor=None,
         practice=False,

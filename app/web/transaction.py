@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database, void
-from app.core.errors import RuleBroken
+from app.core.errors import NotFound, RuleBroken
 from app.core.outbox import IdempotencyRow
 from app.web.limits import DEEDS, LOOKS, UPLOADS, count_person
 from app.web.security import SAFE
-from app.web.world import world
+from app.web.world import config, world
 
 View = Callable[..., Any]
 PUBLIC = "public"
@@ -79,6 +79,23 @@ def ceremony(permission: str, most_bytes: int = 0) -> Callable[[View], View]:
 
         answer.most_bytes = most_bytes  # type: ignore[attr-defined]
         return _marked(answer, permission)
+
+    return wrap
+
+
+def machine() -> Callable[[View], View]:
+    """What only programs call: `view(database, **url)`. Nobody is signed in, no form is involved, the view itself checks
+    who asks, and reads the body only then."""
+
+    def wrap(view: View) -> View:
+        @functools.wraps(view)
+        def answer(**url: Any) -> Any:
+            if config().is_practice:
+                raise NotFound
+            return view(world().database(), **url)
+
+        answer.is_machine = True  # type: ignore[attr-defined]
+        return _marked(answer, PUBLIC)
 
     return wrap
 

@@ -458,6 +458,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_message_subject", "message", ["firm_id", "subject_id"], unique=False)
     op.create_table(
+        "message_refusal",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sender", sa.String(length=120), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("status", sa.BigInteger(), nullable=False),
+        sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_message_refusal")),
+    )
+    op.create_index("ix_message_refusal_at", "message_refusal", ["at"], unique=False)
+    op.create_index(op.f("ix_message_refusal_firm_id"), "message_refusal", ["firm_id"], unique=False)
+    op.create_table(
         "node_setting",
         sa.Column("key", sa.String(length=40), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -524,6 +537,8 @@ def upgrade() -> None:
         sa.Column("we_invited", sa.Boolean(), nullable=False),
         sa.Column("scope", sa.JSON(), nullable=False),
         sa.Column("partner_scope", sa.JSON(), nullable=False),
+        sa.Column("node", sa.String(length=120), nullable=False),
+        sa.Column("token", sa.String(length=40), nullable=False),
         sa.Column("own_card", sa.JSON(), nullable=False),
         sa.Column("paused_by", sa.String(length=8), nullable=False),
         sa.Column("framework_id", sa.String(length=36), nullable=True),
@@ -616,6 +631,19 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_site")),
+    )
+    op.create_table(
+        "wanted_file",
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("from_firm_id", sa.String(length=36), nullable=False),
+        sa.Column("origin_id", sa.String(length=36), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("media_type", sa.String(length=80), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("firm_id", "from_firm_id", "origin_id", name=op.f("pk_wanted_file")),
     )
     op.create_table(
         "stored_file",

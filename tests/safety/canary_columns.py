@@ -7,7 +7,7 @@ firm.street firm.town import_run.file_name join_invitation.email join_invitation
 machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
 partnership.short_name partnership.town passkey.name
 person.email person.name person.phone push_device.name question.text request_file.name sign_in.device site.name
-site.street site.town stored_file.name work_request.contact_name work_request.contact_phone work_request.customer
+site.street site.town stored_file.name wanted_file.name work_request.contact_name work_request.contact_phone work_request.customer
 work_request.note work_request.title
 """
 _CODES = """
@@ -44,17 +44,21 @@ join_invitation.second_approver join_invitation.token_hash ledger_anchor.contrac
 ledger_anchor.sent ledger_checkpoint.note ledger_checkpoint.root
 ledger_entry.counterpart ledger_entry.digest ledger_entry.evidence_sha256 ledger_entry.leaf_hash ledger_entry.subject_id
 ledger_entry.type ledger_cosignature.line ledger_cosignature.partner_id ledger_cosignature.vkey ledger_head.halt
-witness.partner_id witnessed_log.note witnessed_log.origin witnessed_log.partner_id
+wanted_file.from_firm_id wanted_file.media_type wanted_file.origin_id
+wanted_file.sha256 witness.partner_id
+witnessed_log.note witnessed_log.origin witnessed_log.partner_id
 ledger_evidence.sha256 ledger_head.frontier ledger_head.key_seqs ledger_head.last_hash ledger_head.origin
 ledger_head.root machine.parameters machine.photo_id machine.site_id machine.state machine.type_key mail.subject
 mail.text mail.to match_proposal.machine_id match_proposal.request_id match_proposal.week match_verdict.answer
 match_verdict.machine_id match_verdict.reasons match_verdict.request_id membership.given_by membership.person_id membership.role
 message.body message.direction message.error message.kind message.peer_id message.state message.subject_id
+message_refusal.message_id message_refusal.reason message_refusal.sender
 node_setting.key node_setting.value offer.answer offer.answered_by offer.partner_id offer.request_id offer.side
 offer.state offer_line.machine_id offer_line.machine_type_key offer_line.offer_id offer_line.week outbox.body
 outbox.error outbox.kind partner_invitation.invited_by partner_invitation.token_hash partner_invitation.used_by_firm
 partner_keys.address partner_keys.document partner_keys.origin partner_keys.partner_id partnership.address
-partnership.ending partnership.framework_id partnership.own_card partnership.partner_id partnership.partner_scope
+partnership.ending
+partnership.node partnership.token partnership.framework_id partnership.own_card partnership.partner_id partnership.partner_scope
 partnership.paused_by partnership.profile partnership.scope partnership.state passkey.credential_id passkey.origin
 passkey.person_id
 passkey.user_handle person.deputy_id person.hand person.language person.light plan.chosen_by plan.goals plan.last_week

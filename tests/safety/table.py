@@ -183,6 +183,17 @@ TABLE: dict[str, Row] = {
     "partners.recall POST": _row("partners.edit", _ids(invitation_id="partner_invitation")),
     "partners.invitation_state GET": _row("partners.edit", _ids(invitation_id="partner_invitation")),
     # federation, push
+    "partners.leave_for_own_node POST": _row(
+        PUBLIC, Case({"token": "join_token"}, {"node": "=werkring.example"}, also=frozenset({404, 410}), is_secret=True)
+    ),
+    "federation.enter_link GET": _row("partners.edit"),
+    "federation.check_link POST": _row("partners.edit"),
+    "federation.accept_link POST": _row("partners.edit"),
+    "federation.inbox POST": _row(PUBLIC, Case(also=frozenset({400, 404, 411}))),
+    "federation.keys POST": _row(PUBLIC, Case(also=frozenset({404}))),
+    "federation.file GET": _row(PUBLIC, Case({"sha256": "=" + "0" * 64}, also=frozenset({400, 404}))),
+    "federation.invitation POST": _row(PUBLIC, Case(also=frozenset({404}))),
+    "federation.public_keys GET": _row(PUBLIC, Case({"handle": "=keller"}, also=frozenset({404}))),
     "federation.resend POST": _row("partners.edit", _ids(partner_id="partner")),
     "federation.download GET": _row("files.open", _ids(file_id="file")),
     "push.show GET": _row("own.use"),

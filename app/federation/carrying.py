@@ -1,0 +1,312 @@
+"""What goes out to other nodes: lanes side by side, each in its order, and no transaction open while the net is asked."""
+
+import asyncio
+import datetime as dt
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
+
+from app.config import Config
+from app.core import clock
+from app.core.db import Database
+from app.core.outgoing import Answer, Courier, Unreachable, courier
+from app.core.urls import base_url
+from app.federation.actions import put_off
+from app.federation.envelopes import LIFE, Envelope, write_envelope
+from app.federation.http_signatures import INVITATION, sign_request
+from app.federation.lanes import waiting_lanes
+from app.federation.models import WAITING, Message
+from app.firms.actions import bump_version
+from app.notary.messaging import MessageKey
+from app.notary.queries import address, key_document, message_key
+from app.partners.models import Partnership
+from app.partners.queries import find_partnership, may_send
+
+log = structlog.get_logger()
+INBOX, KEYS = "/federation/inbox", "/federation/keys"
+LEASE = dt.timedelta(minutes=2)
+MOST_IN_A_ROW = 100
+LONGEST_RUN_S = 60
+TAKEN = (200, 202)
+FILE_WAITS_S = (0.3, 0.5, 1, 2)
+"""While the partner's node fetches the files that a message names, its lane waits so long; then it tries again in a while"""
+SOON = dt.timedelta(seconds=20)
+LOOK_AGAIN_S = 0.2
+_turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
+_asked_again: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One message ready to go."""
+
+    id: str
+    body: bytes
+    more: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What waits for one partner on another node, claimed by this worker."""
+
+    firm_id: str
+    peer_id: str
+    sender: str
+    receiver: str
+    url: str
+    key: MessageKey
+    keys: dict[str, Any]
+    parcels: tuple[Parcel, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one parcel: delivered, refused, order (its number is taken), soon (files are on their way) or later."""
+
+    id: str
+    state: str
+    text: str = ""
+    last: int = 0
+
+
+def send_due_messages(database: Database, config: Config) -> None:
+    """Send everything that is due. One run per process and database; a call during a run makes it look once more.
+
+    The practice world sends nothing, ever.
+    """
+    if config.is_practice:
+        return
+    turn = _turns[database.url]
+    _asked_again.add(database.url)
+    while database.url in _asked_again and turn.acquire(blocking=False):
+        try:
+            _asked_again.discard(database.url)
+            if _due(database):
+                asyncio.run(_send_all(database, config))
+        finally:
+            turn.release()
+
+
+def claim_lane(session: Session, config: Config, firm_id: str, peer_id: str, now: dt.datetime) -> Lane | None:
+    """Take what waits for one partner, oldest first: whoever moves `next_try_at` has it for two minutes."""
+    rows = session.scalars(
+        sa.select(Message)
+        .where(Message.firm_id == firm_id, Message.peer_id == peer_id, WAITING)
+        .order_by(Message.seq)
+        .limit(MOST_IN_A_ROW)
+        .with_for_update()
+    ).all()
+    partner = find_partnership(session, firm_id, peer_id)
+    if not rows or rows[0].next_try_at is None or rows[0].next_try_at > now or partner is None:
+        return None
+    own, parcels = address(session, firm_id), []
+    for row in rows:
+        if may_send(session, firm_id, peer_id, row.kind, row.body):
+            row.next_try_at = now + LEASE
+            parcels.append(_parcel(row, own, partner, now))
+        else:
+            row.state = "cancelled"
+    return Lane(
+        firm_id, peer_id, own, partner.address, base_url(partner.node, config.federation_test_nodes),
+        message_key(session, firm_id), key_document(session, firm_id), tuple(parcels),
+    )  # fmt: skip
+
+
+def note_outcomes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None:
+    """Write down what became of a lane's parcels; the first that did not arrive holds up all behind it."""
+    now = clock.now()
+    bump_version(session, lane.firm_id)
+    rest = [parcel.id for parcel in lane.parcels[len(outcomes) :]]
+    for outcome in outcomes:
+        if outcome.state == "later":
+            put_off(session, lane.firm_id, outcome.id, outcome.text)
+        elif outcome.state == "soon":
+            _release(session, lane.firm_id, [outcome.id], now + SOON)
+        elif outcome.state == "order":
+            _renumber(session, lane, outcome.last)
+            _release(session, lane.firm_id, [outcome.id], now + SOON)
+        else:
+            _end(session, lane, outcome, now)
+    _release(session, lane.firm_id, rest, now)
+
+
+async def _send_all(database: Database, config: Config) -> None:
+    """Every lane goes at its own pace: a slow one holds up no other, and what is new meanwhile goes at once."""
+    tasks: dict[tuple[str, str], asyncio.Task[bool]] = {}
+    async with courier(config.federation_test_nodes) as post:
+        is_new = True
+        while is_new or tasks:
+            started = [lane for lane in await asyncio.to_thread(_due, database) if lane not in tasks] if is_new else []
+            for lane in started:
+                tasks[lane] = asyncio.create_task(_send_lane(database, config, post, *lane))
+            if tasks:
+                await asyncio.wait(tasks.values(), timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
+            is_full = any(task.done() and task.result() for task in tasks.values())
+            tasks = {lane: task for lane, task in tasks.items() if not task.done()}
+            is_new = is_full or database.url in _asked_again
+            _asked_again.discard(database.url)
+
+
+def _due(database: Database) -> list[tuple[str, str]]:
+    with database.read() as session:
+        return list(waiting_lanes(session, clock.now()))
+
+
+async def _send_lane(database: Database, config: Config, post: Courier, firm_id: str, peer_id: str) -> bool:
+    """Send what waits for one partner; True when more of it may wait behind what was claimed."""
+    try:
+        lane = await asyncio.to_thread(_claimed, database, config, firm_id, peer_id)
+        if lane is not None and lane.parcels:
+            outcomes = await _carry(post, lane)
+            await asyncio.to_thread(_in_writing, database, lambda session: note_outcomes(session, lane, outcomes))
+            return outcomes[-1].state in ("delivered", "refused")
+    except Exception:
+        # one lane's fault is no other lane's; the lease ends by itself
+        log.exception("lane failed", firm_id=firm_id)
+    return False
+
+
+def _claimed(database: Database, config: Config, firm_id: str, peer_id: str) -> Lane | None:
+    with database.write() as session:
+        return claim_lane(session, config, firm_id, peer_id, clock.now())
+
+
+def _in_writing(database: Database, act: Callable[[Session], None]) -> None:
+    with database.write() as session:
+        session.info["is_inside_worker"] = True
+        act(session)
+
+
+async def _carry(post: Courier, lane: Lane) -> list[Outcome]:
+    """Send one after the other until one does not arrive, or others should have their turn."""
+    outcomes: list[Outcome] = []
+    began = asyncio.get_running_loop().time()
+    for parcel in lane.parcels:
+        outcome = await _hand_over(post, lane, parcel)
+        outcomes.append(outcome)
+        if outcome.state in ("later", "soon", "order") or asyncio.get_running_loop().time() - began > LONGEST_RUN_S:
+            break
+    return outcomes
+
+
+async def _hand_over(post: Courier, lane: Lane, parcel: Parcel) -> Outcome:
+    """One message until the partner's node has said yes, no, or nothing that counts."""
+    has_told_keys, waits = False, list(FILE_WAITS_S)
+    while True:
+        try:
+            answer = await _post(post, lane, parcel)
+        except Unreachable as error:
+            return Outcome(parcel.id, "later", str(error))
+        said = _read(answer, parcel)
+        if said is None:
+            return Outcome(parcel.id, "later", f"status {answer.status}")
+        if said.get("reason") == "key" and not has_told_keys:
+            has_told_keys = await _tell_keys(post, lane)
+            if has_told_keys:
+                continue
+        if said["state"] != "later":
+            return _judged(parcel, answer.status, said)
+        if not waits:
+            return Outcome(parcel.id, "soon")
+        await asyncio.sleep(waits.pop(0))
+
+
+async def _post(post: Courier, lane: Lane, parcel: Parcel) -> Answer:
+    url = lane.url + INBOX
+    now_s = int(clock.now().timestamp())
+    headers = sign_request(
+        "POST", url, lane.sender, lane.receiver, parcel.body, lane.key, parcel.id, now_s, parcel.more
+    )
+    return await post.send("POST", url, headers | {"content-type": "application/json"}, parcel.body)
+
+
+async def _tell_keys(post: Courier, lane: Lane) -> bool:
+    """The partner does not know our newest key: our key document proves it by the chain of keys."""
+    body = json.dumps({"to": lane.receiver, "document": lane.keys}).encode()
+    try:
+        answer = await post.send("POST", lane.url + KEYS, {"content-type": "application/json"}, body)
+    except Unreachable:
+        return False
+    return answer.status == 204
+
+
+def _read(answer: Answer, parcel: Parcel) -> dict[str, Any] | None:
+    """What a node of ours says of this very message; None for anything else that answers on the way."""
+    if answer.headers.get("werkring-answer") != parcel.id:
+        return None
+    try:
+        said = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) and isinstance(said.get("state"), str) else None
+
+
+def _judged(parcel: Parcel, status: int, said: dict[str, Any]) -> Outcome:
+    """Keys, clocks and crowds are about the moment; every other no is about the message."""
+    if status in TAKEN:
+        return Outcome(parcel.id, "delivered")
+    last = said.get("last")
+    if said["state"] == "order" and type(last) is int and 0 < last < 2**40:
+        return Outcome(parcel.id, "order", last=last)
+    if status in (401, 408, 411, 429) or status >= 500:
+        return Outcome(parcel.id, "later", f"{said.get('reason', status)}")
+    return Outcome(parcel.id, "refused", str(said.get("error") or said.get("reason") or status)[:300])
+
+
+def _parcel(row: Message, own: str, partner: Partnership, now: dt.datetime) -> Parcel:
+    envelope = Envelope(
+        id=row.id,
+        sender=own,
+        receiver=partner.address,
+        seq=row.seq,
+        kind=row.kind,
+        at=int(row.created_at.timestamp()),
+        expires=int((now + LIFE).timestamp()),
+        subject=row.subject_id,
+        body=row.body,
+    )
+    is_first = row.kind == "partner.accept" and bool(partner.token)
+    return Parcel(row.id, write_envelope(envelope), {INVITATION: partner.token} if is_first else {})
+
+
+def _end(session: Session, lane: Lane, outcome: Outcome, now: dt.datetime) -> None:
+    message = session.get(Message, (lane.firm_id, outcome.id), with_for_update=True, populate_existing=True)
+    if message is None or message.state != "waiting":
+        return
+    message.state, message.error = outcome.state, outcome.text
+    if outcome.state == "delivered":
+        message.delivered_at = now
+        if message.kind == "partner.accept" and (partner := find_partnership(session, lane.firm_id, lane.peer_id)):
+            partner.token = ""
+
+
+def _renumber(session: Session, lane: Lane, last: int) -> None:
+    """The partner has seen higher numbers than ours: this node came back from a copy. What waits goes on behind them."""
+    rows = session.scalars(
+        sa.select(Message)
+        .where(Message.firm_id == lane.firm_id, Message.peer_id == lane.peer_id, Message.direction == "out")
+        .where(Message.state.in_(("waiting", "parked")))
+        .order_by(Message.seq.desc())
+        .with_for_update()
+    ).all()
+    highest = max([last, *(row.seq for row in rows)])
+    for place, row in enumerate(rows):
+        row.seq = highest + len(rows) - place
+        session.flush()
+
+
+def _release(session: Session, firm_id: str, message_ids: list[str], now: dt.datetime) -> None:
+    """What was not tried is due again at once."""
+    session.execute(
+        sa.update(Message)
+        .where(Message.firm_id == firm_id, Message.id.in_(message_ids), WAITING)
+        .values(next_try_at=now)
+        .execution_options(synchronize_session=False)
+    )
