@@ -24,14 +24,22 @@ class Node:
     log: Path
 
     @classmethod
-    def start(cls, data_dir: Path, push_host: str = "", practice: bool = False) -> "Node":
+    def start(
+        cls,
+        data_dir: Path,
+        push_host: str = "",
+        practice: bool = False,
+        port: int = 0,
+        more: dict[str, str] | None = None,
+    ) -> "Node":
         """Start web and worker; the clock begins on Monday 16 November 2026, 07:00 (KW 47)."""
-        port = _free_port()
+        port = port or free_port()
         env = os.environ | {
             "DATA_DIR": str(data_dir), "PORT": str(port), "CLOCK_START": MONDAY, "PUSH_TEST_HOSTS": push_host,
             "PRACTICE": "on" if practice else "off", "PUSH_CONTACT": "betrieb@werkring.example",
         }  # fmt: skip
         env.pop("DATABASE_URL", None)
+        env |= more or {}
         log = data_dir.parent / "node.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -69,7 +77,7 @@ class Node:
         raise RuntimeError("The node did not become well: " + self.log.read_text())
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])

@@ -47,6 +47,13 @@ class PostgresServer:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.template}" STRATEGY FILE_COPY')
         return self._named(name)
 
+    def bare_database(self) -> str:
+        """Create a database without tables, as an operator does; returns its URL."""
+        name = f"b{uuid.uuid4().hex[:16]}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self._named(name)
+
     def drop_database(self, url: str) -> None:
         name = url.partition("?")[0].rsplit("/", 1)[1]
         with psycopg.connect(self.url, autocommit=True) as connection:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import aiohttp
@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 TIMEOUT = aiohttp.ClientTimeout(total=8, sock_connect=3, sock_read=5)
 MOST_ANSWER_BYTES = 256 * 1024
+NAT64 = IPv6Network("64:ff9b::/96")
 MOST_CONNECTIONS, MOST_PER_NODE = 64, 8
 
 
@@ -94,9 +95,16 @@ async def courier(near_nodes: Collection[str] = ()) -> AsyncIterator[Courier]:
 def is_public(address: str) -> bool:
     """Say whether an IP address lies out in the world."""
     found = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
+    if isinstance(found, IPv6Address) and (inner := _inner_address(found)) is not None:
+        return is_public(str(inner))
     return found.is_global and not found.is_multicast
+
+
+def _inner_address(found: IPv6Address) -> IPv4Address | None:
+    """The old address inside a new one: mapped, or behind a translator, which would lead there."""
+    if found in NAT64:
+        return IPv4Address(int(found) & 0xFFFFFFFF)
+    return found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
 
 
 def _session(resolver: AbstractResolver | None) -> aiohttp.ClientSession:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from app.core import outgoing
 from app.core.db import Database
 from app.federation import carrying
 from tests.nodes.world import Node, running_nodes
@@ -14,7 +16,8 @@ from tests.nodes.world import Node, running_nodes
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nodes take turns here: while one sends, no other fetches files."""
+    """Nodes take turns here: while one sends, no other fetches files. And a busy machine is no silent partner."""
+    monkeypatch.setattr(outgoing, "TIMEOUT", aiohttp.ClientTimeout(total=120))
     monkeypatch.setattr(carrying, "FILE_WAITS_S", ())
     monkeypatch.setattr(carrying, "SOON", dt.timedelta())
 
