@@ -8,6 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
 import structlog
@@ -137,6 +138,7 @@ def _judge(letter: Letter, origin: str, answer: Answer, now: dt.datetime) -> Res
     return Result(letter.key, Outcome.REFUSED)
 
 
+@lru_cache(maxsize=256)
 def _topic(tag: str) -> str:
     """At most 32 characters (RFC 8030, section 5.4): the service keeps only the newest message of a topic."""
     return base64.urlsafe_b64encode(hashlib.sha256(tag.encode()).digest()[:24]).decode()
