@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import Conflict, RuleBroken
+from app.core.prepared import Prepared
 from app.core.words import N_
 from app.notary.counterparts import OtherEntry, place_elsewhere
 from app.notary.documents import Display, LedgerDraft
@@ -37,12 +38,11 @@ from ledger.signatures import run_once
 PLACE = ("leaf", "proof", "checkpoint")
 _ENTRY = table_of(LedgerEntry)
 _ONCE = ["firm_id", "digest", "type"]
-_COUNTED = {"preserve_rowcount": True}
 _NEW_ENTRY = {
-    "sqlite": sqlite.insert(_ENTRY).on_conflict_do_nothing(index_elements=_ONCE).execution_options(**_COUNTED),
-    "postgresql": postgresql.insert(_ENTRY).on_conflict_do_nothing(index_elements=_ONCE).execution_options(**_COUNTED),
+    "sqlite": Prepared(sqlite.insert(_ENTRY).on_conflict_do_nothing(index_elements=_ONCE)),
+    "postgresql": Prepared(postgresql.insert(_ENTRY).on_conflict_do_nothing(index_elements=_ONCE)),
 }
-_NEW_EVIDENCE = sa.insert(table_of(LedgerEvidence))
+_NEW_EVIDENCE = Prepared(sa.insert(table_of(LedgerEvidence)))
 RESTING = N_("Euer Logbuch ruht gerade. Ihr könnt nichts unterschreiben.")
 OTHER_KEYS = N_("Der Partner hat neue Schlüssel. Ruf dort an. Mach erst dann weiter.")
 
@@ -258,9 +258,9 @@ def _store(
         "at": dt.datetime.fromtimestamp(leaf.at, dt.UTC),
         "counterpart": counterpart,
     }
-    is_new = connection.execute(_NEW_ENTRY[connection.dialect.name], entry).rowcount == 1
+    is_new = _NEW_ENTRY[connection.dialect.name].change(connection, **entry) == 1
     if is_new:
-        connection.execute(_NEW_EVIDENCE, {"firm_id": row.firm_id, "sha256": sha256, "body": body})
+        _NEW_EVIDENCE.change(connection, firm_id=row.firm_id, sha256=sha256, body=body)
     return is_new
 
 

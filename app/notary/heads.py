@@ -1,7 +1,7 @@
 """The end of a log: read under a lock, signed after the commit, signed again at start where a crash came between."""
 
 from functools import partial
-from typing import Any
+from types import SimpleNamespace
 
 import sqlalchemy as sa
 import structlog
@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database, after_commit
+from app.core.errors import NotFound
+from app.core.prepared import Prepared
 from app.notary.keys import make_signer
 from app.notary.models import FirmKey, LedgerCheckpoint, LedgerEntry, LedgerHead, table_of
 from ledger import merkle
@@ -17,14 +19,15 @@ from ledger.head import Head, sign_head
 from ledger.leaf import NO_PREVIOUS
 
 log = structlog.get_logger()
-StoredHead = sa.Row[Any]
+StoredHead = SimpleNamespace
 """One row of `ledger_head`, read afresh: another process may have appended since."""
 
 _HEAD, _ENTRY, _KEY = table_of(LedgerHead), table_of(LedgerEntry), table_of(FirmKey)
-_READ_HEAD = sa.select(_HEAD).where(_HEAD.c.firm_id == sa.bindparam("firm"))
+_HEAD_OF_FIRM = sa.select(_HEAD).where(_HEAD.c.firm_id == sa.bindparam("firm"))
+_READ_HEAD = Prepared(_HEAD_OF_FIRM)
 # PostgreSQL: writers of one log queue up here; SQLite writers are alone anyway
-_LOCK_HEAD = _READ_HEAD.with_for_update()
-_SWAP_HEAD = (
+_LOCK_HEAD = Prepared(_HEAD_OF_FIRM.with_for_update())
+_SWAP_HEAD = Prepared(
     sa.update(_HEAD)
     .where(
         _HEAD.c.firm_id == sa.bindparam("firm"),
@@ -33,18 +36,18 @@ _SWAP_HEAD = (
     )
     .values({name: sa.bindparam(f"new_{name}") for name in ("size", "last_hash", "frontier", "root", "key_seqs")})
 )
-_UNSIGNED_END = (
+_UNSIGNED_END = Prepared(
     sa.select(_HEAD, _ENTRY.c.leaf, _ENTRY.c.leaf_hash, _KEY.c.public_key, _KEY.c.wrapped)
     .outerjoin(_ENTRY, (_ENTRY.c.firm_id == _HEAD.c.firm_id) & (_ENTRY.c.seq == _HEAD.c.size - 1))
     .outerjoin(_KEY, (_KEY.c.firm_id == _HEAD.c.firm_id) & (_KEY.c.purpose == "log"))
     .where(_HEAD.c.firm_id == sa.bindparam("firm"), _HEAD.c.signed_size < _HEAD.c.size)
 )
-_RAISE_SIGNED = (
+_RAISE_SIGNED = Prepared(
     sa.update(_HEAD)
     .where(_HEAD.c.firm_id == sa.bindparam("firm"), _HEAD.c.signed_size < sa.bindparam("signed"))
     .values(signed_size=sa.bindparam("signed"))
 )
-_KEEP_CHECKPOINT = sa.insert(table_of(LedgerCheckpoint))
+_KEEP_CHECKPOINT = Prepared(sa.insert(table_of(LedgerCheckpoint)))
 
 
 def sign_checkpoint(database: Database, firm_id: str) -> None:
@@ -56,14 +59,15 @@ def sign_checkpoint(database: Database, firm_id: str) -> None:
     transaction, and whatever is written later drags it to the disk before itself.
     """
     with database.write_unsynced() as connection:
-        end = connection.execute(_UNSIGNED_END, {"firm": firm_id}).one_or_none()
+        end = _UNSIGNED_END.row(connection, firm=firm_id)
         if end is None:
             return
         note = sign_head(_checked_end(end), make_signer("log", end.public_key, end.wrapped, end.origin))
         # Two may sign at once on PostgreSQL: the same bytes, or the smaller size comes too late and is dropped.
-        if connection.execute(_RAISE_SIGNED, {"firm": firm_id, "signed": end.size}).rowcount == 1:
-            kept = {"firm_id": firm_id, "size": end.size, "root": end.root, "note": note, "created_at": clock.now()}
-            connection.execute(_KEEP_CHECKPOINT, kept)
+        if _RAISE_SIGNED.change(connection, firm=firm_id, signed=end.size):
+            _KEEP_CHECKPOINT.change(
+                connection, firm_id=firm_id, size=end.size, root=end.root, note=note, created_at=clock.now()
+            )
 
 
 def resume_checkpoints(database: Database) -> int:
@@ -91,27 +95,31 @@ def sign_after_commit(session: Session, firm_id: str) -> None:
 
 def stored_head(session: Session, firm_id: str) -> StoredHead | None:
     """The head row as it stands now; None for a firm without ledger."""
-    return session.connection().execute(_READ_HEAD, {"firm": firm_id}).one_or_none()
+    return _READ_HEAD.row(session.connection(), firm=firm_id)
 
 
 def locked_head(connection: sa.Connection, firm_id: str) -> StoredHead:
     """The head row for writing."""
-    return connection.execute(_LOCK_HEAD, {"firm": firm_id}).one()
+    row = _LOCK_HEAD.row(connection, firm=firm_id)
+    if row is None:
+        raise NotFound
+    return row
 
 
 def swap_head(connection: sa.Connection, old: StoredHead, new: Head, key_seqs: list[int]) -> bool:
     """Put the new head in the place of the old one; False when another one stands there by now."""
-    values = {
-        "firm": old.firm_id,
-        "old_size": old.size,
-        "old_root": old.root,
-        "new_size": new.size,
-        "new_last_hash": new.last.hex(),
-        "new_frontier": [one.hex() for one in new.frontier.to_list()],
-        "new_root": new.root.hex(),
-        "new_key_seqs": key_seqs,
-    }
-    return connection.execute(_SWAP_HEAD, values).rowcount == 1
+    changed = _SWAP_HEAD.change(
+        connection,
+        firm=old.firm_id,
+        old_size=old.size,
+        old_root=old.root,
+        new_size=new.size,
+        new_last_hash=new.last.hex(),
+        new_frontier=[one.hex() for one in new.frontier.to_list()],
+        new_root=new.root.hex(),
+        new_key_seqs=key_seqs,
+    )
+    return changed == 1
 
 
 def head_of(row: StoredHead) -> Head:

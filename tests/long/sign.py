@@ -23,6 +23,7 @@ import tests.tables  # noqa: F401
 from app.agreements.models import Agreement
 from app.core import clock
 from app.core.db import Database
+from app.core.prepared import Prepared
 from app.notary import heads
 from app.notary.keys import use_node_key
 from app.notary.models import LedgerEntry, LedgerHead
@@ -189,6 +190,13 @@ def _tick_at_each_step(tick: Callable[[], None]) -> None:
         tick()
 
     DefaultDialect.do_commit = shot  # type: ignore[method-assign]
+    run = Prepared._run
+
+    def shot_too(*args: Any) -> Any:
+        tick()
+        return run(*args)
+
+    Prepared._run = shot_too  # type: ignore[method-assign]
 
 
 def _note_signed_checkpoints(folder: Path) -> None:
