@@ -25,6 +25,7 @@ from e2e.acts import (
     sign_waiting,
     upload_free_hours,
     wait_for,
+    wait_here,
     write_rate,
 )
 from e2e.nodes import Ring
@@ -141,7 +142,7 @@ def ask(phone: Phone) -> None:
 
 
 def choose_plan(phone: Phone) -> None:
-    phone.see("300 von 300 Stunden")
+    wait_here(phone, "300 von 300 Stunden", seconds=40)
     phone.tap("Pläne vergleichen")
     phone.see("Plan A wählen")
     phone.tap("Plan A wählen")
