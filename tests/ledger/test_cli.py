@@ -1,13 +1,17 @@
 """`python -m ledger` as a stranger runs it: exit codes, plain words, JSON."""
 
+import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from os import environ
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from ledger.__main__ import main
 from ledger.fsck import export_log
 from ledger.report import PRACTICE_DE
 from tests.ledger.test_fsck import LINES
@@ -18,11 +22,31 @@ ROOT = Path(__file__).resolve().parents[2]
 WORLD = make_world(noise=1)
 
 
-def run(*arguments: str | Path, locale: str = "C.UTF-8") -> subprocess.CompletedProcess[str]:
+def start(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, which needs half a second only to begin."""
     command = [sys.executable, "-m", "ledger", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=ROOT, env=environ | {"LC_ALL": locale}, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, env=environ | {"LC_ALL": "C.UTF-8"}, capture_output=True, text=True, timeout=60, check=False
     )
+
+
+def run(*arguments: str | Path, locale: str = "C.UTF-8") -> subprocess.CompletedProcess[str]:
+    """What the process does once it has begun."""
+    told, out, err = list(map(str, arguments)), io.StringIO(), io.StringIO()
+    with patch.dict(environ, LC_ALL=locale), redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = main(told)
+        except SystemExit as unusable:
+            code = int(unusable.code or 0)
+    return subprocess.CompletedProcess(told, code, out.getvalue(), err.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("good.json", 0), ("bad.json", 1), ("missing.json", 2)], ids=["holds", "fails", "unusable"]
+)
+def test_the_process_says_and_ends_as_what_it_found(good: Path, bad: Path, name: str, code: int) -> None:
+    answer, expected = start("verify", good.with_name(name)), run("verify", good.with_name(name))
+    assert (answer.returncode, answer.stdout, answer.stderr) == (code, expected.stdout, expected.stderr)
 
 
 @pytest.fixture
