@@ -3,13 +3,14 @@
 import datetime as dt
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from hypothesis import settings
 from jinja2.bccache import Bucket, BytecodeCache
+from werkzeug.routing import Rule
 
 import tests.tables  # noqa: F401
 from app.core import clock
@@ -52,7 +53,22 @@ class RememberedTemplates(BytecodeCache):
         self._code[bucket.key] = bucket.bytecode_to_string()
 
 
+class RememberedRule(Rule):
+    """Every application of a test run has its own map; how an address is put together is compiled once all the same."""
+
+    _made: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        if self.defaults:
+            return super()._compile_builder(append_unknown)
+        how = (self.rule, *self._trace, append_unknown)
+        if how not in self._made:
+            self._made[how] = super()._compile_builder(append_unknown)
+        return self._made[how]
+
+
 Flask.jinja_options = {"bytecode_cache": RememberedTemplates()}
+Flask.url_rule_class = RememberedRule
 prepare_log()  # as the house writes it: structlog's own picture of a fault takes longer than the deed that failed
 
 
