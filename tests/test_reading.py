@@ -13,6 +13,7 @@ import pytest
 from tests.extraction import english, extracted, texts
 from tests.test_translations import forms
 
+pytestmark = pytest.mark.xdist_group("texts")  # one worker reads all texts, once
 MOST_LIX = 35
 LEAST_FLESCH = 70
 MOST_LIX_WITH_LABELS = 40

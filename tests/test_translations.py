@@ -18,6 +18,7 @@ from app.web import render
 from tests.extraction import ROOT, extracted, texts, texts_in
 from tests.extraction import english as stored_english
 
+pytestmark = pytest.mark.xdist_group("texts")  # one worker reads all texts, once
 PLACE = re.compile(r"%\((\w+)\)[sd]|\{\w*\}")
 GERMAN = re.compile(r"[äöüßÄÖÜ„“]|\b(der|die|das|dein|deine|nicht|noch|und|oder|wähle|ist|sind|für|von|mit)\b", re.I)
 LABEL = re.compile(r"[A-ZÄÖÜ][a-zäöüß]{2,}( [A-ZÄÖÜa-zäöüß]+)*[.?!:]?")

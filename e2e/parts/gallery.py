@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import segno
@@ -120,8 +121,9 @@ class Facts:
     )
 
 
+@cache
 def environment() -> Environment:
-    """Return a Jinja environment with the filters and context functions that the web room gives to every page."""
+    """Return the Jinja environment with the filters and context functions that the web room gives to every page."""
     env = Environment(
         loader=ChoiceLoader([FileSystemLoader(ROOT / "templates"), FileSystemLoader(Path(__file__).parent)]),
         autoescape=select_autoescape(),
