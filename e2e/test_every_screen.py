@@ -17,6 +17,7 @@ from e2e.screens import BROKEN, CLOSED, EMPTY, NO_PAGES, NOBODY, PETRA, PLAYED, 
 from tests.bench.server import serving
 from tests.long.race_world import MONDAY
 
+SMALLEST = (320, 568)
 EMPTY_THE_FORM = """
 () => {
   const form = document.querySelector("main form:has(.aktion)")
@@ -60,7 +61,7 @@ class Tour:
 
     def phone(self, who: str) -> Phone:
         if who not in self.phones:
-            phone = self.phones[who] = Phone.pick_up(self.browser, self.url, who)
+            phone = self.phones[who] = Phone.pick_up(self.browser, self.url, who, size=SMALLEST)
             if who != NOBODY:
                 phone.context.add_cookies([{"name": "werkring", "value": self.house.cookie(who), "url": self.url}])
         return self.phones[who]

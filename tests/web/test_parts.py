@@ -269,3 +269,14 @@ def test_what_people_type_stays_text(source: str) -> None:
     assert "<script" not in html
     assert "&lt;script&gt;" in html
     Page(html)
+
+
+def test_a_look_changes_colours_and_sizes_and_hides_or_shows_nothing() -> None:
+    """So a page whose words and order are good in one look has them good in all: the stories ask axe for them once."""
+    rules = re.findall(r"([^{}]*)\{([^{}]*)\}", (STATIC / "css" / "app.css").read_text())
+    of_a_look = [body for selector, body in rules if "data-licht" in selector or "data-hand" in selector]
+    names = set(re.findall(r"(?:^|;)\s*([\w-]+)\s*:", ";".join(of_a_look)))
+    assert len(of_a_look) > 5
+    assert {name for name in names if not name.startswith("--")} <= {
+        "color-scheme", "fill-opacity", "grid-area", "grid-template-columns", "min-block-size",
+    }  # fmt: skip
