@@ -1,11 +1,13 @@
 """One Chromium of the distribution for all stories; each story has its own node."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
+from e2e.full_house import House, move_in
 from e2e.node import Node
 from e2e.phone import FLAGS, Phone
 from tests.push.service import PushService
@@ -29,6 +31,14 @@ def browser(play: Playwright) -> Iterator[Browser]:
     chromium = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
     yield chromium
     chromium.close()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """In which every page has something to show; each file of stories may change its own."""
+    own = tmp_path_factory.getbasetemp()
+    of_the_run = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return move_in(tmp_path_factory.mktemp("house") / "data", of_the_run / "furnished")
 
 
 @pytest.fixture

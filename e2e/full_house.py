@@ -1,6 +1,9 @@
 """A data folder in which every page has something to show: the scene of the access matrix and the states it lacks."""
 
 import datetime as dt
+import fcntl
+import pickle
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -66,6 +69,18 @@ def furnish(folder: Path) -> House:
         scene = make_scene(database)
         _Office(database, scene.houses, scene.deals["keller"]).work()
     return House(folder, scene.houses)
+
+
+def move_in(folder: Path, shared: Path) -> House:
+    """A house of one's own: a copy of the one in the shared folder, which whoever comes first furnishes."""
+    shared.mkdir(exist_ok=True)
+    kept = shared / "houses"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_bytes(pickle.dumps(furnish(shared / "data").houses))
+    shutil.copytree(shared / "data", folder)
+    return House(folder, pickle.loads(kept.read_bytes()))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Response, TimeoutError
 from app.config import load_config
 from app.factory import create_app
 from e2e.acts import KELLER
-from e2e.full_house import House, furnish
+from e2e.full_house import House
 from e2e.phone import Phone
 from e2e.screens import BROKEN, CLOSED, EMPTY, NO_PAGES, NOBODY, PETRA, PLAYED, REFUSED, SAME_PAGE, SCREENS, Screen
 from tests.bench.server import serving
@@ -29,11 +29,6 @@ EMPTY_THE_FORM = """
   form.requestSubmit();
 }
 """
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return furnish(tmp_path_factory.mktemp("full") / "data")
 
 
 @pytest.fixture(scope="module")

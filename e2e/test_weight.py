@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from e2e.full_house import House, furnish
+from e2e.full_house import House
 from e2e.node import ROOT
 from tests.bench.server import serving
 from tests.long.race_world import MONDAY
@@ -22,11 +22,6 @@ SCREENS = {
     "Plan": ("keller manager", "/plaene/{plan}"),
     "Unterschrift": ("keller manager", "/vertraege/{unsigned}"),
 }
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return furnish(tmp_path_factory.mktemp("weight") / "data")
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from e2e.full_house import House, furnish
+from e2e.full_house import House
 from tests.bench.server import serving
 from tests.long.race_world import MONDAY
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    return furnish(tmp_path_factory.mktemp("plain") / "data")
 
 
 @pytest.fixture(scope="module")
