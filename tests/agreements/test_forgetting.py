@@ -2,8 +2,6 @@
 
 import datetime as dt
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from app.notary.queries import digest, evidence_file, export_log
 from app.worker import end_what_is_due, run_until_quiet
 from ledger.fsck import check_log
 from tests.agreements.world import Deal, approval, drafted, make_deal, sign
+from tests.ledger.asked import ask_ledger
 
 NOW = dt.datetime(2026, 11, 16, 7, tzinfo=dt.UTC)
 OVER = dt.datetime(2027, 6, 1, 7, tzinfo=dt.UTC)
@@ -84,8 +83,7 @@ def everything(database: Database) -> str:
 
 def report(body: bytes, folder: Path) -> tuple[int, str]:
     (folder / "beweis.json").write_bytes(body)
-    command = [sys.executable, "-m", "ledger", "verify", "--plain", str(folder / "beweis.json")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = ask_ledger("verify", "--plain", folder / "beweis.json")
     return done.returncode, done.stdout
 
 

@@ -4,8 +4,6 @@ import copy
 import datetime as dt
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -37,6 +35,7 @@ from app.requests.models import Invitation, RequestFile, WorkRequest
 from app.worker import run_until_quiet
 from ledger.encoding import to_b64url
 from ledger.evidence import passkey_signature
+from tests.ledger.asked import ask_ledger
 from tests.passkeys.software import SoftwarePasskey
 from tests.remembered import Rows, done_once, put_back, rows_of
 from tests.world import TestFirm, make_world
@@ -269,9 +268,7 @@ def verified(body: bytes, folder: Path) -> int:
     """The exit code of `python -m ledger verify`."""
     path = folder / "beweis.json"
     path.write_bytes(body)
-    return subprocess.run(
-        [sys.executable, "-m", "ledger", "verify", str(path)], capture_output=True, check=False
-    ).returncode
+    return ask_ledger("verify", path).returncode
 
 
 def evidence_inside(body: bytes) -> str:

@@ -1,19 +1,16 @@
 """`python -m ledger` as a stranger runs it: exit codes, plain words, JSON."""
 
-import io
 import json
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from os import environ
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
-from ledger.__main__ import main
 from ledger.fsck import export_log
 from ledger.report import PRACTICE_DE
+from tests.ledger.asked import ask_ledger as run
 from tests.ledger.test_fsck import LINES
 from tests.ledger.test_pdf import attached, pdf
 from tests.ledger.world import make_world
@@ -28,17 +25,6 @@ def start(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=ROOT, env=environ | {"LC_ALL": "C.UTF-8"}, capture_output=True, text=True, timeout=60, check=False
     )
-
-
-def run(*arguments: str | Path, locale: str = "C.UTF-8") -> subprocess.CompletedProcess[str]:
-    """What the process does once it has begun."""
-    told, out, err = list(map(str, arguments)), io.StringIO(), io.StringIO()
-    with patch.dict(environ, LC_ALL=locale), redirect_stdout(out), redirect_stderr(err):
-        try:
-            code = main(told)
-        except SystemExit as unusable:
-            code = int(unusable.code or 0)
-    return subprocess.CompletedProcess(told, code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
 """Appending: what both signed stands in the log, provable by anybody, whatever crashes or races."""
 
-import subprocess
-import sys
 import threading
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from app.notary.queries import (
 )  # fmt: skip
 from app.notary.rings import own_keys
 from ledger.errors import VerificationError
+from tests.ledger.asked import ask_ledger
 from tests.notary.world import EXPIRY, House, append_lapse, approve, found_house, two_houses
 from tests.passkeys.software import SoftwarePasskey
 
@@ -372,17 +372,14 @@ def link_partners(database: Database, one: House, other: House) -> int:
 def verified(body: bytes, folder: Path) -> int:
     path = folder / "beweis.json"
     path.write_bytes(body)
-    command = [sys.executable, "-m", "ledger", "verify", str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False).returncode
+    return ask_ledger("verify", path).returncode
 
 
-def fsck(database: Database, folder: Path) -> "subprocess.CompletedProcess[str]":
+def fsck(database: Database, folder: Path) -> "CompletedProcess[str]":
     path = folder / "log.jsonl"
     with database.read() as session:
         path.write_bytes(b"".join(export_log(session, "keller")))
-    return subprocess.run(
-        [sys.executable, "-m", "ledger", "fsck", str(path)], capture_output=True, text=True, check=False
-    )
+    return ask_ledger("fsck", path)
 
 
 def with_clock(task: Any, *args: object) -> None:

@@ -3,8 +3,6 @@
 import datetime as dt
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from app.notary.queries import entries_about, evidence_file, export_log
 from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
 from app.passkeys.models import Approval, Passkey, SignIn
 from app.passkeys.rules import FRESH
+from tests.ledger.asked import ask_ledger
 from tests.passkeys.test_routes_join import invite
 from tests.passkeys.world import Browser, Node, start_node
 
@@ -186,8 +185,7 @@ def test_a_locked_key_signs_out_every_device_of_its_person_at_once(petra: Browse
         passkey = session.scalars(sa.select(Passkey).where(Passkey.id == key)).one()
         assert entries_about(session, passkey.firm_id, key) == [(1, "key.register"), (2, "key.revoke")]
         (tmp_path / "log.jsonl").write_bytes(b"".join(export_log(session, passkey.firm_id)))
-    command = [sys.executable, "-m", "ledger", "fsck", str(tmp_path / "log.jsonl")]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert ask_ledger("fsck", tmp_path / "log.jsonl").returncode == 0
 
 
 def test_a_key_locked_between_challenge_and_answer_signs_nothing(petra: Browser, node: Node) -> None:
@@ -239,8 +237,7 @@ def test_a_former_manager_signs_in_but_the_ledger_hears_that_the_key_signs_nothi
             "key.register", "key.revoke", "key.register",
         ]  # fmt: skip
         (tmp_path / "log.jsonl").write_bytes(b"".join(export_log(session, passkey.firm_id)))
-    command = [sys.executable, "-m", "ledger", "fsck", str(tmp_path / "log.jsonl")]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert ask_ledger("fsck", tmp_path / "log.jsonl").returncode == 0
     petra.post("/notfall/schluessel/gedruckt")
     jonas.sign_in()
     with signable(node):
@@ -375,8 +372,7 @@ def test_the_words_of_one_firm_open_no_other(petra: Browser, node: Node) -> None
 
 def verified(body: bytes, folder: Path) -> bool:
     (folder / "beweis.json").write_bytes(body)
-    command = [sys.executable, "-m", "ledger", "verify", "--json", str(folder / "beweis.json")]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = ask_ledger("verify", "--json", folder / "beweis.json")
     assert result.returncode == 0, json.dumps(result.stdout)
     return True
 

@@ -3,8 +3,6 @@
 import io
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,9 +21,8 @@ from app.passkeys.documents import DOCUMENTS
 from app.practice.people import acting, firm_by_short_name
 from app.practice.signing import approve_document, new_practice_passkey, sign_challenge
 from app.practice.worlds import practice_config
+from tests.ledger.asked import ask_ledger
 from tests.practice.visitors import BASE, Site
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_the_software_passkey_does_not_work_with_the_real_configuration(site: Site) -> None:
@@ -53,10 +50,10 @@ def test_every_log_of_the_practice_world_is_named_as_such(site: Site) -> None:
 def test_verification_says_that_a_practice_record_binds_nobody(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "beweis.json"
     path.write_bytes(_evidence(site.database(site.player())))
-    plainly = _ledger("verify", "--plain", str(path))
+    plainly = ask_ledger("verify", "--plain", str(path))
     assert plainly.returncode == 1
     assert "Übung: bindet niemanden" in plainly.stdout
-    allowed = _ledger("verify", "--practice", "--plain", str(path))
+    allowed = ask_ledger("verify", "--practice", "--plain", str(path))
     assert allowed.returncode == 0, allowed.stdout
     assert "Übung: bindet niemanden" in allowed.stdout
 
@@ -87,7 +84,7 @@ def test_a_flipped_signature_of_the_software_passkey_is_refused_like_any_other(s
     flipped = evidence[:place] + (b"A" if evidence[place : place + 1] != b"A" else b"B") + evidence[place + 1 :]
     path = tmp_path / "beweis.json"
     path.write_bytes(flipped)
-    assert _ledger("verify", "--practice", str(path)).returncode != 0
+    assert ask_ledger("verify", "--practice", str(path)).returncode != 0
 
 
 def test_the_whole_log_of_a_practice_firm_replays(site: Site, tmp_path: Path) -> None:
@@ -95,7 +92,7 @@ def test_the_whole_log_of_a_practice_firm_replays(site: Site, tmp_path: Path) ->
     with site.database(site.player()).read() as session:
         keller = firm_by_short_name(session, "Keller")
         path.write_bytes(b"".join(export_log(session, keller.id)))
-    done = _ledger("fsck", "--practice", str(path))
+    done = ask_ledger("fsck", "--practice", str(path))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -143,9 +140,3 @@ def _other(config: Config) -> Config:
     from dataclasses import replace
 
     return replace(config, secret_key=b"o" * 32)
-
-
-def _ledger(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "ledger", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
