@@ -79,12 +79,7 @@ def plan_ledger(session: Session, config: Config, facts: FirmFacts, passkey: New
     """Make the firm's keys and its first record, with the address that is free right now."""
     address = _free_address(session, facts.short_name, config.node_name)
     origin = origin_for(address.split("@")[0], config.node_name, is_practice=config.is_practice)
-    text = (
-        f"{facts.name}, {facts.street}, {facts.postcode} {facts.town}\n"
-        f"Adresse: {address}\nLogbuch: {origin}\n\n"
-        "Dieser Betrieb beginnt sein Logbuch. Der Schlüssel der ersten Leitung, das Siegel des Betriebs "
-        "und der gedruckte Notfallschlüssel gelten ab jetzt.\n"
-    )
+    text = f"{facts.name}, {facts.town} ({address})\nDas Logbuch beginnt. Alle Schlüssel gelten ab jetzt.\n"
     return draft_ledger(config.node_key, address, origin, text, passkey.public_key, config.rp_id, (config.origin,))
 
 
