@@ -11,9 +11,9 @@ from ledger.errors import VerificationError
 from ledger.evidence import Evidence, evidence_hash, read_evidence
 from ledger.leaf import Leaf, parse_leaf
 from ledger.merkle import inclusion_proof, leaf_hash, verify_inclusion
+from ledger.short_form import bounded, complete, shorten
 
 MAX_BYTES = 1_000_000
-MAX_RECORDS = 64
 _MEMBERS = {
     "v",
     "leaf",
@@ -101,41 +101,40 @@ def counterpart(note: str, leaf: bytes | None = None, proof: Iterable[bytes] = (
 def build_file(file: EvidenceFile) -> bytes:
     """The canonical bytes of the file; key records are put into their one order."""
     other = file.counterpart
-    data = canonical.dumps(
-        {
-            "v": 1,
-            **write_proved(file.record),
-            "checkpoint": file.checkpoint,
-            "keys": [write_proved(one) for one in sorted(file.keys, key=_place)],
-            "chain": [write_proved(one) for one in file.chain],
-            "erasure": None if file.erasure is None else write_proved(file.erasure),
-            "counterpart": None if other is None else write_counterpart(other),
-            "witnesses": list(file.witnesses),
-            "places": [write_counterpart(one) for one in file.places],
-        }
-    )
+    full = {
+        "v": 1,
+        **write_proved(file.record),
+        "checkpoint": file.checkpoint,
+        "keys": [write_proved(one) for one in sorted(file.keys, key=_place)],
+        "chain": [write_proved(one) for one in file.chain],
+        "erasure": None if file.erasure is None else write_proved(file.erasure),
+        "counterpart": None if other is None else write_counterpart(other),
+        "witnesses": list(file.witnesses),
+        "places": [write_counterpart(one) for one in file.places],
+    }
+    data = canonical.dumps(shorten(full))
     parse_file(data)
     return data
 
 
 def parse_file(data: bytes) -> EvidenceFile:
     """The parts of the file; raises VerificationError for any other spelling, member or type."""
-    value = canonical.loads(data, MAX_BYTES)
+    value = complete(canonical.loads(data, MAX_BYTES))
     _check_members(value, _MEMBERS, "file")
     if type(value["v"]) is not int or value["v"] != 1:
         raise VerificationError("file of another version")
-    keys = tuple(_read_proved(one) for one in _list(value["keys"]))
+    keys = tuple(_read_proved(one) for one in bounded(value["keys"]))
     if any(_place(one) >= _place(other) for one, other in pairwise(keys)):
         raise VerificationError("key records are not in their order")
     return EvidenceFile(
         record=_read_proved({name: value[name] for name in _PROVED}),
         checkpoint=_text(value["checkpoint"]),
         keys=keys,
-        chain=tuple(_read_proved(one) for one in _list(value["chain"])),
+        chain=tuple(_read_proved(one) for one in bounded(value["chain"])),
         erasure=None if value["erasure"] is None else _read_proved(value["erasure"]),
         counterpart=None if value["counterpart"] is None else read_counterpart(value["counterpart"]),
-        witnesses=tuple(_text(one) for one in _list(value["witnesses"])),
-        places=tuple(read_counterpart(one) for one in _list(value["places"])),
+        witnesses=tuple(_text(one) for one in bounded(value["witnesses"])),
+        places=tuple(read_counterpart(one) for one in bounded(value["places"])),
     )
 
 
@@ -161,7 +160,7 @@ def write_counterpart(other: Counterpart) -> dict[str, Any]:
 def _read_proved(value: Any) -> Proved:
     _check_members(value, _PROVED, "record")
     leaf = _leaf_bytes(value["leaf"])
-    proof = tuple(from_b64(_text(one), length=32) for one in _list(value["proof"]))
+    proof = tuple(from_b64(_text(one), length=32) for one in bounded(value["proof"]))
     if value["evidence"] is None:
         return Proved(leaf, proof, None, parse_leaf(leaf), None)
     # The file is canonical as a whole, so a part written again gives the very bytes that stand in it.
@@ -172,7 +171,7 @@ def _read_proved(value: Any) -> Proved:
 def read_counterpart(value: Any) -> Counterpart:
     """The other firm's side from its JSON members; raises VerificationError for any other."""
     _check_members(value, _COUNTERPART, "counterpart")
-    proof = tuple(from_b64(_text(one), length=32) for one in _list(value["proof"]))
+    proof = tuple(from_b64(_text(one), length=32) for one in bounded(value["proof"]))
     if value["leaf"] is None:
         if proof:
             raise VerificationError("a proof without a leaf")
@@ -190,12 +189,6 @@ def _leaf_bytes(value: Any) -> bytes:
 def _check_members(value: Any, members: set[str], what: str) -> None:
     if not isinstance(value, dict) or value.keys() != members:
         raise VerificationError(f"{what} has other members than it must have")
-
-
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list) or len(value) > MAX_RECORDS:
-        raise VerificationError(f"list of at most {MAX_RECORDS} expected")
-    return value
 
 
 def _text(value: Any) -> str:

@@ -143,7 +143,7 @@ def evidence_file(session: Session, firm_id: str, seq: int, other: dict[str, Any
     file = EvidenceFile(
         record=record,
         checkpoint=reduce(checkpoint.add_cosignature, [one.line for one in cosigned], note.note),
-        witnesses=tuple(one.vkey for one in cosigned),
+        witnesses=tuple(one.vkey for one in cosigned if one.vkey not in _first_cosign_keys(partner_records)),
         keys=(*_proved_keys(session, firm_id, note.size), *partner_records),
         chain=chain,
         erasure=None if erasure_seq is None else _prove(session, firm_id, erasure_seq, hashes),
@@ -319,6 +319,11 @@ def _partner_document(session: Session, firm_id: str, record: Proved) -> dict[st
             PartnerKeys.firm_id == firm_id, sa.or_(PartnerKeys.address == other, PartnerKeys.origin == accused)
         )
     )
+
+
+def _first_cosign_keys(records: Sequence[Proved]) -> set[str]:
+    """The witnesses whom their own genesis record in the file names already."""
+    return {str(one.evidence.message["cosignKey"]) for one in records if one.evidence and one.leaf.type == "genesis"}
 
 
 def _counterpart(document: dict[str, Any] | None) -> tuple[list[Proved], Counterpart | None]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ from app.worker import end_what_is_due
 from ledger.fsck import check_log
 from ledger.policy import parse_policy
 from ledger.verify import verify_bundle
-from tests.agreements.world import Deal, drafted, make_deal, sign
+from tests.agreements.world import Deal, drafted, evidence_of, make_deal, sign, signed_by_both
 from tests.notary.world import House, append_lapse
 from tests.passkeys.test_routes_devices import verified
 
@@ -94,12 +95,31 @@ def test_each_partner_cosigns_what_has_grown_and_the_evidence_shows_it(
         (seq, _), *_ = entries_about(session, keller, agreement_id)
         body = evidence_file(session, keller, seq)
         file = json.loads(body)
-        assert len(file["witnesses"]) == 3
+        assert len(file["witnesses"]) == 2, "the partner's own key stands in its genesis record"
         assert file["checkpoint"].count("\n— ") == 4
         assert verified(body, tmp_path)
         policy = parse_policy(policy_of(session, keller, 3))
         assert verify_bundle(body, policy).holds
         assert check_log(b"".join(export_log(session, keller)).splitlines(keepends=True))
+
+
+def test_the_whole_evidence_of_an_agreement_with_all_cosignatures_stays_below_ten_kilobytes(
+    database: Database, deal: Deal
+) -> None:
+    with clock.frozen(NOW):
+        end_what_is_due(database)
+        (agreement_id,) = drafted(database, deal)
+        signed_by_both(database, deal, [agreement_id])
+        an_hour_later(database)
+    for key, lines in (("keller", 4), ("yilmaz", 2)):
+        body = evidence_of(database, deal, key, agreement_id)
+        file = json.loads(body)
+        assert file["checkpoint"].count("\n— ") == lines
+        assert file["counterpart"]["leaf"]
+        assert len(body) <= 10_000
+        start = time.process_time()
+        assert verify_bundle(body).holds
+        assert time.process_time() - start < 0.1
 
 
 def test_nobody_is_asked_twice_in_an_hour_nor_when_nothing_grew(database: Database, deal: Deal) -> None:

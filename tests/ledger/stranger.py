@@ -1,6 +1,7 @@
 """A stranger's verifier: written from ledger/FORMAT.md alone, with other people's primitives and nothing of `ledger`.
 
-It reads types and signers of the records out of the page itself, and says of an exported log that it holds, or where not.
+It reads types and signers of the records out of the page itself, and says of an exported log that it holds, or where
+not, and of an evidence file that it holds.
 """
 
 import base64
@@ -12,6 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from eth_account import Account
 from eth_utils.crypto import keccak
 
@@ -55,6 +57,28 @@ class Stranger:
             else:
                 self.check_checkpoint(value["note"])
         return len(self.leaves)
+
+    def check_file(self, data: bytes) -> None:
+        """An evidence file without erasure: raises an AssertionError or something else at the first fault."""
+        short = json.loads(data)
+        assert jcs(short) == data
+        file = ShortForm(self).complete(short)
+        other = file["counterpart"]
+        roots = {note.split("\n")[0]: note for note in (file["checkpoint"], other["checkpoint"])}
+        for one in file["keys"]:
+            check_inclusion(one["leaf"], one["proof"], roots[one["leaf"]["log"]])
+            self.check_record(one["leaf"], one["evidence"])
+        for note in roots.values():
+            self.check_note(note)
+        check_inclusion(file["leaf"], file["proof"], file["checkpoint"])
+        check_inclusion(other["leaf"], other["proof"], other["checkpoint"])
+        assert all(file["leaf"][name] == other["leaf"][name] for name in ("type", "digest", "evidence"))
+        self.check_record(file["leaf"], file["evidence"])
+
+    def check_note(self, text: str) -> None:
+        body, _, block = text.rpartition("\n\n")
+        self.origin, size = body.split("\n")[0], int(body.split("\n")[1])
+        assert "log" in {self.check_line(line, body + "\n", size) for line in block[:-1].split("\n")}
 
     def check_entry(self, leaf: dict[str, Any], evidence: dict[str, Any] | None) -> None:
         assert set(leaf) == {"v", "log", "seq", "prev", "type", "at", "digest", "evidence"}
@@ -204,6 +228,143 @@ class Stranger:
         raise AssertionError("a line by an unknown key")
 
 
+class ShortForm:
+    """Section 6 of the page, "Short form": what a file leaves out is put back."""
+
+    def __init__(self, reader: Stranger) -> None:
+        self.reader = reader
+        self.keys: dict[tuple[str, int], dict[str, Any]] = {}
+        self.logs: dict[str, str] = {}
+        self.lines = {name: zero(kind) for kind, name in (field.split(" ") for field in LINE.split(","))}
+
+    def complete(self, short: dict[str, Any]) -> dict[str, Any]:
+        file = {"chain": [], "erasure": None, "counterpart": None, "witnesses": [], "places": [], **short}
+        origin, other = short["checkpoint"].split("\n")[0], file["counterpart"]
+        for one in file["keys"]:
+            self.complete_key_record(one)
+        for one in file["keys"]:
+            evidence, leaf = one["evidence"], one["leaf"]
+            digest = self.reader.digest(evidence["primaryType"], evidence["message"])
+            self.sign(evidence, digest)
+            hashes = {"digest": "0x" + digest.hex(), "evidence": b64(sha256(jcs(evidence)).digest())}
+            one["leaf"] = hashes | leaf
+        for one in (file, *file["chain"]):
+            one["leaf"] = self.leaf(one) | ({"log": origin} if "log" not in one["leaf"] else {})
+            self.complete_evidence(one, {})
+            self.sign(one["evidence"], unhex(one["leaf"]["digest"]))
+        same = {name: file["leaf"][name] for name in ("type", "digest", "evidence")}
+        other["leaf"] = {"log": other["checkpoint"].split("\n")[0], **same, **self.leaf(other)}
+        return file
+
+    def leaf(self, record: dict[str, Any]) -> dict[str, Any]:
+        leaf = {"v": 1, "seq": 0, **record["leaf"]}
+        before = record["proof"][0] if leaf["seq"] % 2 and record["proof"] else b64(bytes(32))
+        return {"prev": before, **({} if leaf["seq"] else {"type": "genesis"}), **leaf}
+
+    def complete_key_record(self, one: dict[str, Any]) -> None:
+        one["leaf"] = leaf = self.leaf(one)
+        evidence, said = one["evidence"], one["evidence"]["message"]
+        text = "0x" + sha256(evidence["display"]["text"].encode()).hexdigest()
+        known = {"to": said["from"], "log": leaf["log"], "issuedAt": leaf["at"], "displayHash": text}
+        if said.get("origins"):
+            known["rpId"] = said["origins"][0].split("//")[1].split(":")[0]
+        message = self.complete_evidence(one, known)
+        if leaf["type"] == "genesis":
+            for name, kind, ending in (("logKey", 1, ""), ("cosignKey", 4, "/witness")):
+                if "+" not in message[name]:
+                    key, owner = unb64url(message[name]), leaf["log"] + ending
+                    message[name] = f"{owner}+{key_id(owner, kind, key).hex()}+{b64(bytes([kind]) + key)}"
+            self.logs[message["from"]] = leaf["log"]
+            own = {name: unhex(message[name]) for name in ("passkey", "recovery", "seal")}
+            own["log"] = base64.b64decode(message["logKey"].split("+", 2)[2])[1:]
+        else:
+            own = {message["purpose"]: unhex(message.get("publicKey", "0x"))}
+        self.keys[leaf["log"], leaf["seq"]] = {**own, "rpId": message.get("rpId"), "origins": message.get("origins")}
+
+    def complete_evidence(self, one: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+        usual = {"v": 1, "domain": {"name": "Werkring", "version": "1"}, "attachments": [], "notBefore": None}
+        name = self.reader.names[one["leaf"]["type"]]
+        evidence = one["evidence"] = {**usual, "primaryType": name, **one["evidence"]}
+        kinds = {field.split(" ")[1]: field.split(" ")[0] for field in self.reader.fields[name].split(",")}
+        said = evidence["message"]
+        known = {"locale": "de", "currency": "EUR", **known}
+        known |= {"logFrom": self.logs.get(said["from"], ""), "logTo": self.logs.get(said.get("to"), "")}
+        message = evidence["message"] = {
+            key: said.get(key, known.get(key, zero(kind))) for key, kind in kinds.items()
+        } | {key: value for key, value in said.items() if key not in kinds}
+        for key, kind in kinds.items():
+            if kind in ("bytes32", "bytes", "address") and not message[key].startswith("0x"):
+                message[key] = "0x" + uncompressed(unb64url(message[key])).hex()
+        before = self.lines
+        for place, line in enumerate(message.get("lines", ())):
+            before = message["lines"][place] = {**before, **line}
+        shared = {key: message[key] for key in ("locale", "template") if key in message}
+        evidence["display"] = {**shared, **evidence["display"]}
+        return message
+
+    def sign(self, evidence: dict[str, Any], digest: bytes) -> None:
+        roles: set[str] = set()
+        for place, one in enumerate(evidence["signatures"]):
+            if isinstance(one, str):
+                one = evidence["signatures"][place] = self.signature(one, evidence["message"], roles, digest)
+            roles.add(one["role"])
+
+    def signature(self, text: str, message: dict[str, Any], roles: set[str], digest: bytes) -> dict[str, Any]:
+        label, data = text.split(" ")
+        role, _, seq = label.partition("@")
+        party, raw = message["to" if role in roles else "from"], unb64url(data)
+        at = {"log": self.logs[party], "seq": int(seq or 0)}
+        key, kind = self.keys[at["log"], at["seq"]], {"firm": "seal", "log": "log", "recovery": "recovery"}.get(role)
+        if kind == "seal":
+            named = {"kind": kind, "role": role, "party": party}
+            return {**named, "address": "0x" + key["seal"].hex(), "signature": "0x" + raw.hex()}
+        kid = "0x" + sha256(key[kind or "passkey"]).hexdigest()
+        named = {"kind": kind or "passkey", "role": role, "party": party, "kid": kid, "keyAt": at}
+        if kind:
+            return {**named, "signature": b64url(raw)}
+        r, s = int.from_bytes(raw[6:38], "big"), int.from_bytes(raw[38:70], "big")
+        origin = key["origins"][raw[0] // 2]
+        client = f'{{"type":"webauthn.get","challenge":"{b64url(digest)}","origin":"{origin}"'
+        client += "}" if raw[0] % 2 else ',"crossOrigin":false}'
+        return {
+            **named,
+            "authenticatorData": b64url(sha256(key["rpId"].encode()).digest() + raw[1:6]),
+            "clientDataJSON": b64url(client.encode()),
+            "signature": b64url(encode_dss_signature(r, s)),
+        }
+
+
+def zero(kind: str) -> Any:
+    if kind.endswith("[]"):
+        return []
+    return {"string": "", "bool": False, "bytes32": "0x" + "00" * 32, "bytes": "0x", "address": "0x" + "00" * 20}.get(
+        kind, 0
+    )
+
+
+def uncompressed(data: bytes) -> bytes:
+    if len(data) != 33:
+        return data
+    numbers = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), data).public_numbers()
+    return b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+
+
+def check_inclusion(leaf: dict[str, Any], proof: list[str], note: str) -> None:
+    origin, size, root = note.split("\n")[:3]
+    assert leaf["log"] == origin
+    first, second, found = leaf["seq"], int(size) - 1, sha256(b"\x00" + jcs(leaf)).digest()
+    for one in (base64.b64decode(text) for text in proof):
+        assert second
+        if first % 2 or first == second:
+            found = sha256(b"\x01" + one + found).digest()
+            while first and not first % 2:
+                first, second = first // 2, second // 2
+        else:
+            found = sha256(b"\x01" + found + one).digest()
+        first, second = first // 2, second // 2
+    assert (second, b64(found)) == (0, root)
+
+
 def check_passkey(digest: bytes, one: dict[str, Any], key: dict[str, Any]) -> None:
     data, client = unb64url(one["authenticatorData"]), unb64url(one["clientDataJSON"])
     said = json.loads(client)
@@ -237,6 +398,10 @@ def jcs(value: Any) -> bytes:
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def b64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def unb64url(text: str) -> bytes:

@@ -3,6 +3,7 @@
 import ast
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,22 @@ def test_the_stranger_finds_a_changed_line(place: int) -> None:
     changed = text[:at] + (b"1" if text[at : at + 1] != b"1" else b"2") + text[at + 1 :]
     with pytest.raises(Exception):  # noqa: B017  a stranger has no one kind of error
         Stranger(PAGE).check_export([*LINES[:place], changed, *LINES[place + 1 :]])
+
+
+def test_the_stranger_puts_back_what_an_evidence_file_leaves_out_and_finds_that_it_holds() -> None:
+    Stranger(PAGE).check_file((FOLDER / "good-agreement.json").read_bytes())
+
+
+FILES = [one for one in json.loads((FOLDER / "files.json").read_bytes()) if one["failed"]]
+CHANGED = [one for one in FILES if set(one["failed"]) & {2, 4, 5, 6, 7}]
+
+
+@pytest.mark.parametrize("one", CHANGED, ids=lambda one: one["name"])
+def test_the_stranger_refuses_a_changed_evidence_file(one: dict[str, Any]) -> None:
+    good = (FOLDER / "good-agreement.json").read_bytes()
+    changed = good[: one["at"]] + one["put"].encode() + good[one["at"] + one["cut"] :]
+    with pytest.raises(Exception):  # noqa: B017  a stranger has no one kind of error
+        Stranger(PAGE).check_file(changed)
 
 
 def test_the_stranger_computes_the_digests_of_the_vectors() -> None:

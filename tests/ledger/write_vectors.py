@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger import canonical, checkpoint, keys, merkle, note, types, witness
-from ledger.encoding import to_b64, to_hex
+from ledger.encoding import to_b64, to_b64url, to_hex
 from ledger.evidence_file import EvidenceFile, build_file, counterpart
 from ledger.firm_keys import key_id
 from ledger.fsck import export_log
@@ -236,7 +236,7 @@ BYTES: dict[str, Callable[[EvidenceFile], bytes]] = {
     "01-duplicate-key": lambda file: build_file(file)[:-1] + b',"v":1}',
     "01-unknown-member": edited("more", to=1),
     "01-other-version": edited("v", to=2),
-    "01-float": lambda file: build_file(file).replace(b'"v":1,"witnesses"', b'"v":1.0,"witnesses"'),
+    "01-float": lambda file: build_file(file).replace(b'"v":1}', b'"v":1.0}'),
     "02-time-in-the-leaf-changed": edited("leaf", "at", to=NOW + 1),
     "02-position-changed": edited("leaf", "seq", to=2),
     "02-proof-changed": edited("proof", 0, to=turn),
@@ -247,9 +247,9 @@ BYTES: dict[str, Callable[[EvidenceFile], bytes]] = {
     "06-amount-changed": edited("evidence", "message", "totalCents", to=1),
     "05-field-of-another-kind": edited("evidence", "message", "totalCents", to="1042000"),
     "05-unknown-field": edited("evidence", "message", to=lambda said: {**said, "more": 1}),
-    "07-text-and-its-hash-changed": edited("evidence", "message", "displayHash", to="0x" + "11" * 32),
-    "08-passkey-signature-changed": edited("evidence", "signatures", 0, "signature", to=turn),
-    "09-seal-changed": edited("evidence", "signatures", 1, "signature", to="0x" + "11" * 64 + "1b"),
+    "07-text-and-its-hash-changed": edited("evidence", "message", "displayHash", to=to_b64url(b"\x11" * 32)),
+    "08-passkey-signature-changed": edited("evidence", "signatures", 0, to=turn),
+    "09-seal-changed": edited("evidence", "signatures", 1, to="firm " + to_b64url(b"\x11" * 64 + b"\x1b")),
     "10-signature-missing": edited("evidence", "signatures", to=lambda given: given[:3]),
     "12-counterparts-proof-changed": edited("counterpart", "proof", 0, to=turn),
 }  # fmt: skip
