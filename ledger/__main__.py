@@ -18,7 +18,7 @@ from ledger.fsck import Progress, check_log
 from ledger.pdf import unpacked
 from ledger.policy import Policy, parse_policy
 from ledger.replay import BadPositionError, Totals
-from ledger.report import PRACTICE_DE, PRACTICE_EN, Report
+from ledger.report import PRACTICE_DE, PRACTICE_EN, REASONS, Report
 from ledger.verify import verify_bundle
 
 HOLDS, FAILED, UNUSABLE = 0, 1, 2
@@ -130,10 +130,12 @@ def _fsck(options: argparse.Namespace) -> int:
 
 
 def _print_bad(error: BadPositionError, options: argparse.Namespace) -> None:
+    why = REASONS.get(error.reason)
     if options.json:
         print(json.dumps({"holds": False, "position": error.position, "detail": error.reason}))
     elif options.lang == "de":
-        print(f"Eintrag {error.position} stimmt nicht ({error.reason}).")
+        tail = "" if why is None else f" {why.german}"
+        print(f"Eintrag {error.position} stimmt nicht ({error.reason}).{tail}")
     else:
         print(f"Entry {error.position} does not hold ({error.reason}).")
 

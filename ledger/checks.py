@@ -17,6 +17,8 @@ from ledger.witness import check_conflict
 
 # Clocks of two nodes may differ; a day is far more than they do and far less than a dispute is about.
 CLOCK_TOLERANCE_S = 86_400
+# What a person answers for by signing, within the limit of the key: the new total, or the fee.
+_SUMS = {"Agreement": "totalCents", "Change": "totalCents", "Cancellation": "feeCents"}
 _ACCEPTED_BY_THE_OTHER = frozenset({"agreement", "change", "cancellation"})
 
 # Renders the text of a message again: template and message in, the exact text out.
@@ -43,8 +45,10 @@ class Parties:
 
     def place(self, keys: FirmKeys, leaf: Leaf) -> Position:
         """Where a record stands for that firm's keys."""
-        seq = leaf.seq if keys.origin == leaf.log else self.seqs.get(keys.origin)
-        return Position(self.drafted.get(keys.origin, seq), leaf.at)
+        if keys.origin == leaf.log:
+            return Position(self.drafted.get(keys.origin, leaf.seq), leaf.at)
+        seq = self.drafted.get(keys.origin, self.seqs.get(keys.origin))
+        return Position(seq, leaf.at, CLOCK_TOLERANCE_S)
 
 
 def check_record(leaf: Leaf, evidence: Evidence, parties: Parties, render: Render | None = None) -> None:
@@ -100,7 +104,7 @@ def check_display(evidence: Evidence, render: Render | None = None) -> None:
 def prepare_signatures(leaf: Leaf, evidence: Evidence, parties: Parties) -> list[CurveCheck]:
     """Steps 8 and 9 but for the curve operations: form, and a key that was registered and not revoked."""
     pinned = _pinned(leaf, evidence, parties)
-    return [_PREPARE[signature["kind"]](leaf, signature, pinned) for signature in evidence.signatures]
+    return [_PREPARE[signature["kind"]](leaf, evidence, signature, pinned) for signature in evidence.signatures]
 
 
 def check_passkeys(leaf: Leaf, evidence: Evidence, parties: Parties) -> int:
@@ -155,7 +159,7 @@ def _check_kinds(kinds: set[str], leaf: Leaf, evidence: Evidence, parties: Parti
     chosen = [signature for signature in evidence.signatures if signature["kind"] in kinds]
     pinned = _pinned(leaf, evidence, parties)
     for signature in chosen:
-        _PREPARE[signature["kind"]](leaf, signature, pinned).run()
+        _PREPARE[signature["kind"]](leaf, evidence, signature, pinned).run()
     return len(chosen)
 
 
@@ -211,19 +215,20 @@ def _check_erasure(leaf: Leaf, message: Mapping[str, Any], parties: Parties) -> 
         raise VerificationError("an erasure names every digest once, and at least one")
 
 
-def _prepare_passkey(leaf: Leaf, signature: Signature, parties: Parties) -> CurveCheck:
+def _prepare_passkey(leaf: Leaf, evidence: Evidence, signature: Signature, parties: Parties) -> CurveCheck:
     keys, key_seq = _owner(signature, parties)
-    key = keys.passkey(signature["kid"], key_seq, signature["role"], parties.place(keys, leaf))
+    cents = evidence.message.get(_SUMS.get(evidence.primary_type, ""), 0)
+    key = keys.passkey(signature["kid"], key_seq, signature["role"], parties.place(keys, leaf), cents)
     return prepare_passkey(leaf.digest, signature, key.public_key, key.origins, key.rp_id)
 
 
-def _prepare_seal(leaf: Leaf, signature: Signature, parties: Parties) -> CurveCheck:
+def _prepare_seal(leaf: Leaf, _evidence: Evidence, signature: Signature, parties: Parties) -> CurveCheck:
     keys = parties.keys_of(signature["party"])
     keys.check_seal(signature["address"], parties.place(keys, leaf))
     return prepare_seal(leaf.digest, signature["signature"], signature["address"])
 
 
-def _prepare_key_proof(leaf: Leaf, signature: Signature, parties: Parties) -> CurveCheck:
+def _prepare_key_proof(leaf: Leaf, _evidence: Evidence, signature: Signature, parties: Parties) -> CurveCheck:
     keys, key_seq = _owner(signature, parties)
     key = keys.signing_key(signature["kind"], signature["kid"], key_seq, parties.place(keys, leaf))
     return prepare_key_proof(leaf.digest, signature["signature"], key.public_key)
@@ -236,7 +241,7 @@ def _owner(signature: Signature, parties: Parties) -> tuple[FirmKeys, int]:
     return keys, signature["keyAt"]["seq"]
 
 
-_PREPARE: dict[str, Callable[[Leaf, Signature, Parties], CurveCheck]] = {
+_PREPARE: dict[str, Callable[[Leaf, Evidence, Signature, Parties], CurveCheck]] = {
     "passkey": _prepare_passkey,
     "seal": _prepare_seal,
     "log": _prepare_key_proof,

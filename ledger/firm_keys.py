@@ -15,18 +15,24 @@ _LEVELS = {"worker": 1, "accountant": 1, "steward": 1, "foreman": 2, "manager": 
 _NEEDED_LEVEL = {"worker": 1, "foreman": 2, "manager": 3, "second": 3}
 KEY_RECORDS = frozenset({"genesis", "key.register", "key.rotate", "key.revoke"})
 _PURPOSES = frozenset({"log", "cosign", "seal", "passkey", "recovery"})
+OVER_LIMIT = "the sum is above the limit of the key"
+NOT_YET = "the key was not valid yet"
 
 
 class Position(NamedTuple):
-    """Where a signature is placed: `seq` in the signer's own log where known, else the claimed time `at` decides."""
+    """Where a signature is placed: `seq` in the signer's own log where known, else the claimed time `at` decides.
+
+    `tolerance_s`: how far the clock that told the time may be behind the signer's own.
+    """
 
     seq: int | None
     at: int
+    tolerance_s: int = 0
 
 
 @dataclass(frozen=True)
 class RegisteredKey:
-    """A key with the record that brought it; `limit_cents` 0 means no limit."""
+    """A key with the record that brought it; `limit_cents` 0 means no limit, `valid_from` counts seconds since 1970."""
 
     purpose: str
     kid: str
@@ -35,6 +41,7 @@ class RegisteredKey:
     at: int
     role: str = ""
     limit_cents: int = 0
+    valid_from: int = 0
     rp_id: str = ""
     origins: frozenset[str] = frozenset()
 
@@ -51,6 +58,7 @@ class FirmKeys:
     keys: list[RegisteredKey] = field(default_factory=list)
     revoked: dict[str, list[Position]] = field(default_factory=dict)
     _by_place: dict[tuple[int, str], RegisteredKey] = field(default_factory=dict)
+    _by_kid: dict[str, list[RegisteredKey]] = field(default_factory=dict)
     _cosigners: dict[Verifier, int | None] = field(default_factory=dict)
     _seals: dict[str, RegisteredKey] = field(default_factory=dict)
     """By address; of one that was registered twice the newer"""
@@ -84,14 +92,16 @@ class FirmKeys:
         else:
             self._add_registered(leaf, message)
 
-    def passkey(self, kid: str, key_seq: int, role: str, place: Position) -> RegisteredKey:
-        """The passkey registered at `key_seq`; raises VerificationError unless it could sign in that role there."""
+    def passkey(self, kid: str, key_seq: int, role: str, place: Position, cents: int = 0) -> RegisteredKey:
+        """The passkey registered at `key_seq`; raises VerificationError unless it could sign such a sum in that role."""
         key = self._by_place.get((key_seq, kid))
         if key is None or key.purpose != "passkey":
             raise VerificationError("the passkey is not registered where the signature says")
         self._check_valid(key, place)
         if _LEVELS.get(key.role, 0) < _NEEDED_LEVEL.get(role, 9):
             raise VerificationError(f"a passkey of the role {key.role} does not sign as {role}")
+        if cents and 0 < self._newest(key, place).limit_cents < cents:
+            raise VerificationError(OVER_LIMIT)
         return key
 
     def signing_key(self, purpose: str, kid: str, key_seq: int, place: Position) -> RegisteredKey:
@@ -135,10 +145,18 @@ class FirmKeys:
         """Where that registration ended; a key may be registered again later."""
         return next((end for end in self.revoked.get(key.kid, []) if end.seq is not None and end.seq > key.seq), None)
 
+    def _newest(self, key: RegisteredKey, place: Position) -> RegisteredKey:
+        """The last registration of a key before that place: a limit counts whichever one the signature names."""
+        seq, known = place.seq, self._by_kid[key.kid]
+        before = [one for one in known if (one.at <= place.at if seq is None else one.seq < seq)]
+        return before[-1] if before else key
+
     def _check_valid(self, key: RegisteredKey, place: Position) -> None:
         # The first record is signed by the very keys that it brings.
         if place.seq is not None and key.seq >= place.seq and not key.seq == place.seq == 0:
             raise VerificationError("the key was registered after this record")
+        if key.valid_from > place.at + place.tolerance_s:
+            raise VerificationError(NOT_YET)
         revoked = self._end_of(key)
         if revoked is None or revoked.seq is None:
             return
@@ -152,7 +170,8 @@ class FirmKeys:
         if message["kid"] != key_id(public_key):
             raise VerificationError("the key's id does not fit the key")
         web = {"rp_id": message["rpId"], "origins": frozenset(message["origins"])}
-        self._add(purpose, public_key, leaf, role=message["role"], limit_cents=message["limitCents"], **web)
+        more = {"role": message["role"], "limit_cents": message["limitCents"], "valid_from": message["validFrom"]}
+        self._add(purpose, public_key, leaf, **more, **web)
 
     def _add(self, purpose: str, public_key: bytes, leaf: Leaf, **more: Any) -> None:
         if purpose == "passkey":
@@ -163,6 +182,7 @@ class FirmKeys:
         key = RegisteredKey(purpose, kid, public_key, leaf.seq, leaf.at, **more)
         self.keys.append(key)
         self._by_place[leaf.seq, kid] = key
+        self._by_kid.setdefault(kid, []).append(key)
         if purpose == "seal":
             self._seals[to_hex(public_key)] = key
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from ledger.firm_keys import NOT_YET, OVER_LIMIT
+
 Verdict = Literal["ok", "failed", "not applicable"]
 MARKS: dict[Verdict, str] = {"ok": "+", "failed": "X", "not applicable": "-"}
 PRACTICE_STEP = 13
@@ -136,6 +138,11 @@ NOT_APPLICABLE = {
 }
 NOT_PINNED = Sentence("Den Schlüssel nennt nur diese Datei.", "Only this file vouches for the key.")
 NOT_CHECKED = Sentence("Nicht geprüft.", "Not checked.")
+REASONS = {
+    OVER_LIMIT: Sentence("Die Summe liegt über der Grenze des Schlüssels.", "The sum is above the limit of the key."),
+    NOT_YET: Sentence("Der Schlüssel galt noch nicht.", "The key was not valid yet."),
+}
+"""What people should read of a fault, by its technical reason."""
 
 
 def seen_by(time: int) -> Sentence:
@@ -149,9 +156,12 @@ def seen_by(time: int) -> Sentence:
 
 
 def make_step(number: int, verdict: Verdict, detail: str = "", *, is_pinned: bool = True) -> Step:
-    """The step with its sentence; where no policy pins the key, a second sentence says so."""
+    """The step with its sentence; a second one says that no policy pins the key, or why the step failed."""
     texts = {"ok": OK, "failed": FAILED, "not applicable": NOT_APPLICABLE}[verdict]
     sentence = texts.get(number, NOT_CHECKED)
+    more = REASONS.get(detail) if verdict == "failed" else None
     if verdict == "ok" and not is_pinned:
-        sentence = Sentence(f"{sentence.german} {NOT_PINNED.german}", f"{sentence.english} {NOT_PINNED.english}")
+        more = NOT_PINNED
+    if more is not None:
+        sentence = Sentence(f"{sentence.german} {more.german}", f"{sentence.english} {more.english}")
     return Step(number, verdict, sentence, detail)

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from ledger import canonical, checkpoint, keys, note, signatures, typed
+from ledger import canonical, checkpoint, keys, note, records, signatures, typed
 from ledger.encoding import from_b64, from_b64url, from_hex, to_b64, to_b64url, to_hex
 from ledger.errors import VerificationError
 from ledger.evidence_file import EvidenceFile, build_file, counterpart, prove
+from ledger.firm_keys import key_id
 from ledger.fsck import check_log, export_log
 from ledger.head import append_entry, empty_head, sign_head
 from ledger.leaf import Leaf, parse_leaf
@@ -25,8 +26,18 @@ from ledger.note import LOG_KEY, SignatureLine, Signer
 from ledger.replay import BadPositionError, Entry
 from ledger.types import SCHEME, primary_type_of
 from ledger.verify import verify_bundle
-from tests.ledger.logbook import Logbook, fixed_passkey, rebuilt, secret, the_logbook
-from tests.ledger.world import NOW, Firm, make_world
+from tests.ledger.logbook import (
+    Logbook,
+    by_manager,
+    by_recovery,
+    fixed_firm,
+    fixed_passkey,
+    key_fields,
+    rebuilt,
+    secret,
+    the_logbook,
+)
+from tests.ledger.world import CONTRACT_TEXT, NOW, Firm, make_agreement, make_world
 from tests.ledger.write_vectors import good_file
 
 BOOK = the_logbook()
@@ -486,7 +497,7 @@ def owner() -> Iterator[Tampering]:
 
 def rewritten(seq: int) -> list[bytes]:
     leaf = parse_leaf(OWN.leaves[seq])
-    return resigned(rebuilt(OWN, {seq: leaf._replace(at=leaf.at - 1)}))
+    return resigned(rebuilt(OWN, {seq: leaf._replace(at=leaf.at + 1)}))
 
 
 def rolled_back(size: int) -> list[bytes]:
@@ -681,6 +692,89 @@ def put_back(seq: int, other: dict[str, Any]) -> list[bytes]:
     return export([replace(one, evidence=evidence) if at == seq else one for at, one in enumerate(ENTRIES)])
 
 
+# 8. Keys used beyond what their record allows, everything signed and hashed right
+
+
+def beyond() -> Iterator[Tampering]:
+    for record_type, name in (("Agreement", "agreement"), ("Change", "change"), ("Cancellation", "cancellation")):
+        for kind, fields in BEYOND.items():
+            yield Tampering(f"{name} by {kind}", lambda one=record_type, more=fields: by_new_key(one, **more), 4)
+    yield Tampering("seal used before it is valid", early_seal, 2)
+
+
+BEYOND = {
+    "a passkey above its limit": {"limit_cents": 500_000},
+    "a passkey above the limit that it was given later": {"limit_cents": 0, "later_cents": 500_000},
+    "a passkey a second before it is valid": {"valid_from": NOW + 1},
+    "a passkey that is valid never": {"valid_from": 2**53 - 1},
+}
+
+
+def by_new_key(
+    primary_type: str, limit_cents: int = 0, later_cents: int | None = None, valid_from: int = NOW
+) -> list[bytes]:
+    """A log whose entry 4 is signed by the passkey of entry 1, which entry 2 registers again."""
+    own, partner, device = fixed_firm("rennsteig"), fixed_firm("saale"), fixed_passkey("second manager")
+    own.enter_genesis(), partner.enter_genesis()
+    later = limit_cents if later_cents is None else later_cents
+    for cents in (limit_cents, later):
+        fields = {
+            **key_fields("passkey", device.point),
+            "role": "manager",
+            "limit_cents": cents,
+            "valid_from": valid_from,
+        }
+        own.enter(records.KeyRegister(**own.common(text="key"), **fields), by_manager(own), "key")
+    agreement = make_agreement(own, partner)
+    first = to_hex(typed.digest("Agreement", agreement.message()))
+    if primary_type == "Agreement":
+        own.enter_noise(1)
+        record: records.Record = agreement
+    else:
+        own.enter(agreement, lambda digest: signed_by_all(own, partner, digest), CONTRACT_TEXT)
+        record = later_record(primary_type, own, partner, agreement, first)
+
+    def signatures(digest: bytes) -> list[dict[str, Any]]:
+        return [own.sign_by_passkey(digest, passkey=device, at=1), *signed_by_all(own, partner, digest)[1:]]
+
+    own.enter(record, signatures, CONTRACT_TEXT)
+    return list(export_log(own.origin, own.entries(), [], [(partner.prove(0), partner.note())]))
+
+
+def signed_by_all(one: Firm, other: Firm, digest: bytes) -> list[dict[str, Any]]:
+    return [sign(digest) for firm in (one, other) for sign in (firm.sign_by_passkey, firm.sign_by_seal)]
+
+
+def later_record(
+    primary_type: str, own: Firm, partner: Firm, agreement: records.Agreement, first: str
+) -> records.Record:
+    common = own.common(to=partner.address, text=CONTRACT_TEXT, supersedes=first)
+    more = {"agreement": first, "basis": "mutual", "currency": "EUR", "fee_cents": 600_000}
+    if primary_type == "Cancellation":
+        return records.Cancellation(**common, **more, line_numbers=(0,), reason="Auftrag entfallen")
+    logs = {"log_from": own.origin, "log_to": partner.origin}
+    return records.Change(**common, **more, **logs, total_cents=600_000, transport_cents=0, lines=agreement.lines)
+
+
+def early_seal() -> list[bytes]:
+    own, new = fixed_firm("rennsteig"), secret("new seal")
+    own.enter_genesis()
+    old, address = (bytes.fromhex(signatures.seal_address(one)[2:]) for one in (own.seal, new))
+    fields = {**key_fields("seal", address), "valid_from": NOW + 1}
+    record = records.KeyRotate(**own.common(text="rotate"), old_kid=key_id(old), **fields)
+    own.enter(record, by_recovery(own), "rotate")
+    own.seal = new
+    own.enter_noise(1)
+    return list(export_log(own.origin, own.entries()))
+
+
+def test_a_key_within_what_its_record_allows_is_no_fault() -> None:
+    for primary_type in ("Agreement", "Change", "Cancellation"):
+        assert check_log(by_new_key(primary_type)).entries == 5
+        assert check_log(by_new_key(primary_type, limit_cents=500_000, later_cents=1_042_000)).entries == 5
+        assert check_log(by_new_key(primary_type, limit_cents=1_042_000)).entries == 5
+
+
 FAMILIES = {
     "rows": rows,
     "fields": fields,
@@ -692,6 +786,7 @@ FAMILIES = {
     "checkpoints": checkpoints,
     "partner": partner_key,
     "erasing": erasing,
+    "beyond": beyond,
 }
 TAMPERINGS = {family: list(make()) for family, make in FAMILIES.items()}
 
@@ -736,7 +831,7 @@ def test_without_a_witness_the_owners_rewrite_stays_unseen(seq: int) -> None:
     assert found_at(replace(tampering, seen=list)) == (BOOK.places["anchor"] if seq < anchored else "not found")
 
 
-# 8. One evidence file: every value in it
+# 9. One evidence file: every value in it
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -412,20 +412,28 @@ def test_a_counterpart_that_entered_something_else_fails() -> None:
 # Keys
 
 
-def register_passkey(firm: Firm, passkey: SoftwarePasskey, by: str = "manager", role: str = "manager") -> int:
+def register_passkey(
+    firm: Firm,
+    passkey: SoftwarePasskey,
+    by: str = "manager",
+    role: str = "manager",
+    limit_cents: int = 0,
+    valid_from: int = NOW,
+) -> int:
+    text = f"key {role}"
     record = records.KeyRegister(
-        **firm.common(text=f"key {role}"),
+        **firm.common(text=text),
         purpose="passkey",
         kid=key_id(passkey.point),
         public_key=to_hex(passkey.point),
         role=role,
-        limit_cents=0,
-        valid_from=NOW,
+        limit_cents=limit_cents,
+        valid_from=valid_from,
         rp_id=passkey.rp_id,
         origins=(passkey.origin,),
     )
     sign = firm.sign_by_passkey if by == "manager" else firm.sign_by_recovery
-    return firm.enter(record, lambda digest: [sign(digest), firm.sign_by_seal(digest)], f"key {role}")
+    return firm.enter(record, lambda digest: [sign(digest), firm.sign_by_seal(digest)], text)
 
 
 def revoke_passkey(firm: Firm, passkey: SoftwarePasskey) -> int:
@@ -497,6 +505,66 @@ def test_a_second_passkey_signs_once_registered_and_no_more_once_revoked(by: str
     assert verify_bundle(replace_record(world, *after, keys=all_keys)).failed == (8,)
     without = (own.prove(0), other.prove(0))
     assert verify_bundle(replace_record(world, *before, keys=without)).failed == (8,)
+
+
+def signed_by_new_key(**fields: int) -> Report:
+    """The report on an agreement over 10,420 EUR that a manager signed with a key registered just before."""
+    world, second = make_world(noise=0), SoftwarePasskey()
+    own = world.requester
+    registered = register_passkey(own, second, **fields)
+    entered = agree_with(world, second, registered, "new key")
+    return verify_bundle(
+        replace_record(world, *entered, keys=(own.prove(0), own.prove(registered), world.provider.prove(0)))
+    )
+
+
+@pytest.mark.parametrize(("limit_cents", "failed"), [(0, ()), (1_042_000, ()), (1_041_999, (8,)), (1, (8,))])
+def test_a_passkey_signs_no_sum_above_its_registered_limit(limit_cents: int, failed: tuple[int, ...]) -> None:
+    report = signed_by_new_key(limit_cents=limit_cents)
+    assert report.failed == failed
+    assert ("Die Summe liegt über der Grenze des Schlüssels." in report.text()) is bool(failed)
+
+
+@pytest.mark.parametrize(("valid_from", "failed"), [(NOW, ()), (NOW + 1, (8,)), (NOW + 90_000, (8,))])
+def test_a_passkey_signs_nothing_before_it_is_valid(valid_from: int, failed: tuple[int, ...]) -> None:
+    report = signed_by_new_key(valid_from=valid_from)
+    assert report.failed == failed
+    assert ("Der Schlüssel galt noch nicht." in report.text()) is bool(failed)
+
+
+@pytest.mark.parametrize(("limits", "failed"), [((500_000, 0), ()), ((0, 500_000), (8,)), ((0, 2_000_000), ())])
+def test_the_limit_of_the_newest_registration_counts_whichever_the_signature_names(
+    limits: tuple[int, int], failed: tuple[int, ...]
+) -> None:
+    world, second = make_world(noise=0), SoftwarePasskey()
+    own = world.requester
+    first, again = (register_passkey(own, second, limit_cents=one) for one in limits)
+    entered = agree_with(world, second, first, "changed limit")
+    later = register_passkey(own, second, limit_cents=1)
+    key_records = (own.prove(0), own.prove(first), own.prove(again), own.prove(later), world.provider.prove(0))
+    assert verify_bundle(replace_record(world, *entered, keys=key_records)).failed == failed
+
+
+def test_in_the_partners_log_a_key_may_be_as_young_as_two_clocks_differ() -> None:
+    for valid_from, failed in ((NOW + 3_600, ()), (NOW + 90_000, (8,))):
+        world, second = make_world(noise=0), SoftwarePasskey()
+        other = world.provider
+        registered = register_passkey(other, second, valid_from=valid_from)
+
+        def signatures(digest: bytes, world: World = world, key: Any = second, at: int = registered) -> list[Any]:
+            return [
+                *both(world, digest)[:2],
+                world.provider.sign_by_passkey(digest, passkey=key, at=at),
+                both(world, digest)[3],
+            ]
+
+        record = make_agreement(world.requester, other, id=to_hex(sha256(b"young").digest()))
+        seq = world.requester.enter(record, signatures, CONTRACT_TEXT)
+        evidence = world.requester.evidence[seq]
+        assert evidence is not None
+        there = other.append(evidence, "Agreement", typed.digest("Agreement", record.message()))
+        key_records = (world.requester.prove(0), other.prove(0), other.prove(registered))
+        assert verify_bundle(replace_record(world, seq, there, keys=key_records)).failed == failed
 
 
 def test_a_foremans_passkey_does_not_bind_the_firm() -> None:
