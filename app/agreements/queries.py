@@ -7,12 +7,13 @@ from sqlalchemy.orm import Session
 
 from app.agreements.lists import waiting_count as waiting_count
 from app.agreements.models import Agreement, AgreementLine, Amendment, Bundle
-from app.agreements.rules import OPEN, Signing, effective_limit
+from app.agreements.rules import OPEN, Signing
 from app.capacity.models import Hold
 from app.core.errors import NotFound
 from app.federation.models import Message
 from app.firms.access import Actor, Role
 from app.firms.queries import firm_of, people, person_for
+from app.firms.rules import effective_limit
 from app.partners.models import Partnership
 from app.partners.queries import find_partnership, partnership_with
 

@@ -107,12 +107,6 @@ def role_of_signer(signer_count: int) -> str:
     return "manager" if signer_count == 0 else "second"
 
 
-def effective_limit(own_cents: int | None, stood_in_for: Sequence[int | None]) -> int | None:
-    """The limit of a manager who also stands in for absent ones: the highest; None: no limit."""
-    limits = [own_cents, *stood_in_for]
-    return None if None in limits else max(limit for limit in limits if limit is not None)
-
-
 def fee_percent_for(steps: Sequence[CancellationStep], week: str, today: dt.date) -> int:
     """The percent of the net amount that cancelling this week costs today (clause 22 of the framework)."""
     days = (monday(week) - today).days

@@ -33,6 +33,7 @@ def _load_agreement(session: Session, actor: Actor, agreement_id: str) -> Signab
         PERMISSION,
         role=role,
         receipt=SENT if agreement.side == "ours" else DONE,
+        sum_cents=agreement.total_cents,
     )
 
 
@@ -47,7 +48,8 @@ def _load_amendment(session: Session, actor: Actor, amendment_id: str) -> Signab
     digest, role = signable_amendment(session, actor, amendment_id)
     url = url_for("agreements.show", agreement_id=amendment.agreement_id)
     receipt = SENT if amendment.by_us and amendment.needs_both else DONE
-    return SignableDocument(digest, amendment.text.split("\n", 1)[0], url, PERMISSION, role=role, receipt=receipt)
+    title, sum_cents = amendment.text.split("\n", 1)[0], amendment.message.get("totalCents", amendment.fee_cents)
+    return SignableDocument(digest, title, url, PERMISSION, role=role, receipt=receipt, sum_cents=sum_cents)
 
 
 def _finish_amendment(session: Session, actor: Actor, amendment_id: str, signature: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import NotFound
 from app.firms.access import Role
 from app.firms.models import Firm, Membership, Person, Site
+from app.firms.rules import effective_limit
 
 
 def firm_of(session: Session, firm_id: str) -> Firm:
@@ -39,6 +40,16 @@ def people(session: Session, firm_id: str, role: Role | None = None) -> Sequence
             )
         )
     return session.scalars(query).all()
+
+
+def signing_limits(session: Session, firm_id: str) -> dict[str, int | None]:
+    """The most that each manager may ever sign, by person: the own limit, or that of who named them as deputy.
+
+    None: no limit.
+    """
+    managers = people(session, firm_id, Role.MANAGER)
+    lent = {one.id: [other.spending_limit_cents for other in managers if other.deputy_id == one.id] for one in managers}
+    return {one.id: effective_limit(one.spending_limit_cents, lent[one.id]) for one in managers}
 
 
 def person_for(session: Session, firm_id: str, person_id: str) -> Person:

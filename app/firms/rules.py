@@ -1,7 +1,7 @@
 """Firms and people: what may be written down, who may invite whom."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from stdnum.de import handelsregisternummer, vat
 from stdnum.exceptions import ValidationError
@@ -93,6 +93,12 @@ def needs_two_people(total_cents: int, above_cents: int | None) -> bool:
 def covers(own_cents: int | None, other_cents: int | None) -> bool:
     """Say whether one limit is at least as wide as another; None: no limit."""
     return own_cents is None or (other_cents is not None and other_cents <= own_cents)
+
+
+def effective_limit(own_cents: int | None, stood_in_for: Sequence[int | None]) -> int | None:
+    """The limit of a manager who also stands in for others: the highest; None: no limit."""
+    limits = [own_cents, *stood_in_for]
+    return None if None in limits else max(limit for limit in limits if limit is not None)
 
 
 def check_limit(total_cents: int, limit_cents: int | None) -> None:

@@ -12,6 +12,7 @@ from app.core.errors import NotFound, RuleBroken
 from app.core.ids import new_id
 from app.firms.access import Actor, require
 from app.firms.queries import firm_of
+from app.firms.rules import covers
 from app.notary.actions import check_signature, passkey_approval
 from app.passkeys import firm_keys, key_records, rule_changes  # noqa: F401 - they register their kinds of documents
 from app.passkeys.actions import note_use
@@ -33,7 +34,7 @@ def begin(database: Database, actor: Actor, kind: str, document_id: str, browser
         document = document_to_sign(session, actor, kind, document_id)
         if shown != shown_digest(document.digest):
             raise RuleBroken(CHANGED)
-        keys = signing_passkeys(session, actor)
+        keys = _keys_for(session, actor, document)
         digest = new_challenge(
             session,
             "approve",
@@ -97,6 +98,7 @@ def finish_with(
     passkey = session.get(Passkey, (actor.firm_id, passkey_id), populate_existing=True)
     if passkey is None or passkey.person_id != actor.person_id or passkey.revoked_at or passkey.registered_seq is None:
         raise RuleBroken(WRONG)
+    _check_covered([passkey], document)
     signature = passkey_approval(
         session, actor.firm_id, document.role, passkey.public_key, passkey.registered_seq, parts
     )
@@ -112,6 +114,18 @@ def signing_passkeys(session: Session, actor: Actor) -> Sequence[Passkey]:
     if not keys:
         raise RuleBroken("Dein Schlüssel ist noch nicht freigegeben. Bitte eine andere Leitung darum.")
     return keys
+
+
+def _keys_for(session: Session, actor: Actor, document: SignableDocument) -> Sequence[Passkey]:
+    keys = signing_passkeys(session, actor)
+    _check_covered(keys, document)
+    return [key for key in keys if covers(key.registered_limit_cents, document.sum_cents)]
+
+
+def _check_covered(keys: Sequence[Passkey], document: SignableDocument) -> None:
+    """Partners hold a key to the limit that its record names: a wider one counts from its own record on."""
+    if not any(covers(key.registered_limit_cents, document.sum_cents) for key in keys):
+        raise RuleBroken("Deine neue Grenze gilt noch nicht. Eine andere Leitung muss sie freigeben.")
 
 
 def _own_key(session: Session, actor: Actor, credential_id: str) -> Passkey:

@@ -22,6 +22,8 @@ class SignableDocument:
     """manager, or second for the second person of a two-person rule"""
     receipt: str = "Unterschrieben."
     """German sentence (translation key) that the next page shows."""
+    sum_cents: int = 0
+    """What the key must be allowed to sign, by its record in the ledger."""
     needs_recovery_sheet: bool = True
     """No signature before the firm has printed its recovery key."""
 

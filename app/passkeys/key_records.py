@@ -9,11 +9,12 @@ from flask import url_for
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound, RuleBroken
-from app.core.units import BERLIN
+from app.core.units import BERLIN, euro_text
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
-from app.firms.models import Firm, Person
-from app.firms.queries import manager_role_of
+from app.firms.models import Firm
+from app.firms.queries import manager_role_of, person_for, signing_limits
+from app.firms.rules import covers
 from app.notary.actions import append_entry, recovery_approval, seal
 from app.notary.documents import Display, new_message, to_hex
 from app.notary.queries import derived_secret, digest, passkey_kid, passkey_point
@@ -40,11 +41,17 @@ class KeyRecord:
 
 def register_record(session: Session, passkey: Passkey) -> KeyRecord:
     """The record by which a manager's passkey may sign; the same each time while person and firm stay the same."""
-    firm, person = _owners(session, passkey)
+    firm, last_seq = session.get_one(Firm, passkey.firm_id), passkey.revoked_seq or passkey.registered_seq
     kid, since = to_hex(passkey_kid(passkey.public_key)), _signs_since(session, passkey)
+    limit_cents = _limit(session, passkey)
+    what = (
+        f"Ein Schlüssel der Leitung von {firm.name} hat eine andere Grenze."
+        if passkey.is_registered
+        else f"Ein weiterer Schlüssel der Leitung darf für {firm.name} unterschreiben."
+    )
     text = (
-        f"Ein weiterer Schlüssel der Leitung darf für {firm.name} unterschreiben.\n"
-        f"Gerät: {passkey.name}\nSchlüssel: {kid[2:18]}\nGültig ab: {_day(since)}\n"
+        f"{what}\nGerät: {passkey.name}\nSchlüssel: {kid[2:18]}\nGültig ab: {_day(since)}\n"
+        f"Grenze: {'keine' if limit_cents is None else f'{euro_text(limit_cents)} EUR'}\n"
     )
     message = new_message(
         REGISTER,
@@ -52,13 +59,13 @@ def register_record(session: Session, passkey: Passkey) -> KeyRecord:
         firm.address,
         text,
         issued_at=since,
-        record_id=_derived(session, passkey, "register id", passkey.revoked_seq),
-        salt=_derived(session, passkey, "register salt", passkey.revoked_seq),
+        record_id=_derived(session, passkey, "register id", last_seq),
+        salt=_derived(session, passkey, "register salt", last_seq),
         purpose="passkey",
         kid=kid,
         public_key=to_hex(passkey_point(passkey.public_key)),
         role="manager",
-        limit_cents=person.spending_limit_cents or 0,
+        limit_cents=limit_cents or 0,
         valid_from=int(since.timestamp()),
         rp_id=urlsplit(passkey.origin).hostname or "",
         origins=(passkey.origin,),
@@ -68,7 +75,7 @@ def register_record(session: Session, passkey: Passkey) -> KeyRecord:
 
 def revoke_record(session: Session, passkey: Passkey) -> KeyRecord:
     """The record by which a revoked passkey, or one of a former manager, signs nothing any more, for partners too."""
-    firm, _ = _owners(session, passkey)
+    firm = session.get_one(Firm, passkey.firm_id)
     until = passkey.revoked_at or _was_manager_until(session, passkey)
     if until is None:
         raise NotFound
@@ -95,7 +102,8 @@ def revoke_record(session: Session, passkey: Passkey) -> KeyRecord:
 def due_record(session: Session, passkey: Passkey) -> KeyRecord | None:
     """The record by which the ledger follows person and passkey: the key of a manager signs, any other does not."""
     may_sign = passkey.revoked_at is None and _was_manager_until(session, passkey) is None
-    if passkey.is_registered == may_sign:
+    is_told = not may_sign or passkey.registered_limit_cents == _limit(session, passkey)
+    if passkey.is_registered == may_sign and is_told:
         return None
     return register_record(session, passkey) if may_sign else revoke_record(session, passkey)
 
@@ -109,6 +117,7 @@ def append_key_record(session: Session, passkey: Passkey, record: KeyRecord, app
     )  # fmt: skip
     if record.type == REGISTER:
         passkey.registered_seq, passkey.revoked_seq = seq, None
+        passkey.registered_limit_cents = record.message["limitCents"] or None
     else:
         passkey.revoked_seq = seq
     bump_version(session, passkey.firm_id)
@@ -126,6 +135,7 @@ def _load_register(session: Session, actor: Actor, passkey_id: str) -> SignableD
     if record is None or record.type != REGISTER:
         raise RuleBroken("Dieser Schlüssel wartet nicht auf eine Freigabe.")
     _check_second(session, actor, passkey)
+    _check_wider(session, actor, passkey)
     return _signable(record)
 
 
@@ -169,6 +179,20 @@ def _check_second(session: Session, actor: Actor, passkey: Passkey) -> None:
         raise RuleBroken("Diesen Schlüssel muss eine andere Leitung freigeben.")
 
 
+def _check_wider(session: Session, actor: Actor, passkey: Passkey) -> None:
+    """As with the limit itself: nobody lifts the own one, or one above it."""
+    wanted = _limit(session, passkey)
+    if not passkey.is_registered or covers(passkey.registered_limit_cents, wanted):
+        return
+    own_cents = person_for(session, actor.firm_id, actor.person_id).spending_limit_cents
+    if actor.person_id == passkey.person_id or not covers(own_cents, wanted):
+        raise RuleBroken("Diesen Schlüssel muss eine andere Leitung freigeben.")
+
+
+def _limit(session: Session, passkey: Passkey) -> int | None:
+    return signing_limits(session, passkey.firm_id).get(passkey.person_id)
+
+
 def _signs_since(session: Session, passkey: Passkey) -> dt.datetime:
     role = manager_role_of(session, passkey.firm_id, passkey.person_id)
     return max(passkey.created_at, role.created_at) if role else passkey.created_at
@@ -178,10 +202,6 @@ def _was_manager_until(session: Session, passkey: Passkey) -> dt.datetime | None
     """None for a manager of today; for somebody who never was one, since the passkey is there."""
     role = manager_role_of(session, passkey.firm_id, passkey.person_id)
     return role.ended_at if role else passkey.created_at
-
-
-def _owners(session: Session, passkey: Passkey) -> tuple[Firm, Person]:
-    return session.get_one(Firm, passkey.firm_id), session.get_one(Person, (passkey.firm_id, passkey.person_id))
 
 
 def _derived(session: Session, passkey: Passkey, label: str, last_seq: int | None) -> str:

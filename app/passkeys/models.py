@@ -28,6 +28,8 @@ class Passkey(FirmOwned, Base):
     origin: Mapped[str] = mapped_column(sa.String(300), default="")
     """The node's address when it was made: after a move to another domain it is of no use any more."""
     registered_seq: Mapped[int | None]
+    registered_limit_cents: Mapped[int | None]
+    """What that entry lets it sign; None: any sum."""
     revoked_seq: Mapped[int | None]
     last_used_at: Mapped[dt.datetime | None]
     revoked_at: Mapped[dt.datetime | None]

@@ -11,7 +11,7 @@ from app.core import clock
 from app.core.errors import NotFound
 from app.firms.access import PERMISSIONS, Actor, Role, may
 from app.firms.models import Firm, Membership, Person
-from app.firms.queries import roles_of
+from app.firms.queries import roles_of, signing_limits
 from app.firms.rules import roles_to_invite
 from app.passkeys.models import JoinInvitation, Passkey, SignIn
 from app.passkeys.rules import FRESH, SIGN_IN_REST, hash_of, is_worker_only, vouching_permission
@@ -33,7 +33,7 @@ class Device:
 
 @dataclass(frozen=True)
 class KeyRow:
-    """One passkey in a list. `state`: ready, waiting (its record), revoked or demoted (their records missing), sign_in."""
+    """One passkey in a list. `state`: ready, waiting (its record), revoked, demoted or limit (their records missing), sign_in."""
 
     id: str
     person_id: str
@@ -111,10 +111,11 @@ def passkeys(session: Session, actor: Actor) -> list[KeyRow]:
     )
     if not may(actor, "devices.see"):
         query = query.where(Passkey.person_id == actor.person_id)
+    limits = signing_limits(session, actor.firm_id)
     return [
         KeyRow(
             row.id, row.person_id, name, row.name, row.created_at, row.last_used_at, row.suspicious_at is not None,
-            _state(row, is_manager),
+            _state(row, is_manager, limits.get(row.person_id)),
         )
         for row, name, is_manager in session.execute(query)
     ]  # fmt: skip
@@ -130,7 +131,12 @@ def waiting_key_count(session: Session, firm_id: str) -> int:
     """How many passkeys wait for a record in the ledger: those of managers to sign, all others to sign no more."""
     may_sign = Passkey.revoked_at.is_(None) & _is_manager()
     query = sa.select(sa.func.count()).where(Passkey.firm_id == firm_id, may_sign != _is_registered())
-    return session.scalar(query) or 0
+    told = sa.select(Passkey.person_id, Passkey.registered_limit_cents).where(
+        Passkey.firm_id == firm_id, may_sign, _is_registered()
+    )
+    limits = signing_limits(session, firm_id)
+    other = [person_id for person_id, cents in session.execute(told) if limits.get(person_id) != cents]
+    return (session.scalar(query) or 0) + len(other)
 
 
 def needs_second_key(session: Session, actor: Actor) -> bool:
@@ -251,12 +257,14 @@ def _invited(row: JoinInvitation, firm: str, person: str, language: str) -> Invi
     )  # fmt: skip
 
 
-def _state(row: Passkey, is_manager: bool) -> str:
+def _state(row: Passkey, is_manager: bool, limit_cents: int | None) -> str:
     if row.revoked_at is not None:
         return "revoked"
-    if row.is_registered:
-        return "ready" if is_manager else "demoted"
-    return "waiting" if is_manager else "sign_in"
+    if not row.is_registered:
+        return "waiting" if is_manager else "sign_in"
+    if not is_manager:
+        return "demoted"
+    return "ready" if row.registered_limit_cents == limit_cents else "limit"
 
 
 def _is_registered() -> sa.ColumnElement[bool]:

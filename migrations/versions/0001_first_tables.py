@@ -957,6 +957,7 @@ def upgrade() -> None:
         sa.Column("is_backed_up", sa.Boolean(), nullable=False),
         sa.Column("origin", sa.String(length=300), nullable=False),
         sa.Column("registered_seq", sa.BigInteger(), nullable=True),
+        sa.Column("registered_limit_cents", sa.BigInteger(), nullable=True),
         sa.Column("revoked_seq", sa.BigInteger(), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),

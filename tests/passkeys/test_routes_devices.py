@@ -14,9 +14,10 @@ from app.core.errors import RuleBroken
 from app.firms.access import Actor
 from app.firms.models import Firm, Person, RuleChange
 from app.notary.models import LedgerHead
-from app.notary.queries import entries_about, evidence_file, export_log
+from app.notary.queries import entries_about, evidence, evidence_file, export_log
 from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
 from app.passkeys.models import Approval, Passkey, SignIn
+from app.passkeys.queries import waiting_key_count
 from app.passkeys.rules import FRESH
 from tests.ledger.asked import ask_ledger
 from tests.passkeys.test_routes_join import invite
@@ -378,11 +379,60 @@ def verified(body: bytes, folder: Path) -> bool:
     return True
 
 
+def test_a_new_limit_of_a_manager_counts_once_another_manager_wrote_it_into_the_ledger(
+    petra: Browser, node: Node, tmp_path: Path
+) -> None:
+    jonas = node.browser()
+    jonas.join(invite(petra, "Jonas", "manager"))
+    (key,), person = key_ids(node, "Jonas"), person_id_of(node, "Jonas")
+    petra.post(f"/betrieb/leute/{person}", roles=["manager"], limit="5.000")
+    petra.approve("key.register", key)
+    petra.post("/notfall/schluessel/gedruckt")
+    assert "wartet auf neue Grenze" not in petra.get("/geraete").get_data(as_text=True)
+    petra.post(f"/betrieb/leute/{person}", roles=["manager"], limit="10.000")
+    assert "wartet auf neue Grenze" in petra.get("/geraete").get_data(as_text=True)
+    with node.database.read() as session:
+        firm_id = session.scalars(sa.select(Passkey.firm_id).where(Passkey.id == key)).one()
+        assert waiting_key_count(session, firm_id) == 1
+    with signable(node, sum_cents=6_000_00):
+        refused = jonas.send(jonas.options_path("test", "doc-1"), status=422)
+        assert "Deine neue Grenze gilt noch nicht." in refused["error"]
+        assert "andere Leitung" in jonas.send(f"/unterschrift/key.register/{key}/optionen", status=422)["error"]
+        assert "Grenze: 10.000,00" in petra.get(f"/geraete/schluessel/{key}").get_data(as_text=True)
+        petra.approve("key.register", key)
+        jonas.approve("test", "doc-1")
+    assert registered_limits(node, key, tmp_path) == [5_000_00, 10_000_00]
+
+
+def test_a_deputys_key_is_allowed_what_the_absent_manager_may_sign(petra: Browser, node: Node, tmp_path: Path) -> None:
+    jonas = node.browser()
+    jonas.join(invite(petra, "Jonas", "manager"))
+    (key,), person = key_ids(node, "Jonas"), person_id_of(node, "Jonas")
+    petra.post(f"/betrieb/leute/{person}", roles=["manager"], limit="5.000")
+    petra.approve("key.register", key)
+    petra_id = person_id_of(node, "Petra Keller")
+    petra.post(f"/betrieb/leute/{petra_id}", roles=["manager", "steward"], limit="", deputy=person)
+    petra.approve("key.register", key)
+    assert registered_limits(node, key, tmp_path) == [5_000_00, 0]
+
+
+def registered_limits(node: Node, key: str, folder: Path) -> list[int]:
+    """What the records of a key allow, in a log that holds."""
+    with node.database.read() as session:
+        firm_id = session.scalars(sa.select(Passkey.firm_id).where(Passkey.id == key)).one()
+        entries = entries_about(session, firm_id, key)
+        (folder / "log.jsonl").write_bytes(b"".join(export_log(session, firm_id)))
+        found = [evidence(session, firm_id, seq)["message"]["limitCents"] for seq, _ in entries]
+    command = [sys.executable, "-m", "ledger", "fsck", str(folder / "log.jsonl")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return found
+
+
 class signable:  # noqa: N801 - reads as a verb in the tests
     """While it is open, a room of its own has documents to sign; remembers what was finished."""
 
-    def __init__(self, node: Node, digest: bytes = DIGEST) -> None:
-        self.digest, self.finished = digest, list[str]()
+    def __init__(self, node: Node, digest: bytes = DIGEST, sum_cents: int = 0) -> None:
+        self.digest, self.sum_cents, self.finished = digest, sum_cents, list[str]()
 
     def __enter__(self) -> list[str]:
         DOCUMENTS["test"] = Signable(self._load, self._finish)
@@ -394,7 +444,7 @@ class signable:  # noqa: N801 - reads as a verb in the tests
     def _load(self, _session: object, _actor: Actor, document_id: str) -> SignableDocument:
         if not document_id.startswith("doc"):
             raise RuleBroken("Das gibt es nicht.")
-        return SignableDocument(self.digest, "Prüfblatt", "/done", "agreements.sign")
+        return SignableDocument(self.digest, "Prüfblatt", "/done", "agreements.sign", sum_cents=self.sum_cents)
 
     def _finish(self, _session: object, _actor: Actor, document_id: str, signature: dict[str, object]) -> str:
         assert signature["kind"] == "passkey"
