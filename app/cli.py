@@ -129,7 +129,7 @@ def restore(archive: Path) -> None:
 
 @main.command()
 @click.option("--deploy", is_flag=True, help="Make the contract on the chain, once, and tell its address.")
-@click.option("--wait", default=180.0, help="Seconds to wait for a block.")
+@click.option("--wait", default=300.0, help="Seconds to wait for a block and those that confirm it.")
 def anchor(deploy: bool, wait: float) -> None:
     """Write the state of every firm's log that wants it to the public chain; may be killed and run again."""
     from app.notary.queries import VerificationError

@@ -28,6 +28,8 @@ class AnchorConfig:
     chain_id: int
     contract: str
     key: bytes = field(repr=False)
+    confirmations: int = 12
+    """So many blocks, its own and those on it, make an anchor: a chain may take back its newest ones."""
 
 
 @dataclass(frozen=True)
@@ -305,6 +307,7 @@ def _anchor(env: Mapping[str, str]) -> AnchorConfig | None:
         _number(env["ANCHOR_CHAIN_ID"], "ANCHOR_CHAIN_ID", 1, 2**53 - 1),
         contract,
         _anchor_key(Path(env["ANCHOR_KEY_FILE"])),
+        _number(env.get("ANCHOR_CONFIRMATIONS") or "12", "ANCHOR_CONFIRMATIONS", 1, 10_000),
     )
 
 

@@ -80,6 +80,20 @@ class PyEvm:
             for place in sorted(self.waiting, key=lambda one: one[1]):
                 self.tester.send_raw_transaction(self.waiting.pop(place))
 
+    def mine_empty(self, count: int) -> None:
+        """Blocks of others, without anything of ours."""
+        with self.lock:
+            self.tester.mine_blocks(count)
+
+    def fork(self) -> Any:
+        """A point to which `take_back` leads."""
+        return self.tester.take_snapshot()
+
+    def take_back(self, point: Any) -> None:
+        """A longer chain of others: the blocks since that point never were, and nobody kept what was in them."""
+        with self.lock:
+            self.tester.revert_to_snapshot(point)
+
     def raise_base_fee(self) -> None:
         """Full blocks of others: gas gets dearer than any waiting transaction bids."""
         self.base_fee_factor *= 4

@@ -1,5 +1,6 @@
 """Anchoring firms' logs on a public chain: every step is a durable row, so that a killed run goes on where it stopped."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,23 @@ from app.firms.models import Firm
 from app.notary.actions import append_entry, seal
 from app.notary.documents import Display, new_message
 from app.notary.models import LedgerAnchor, LedgerCheckpoint, LedgerEntry
-from app.notary.queries import address, derived_secret, digest, origin
-from app.notary.wallet import AnchorError, Wallet, await_receipt, count_sent, fees, is_too_cheap, send, sign
+from app.notary.queries import address, derived_secret, digest, evidence, origin
+from app.notary.wallet import (
+    LONGEST_POLL_S,
+    AnchorError,
+    Wallet,
+    await_receipt,
+    count_sent,
+    fees,
+    is_confirmed,
+    is_too_cheap,
+    send,
+    sign,
+)
 from app.notary.witnesses import halt_of
 from ledger.anchor.check import Claim, check_receipt
 from ledger.anchor.contract import anchor_call, newest_call, origin_hash, root_call
+from ledger.anchor.rpc import RefusedError
 from ledger.encoding import to_hex
 from ledger.errors import VerificationError
 
@@ -42,6 +55,7 @@ def anchor_firms(database: Database, wallet: Wallet, contract: str, say: Callabl
 
 def anchor_firm(database: Database, wallet: Wallet, contract: str, firm_id: str, wait_s: float) -> int | None:
     """Anchor the firm's newest checkpoint and enter the record; the size, or None when nothing was new."""
+    _send_vanished(database, wallet, contract, firm_id)
     with database.write() as session:
         row = begin_anchor(session, firm_id, wallet.chain_id, contract)
         if row is None:
@@ -49,13 +63,36 @@ def anchor_firm(database: Database, wallet: Wallet, contract: str, firm_id: str,
         log = origin(session, firm_id)
     # What is to be anchored stands fixed. After a crash here the next run begins with this row.
     hashed = origin_hash(bytes.fromhex(row.salt[2:]), log)
-    receipt = _receipt_of(wallet, row) or _send(database, wallet, row, hashed, wait_s)
-    # The chain holds it. After a crash here the next run finds the receipt by the hash that was kept before sending.
+    receipt = _confirmed(database, wallet, row, hashed, wait_s)
+    # The chain holds it for good. After a crash here the next run finds the receipt by the hash that was kept before sending.
     transaction = str(receipt.get("transactionHash"))
     check_receipt(receipt, Claim(wallet.chain_id, contract, transaction, hashed, row.size, bytes.fromhex(row.root)))
     with database.write() as session:
         record_anchor(session, firm_id, row.id, transaction)
     return row.size
+
+
+def _send_vanished(database: Database, wallet: Wallet, contract: str, firm_id: str) -> None:
+    """What the chain took back although it was confirmed goes there again, byte for byte, under the recorded hash."""
+    with database.read() as session:
+        row = _last_recorded(session, firm_id, wallet.chain_id, contract)
+        if row is None or row.seq is None:
+            return
+        size, transaction = row.size, evidence(session, firm_id, row.seq)["message"]["transaction"]
+        signed = next(one for one in row.sent if one["hash"] == transaction)
+    if wallet.chain.receipt(transaction) is not None:
+        return
+    try:
+        send(wallet, signed)
+    except RefusedError as error:
+        raise AnchorError(f"The chain took back the anchor of {size} entries and does not take it again.") from error
+
+
+def _last_recorded(session: Session, firm_id: str, chain_id: int, contract: str) -> LedgerAnchor | None:
+    here = sa.select(LedgerAnchor).where(
+        LedgerAnchor.firm_id == firm_id, LedgerAnchor.chain_id == chain_id, LedgerAnchor.contract == contract
+    )
+    return session.scalar(here.where(LedgerAnchor.seq.is_not(None)).order_by(LedgerAnchor.size.desc()).limit(1))
 
 
 def begin_anchor(session: Session, firm_id: str, chain_id: int, contract: str) -> LedgerAnchor | None:
@@ -118,6 +155,18 @@ def _receipt_of(wallet: Wallet, row: LedgerAnchor) -> dict[str, Any] | None:
     """The receipt of what an earlier run sent; one that failed counts as not sent."""
     receipts = [wallet.chain.receipt(one["hash"]) for one in row.sent]
     return next((one for one in receipts if one is not None and one.get("status") == "0x1"), None)
+
+
+def _confirmed(database: Database, wallet: Wallet, row: LedgerAnchor, hashed: bytes, wait_s: float) -> dict[str, Any]:
+    """The receipt under enough blocks. What a chain took back meanwhile is sent again."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        receipt = _receipt_of(wallet, row) or _send(database, wallet, row, hashed, wait_s)
+        if receipt.get("status") != "0x1" or is_confirmed(wallet, receipt):
+            return receipt
+        if time.monotonic() > deadline:
+            raise AnchorError(f"The chain has not confirmed it by {wallet.confirmations} blocks; run this again later.")
+        time.sleep(min(LONGEST_POLL_S, wait_s / 10))
 
 
 def _send(database: Database, wallet: Wallet, row: LedgerAnchor, hashed: bytes, wait_s: float) -> dict[str, Any]:

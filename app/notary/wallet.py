@@ -31,6 +31,7 @@ class Wallet:
     chain_id: int
     key: bytes
     address: str
+    confirmations: int
 
 
 def open_wallet(settings: AnchorConfig) -> Wallet:
@@ -40,7 +41,7 @@ def open_wallet(settings: AnchorConfig) -> Wallet:
     if found != settings.chain_id:
         raise AnchorError(f"ANCHOR_RPC_URL leads to chain {found}, but ANCHOR_CHAIN_ID is {settings.chain_id}.")
     address = Account.from_key(settings.key).address
-    return Wallet(chain, settings.chain_id, settings.key, str(address).lower())
+    return Wallet(chain, settings.chain_id, settings.key, str(address).lower(), settings.confirmations)
 
 
 def check_contract(wallet: Wallet, contract: str) -> None:
@@ -125,6 +126,12 @@ def await_receipt(wallet: Wallet, hashes: list[str], wait_s: float) -> dict[str,
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_POLL_S)
     raise AnchorError(f"The chain took no transaction within {wait_s:g} seconds; run this again later.")
+
+
+def is_confirmed(wallet: Wallet, receipt: dict[str, Any]) -> bool:
+    """True once so many blocks hold it, its own counted, that the chain will not take it back."""
+    newest = quantity(wallet.chain.block().get("number"))
+    return newest - quantity(receipt.get("blockNumber")) + 1 >= wallet.confirmations
 
 
 def _await_own(wallet: Wallet, wait_s: float) -> None:

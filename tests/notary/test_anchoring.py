@@ -77,8 +77,8 @@ def houses(database: Database) -> House:
     return keller
 
 
-def wallet_of(node: EvmChain, contract: str = "") -> Wallet:
-    return open_wallet(AnchorConfig(node.url, node.chain_id, contract, node.rich_key))
+def wallet_of(node: EvmChain, contract: str = "", confirmations: int = 1) -> Wallet:
+    return open_wallet(AnchorConfig(node.url, node.chain_id, contract, node.rich_key, confirmations))
 
 
 def anchor_all(database: Database, wallet: Wallet, contract: str) -> tuple[bool, list[str]]:
@@ -269,6 +269,60 @@ def test_a_moved_chain_begins_anew_under_the_same_salted_name(
         assert len(set(session.scalars(sa.select(LedgerAnchor.salt)))) == 1
 
 
+# Blocks that a chain takes back
+
+
+def test_an_anchor_is_recorded_only_under_enough_blocks(
+    database: Database, keller: House, node: PyEvm, contract: str
+) -> None:
+    wallet = wallet_of(node, contract, confirmations=12)
+    assert AnchorConfig("", 1, "", b"").confirmations == 12
+    for blocks in (10, 0):
+        with pytest.raises(AnchorError, match="not confirmed it by 12 blocks"):
+            anchor_firm(database, wallet, contract, "keller", 0.1)
+        assert records_of(database) == []
+        node.mine_empty(blocks)
+    node.mine_empty(1)
+    assert anchor_firm(database, wallet, contract, "keller", SOON_S) == 2
+    assert records_of(database) == [2]
+    assert node.asked.count("eth_sendRawTransaction") == 2, "the contract, and the anchor once"
+
+
+def test_what_the_chain_took_back_before_it_was_confirmed_is_sent_again(
+    database: Database, keller: House, node: PyEvm, contract: str
+) -> None:
+    wallet, before = wallet_of(node, contract, confirmations=3), node.fork()
+    with pytest.raises(AnchorError, match="not confirmed"):
+        anchor_firm(database, wallet, contract, "keller", 0.1)
+    node.take_back(before)
+    node.mine_empty(5)
+    with pytest.raises(AnchorError, match="not confirmed"):
+        anchor_firm(database, wallet, contract, "keller", 0.1)
+    assert records_of(database) == []
+    node.mine_empty(2)
+    assert anchor_firm(database, wallet, contract, "keller", SOON_S) == 2
+    with database.read() as session:
+        sent = session.scalars(sa.select(LedgerAnchor)).one().sent
+        assert evidence(session, "keller", 2)["message"]["transaction"] == sent[0]["hash"]
+    assert len(sent) == 1
+
+
+def test_what_the_chain_took_back_after_it_was_recorded_is_sent_again_or_told(
+    database: Database, keller: House, node: PyEvm, wallet: Wallet, contract: str
+) -> None:
+    before = node.fork()
+    assert anchor_firm(database, wallet, contract, "keller", SOON_S) == 2
+    node.take_back(before)
+    assert anchor_firm(database, wallet, contract, "keller", SOON_S) is None
+    with database.read() as session:
+        report = verify_bundle(evidence_file(session, "keller", 2), chain=ask_chain(node.url))
+    assert report.step(ANCHOR_STEP).verdict == "ok"
+    node.take_back(before)
+    node.spend_nonce()
+    is_good, said = anchor_all(database, wallet, contract)
+    assert (is_good, "took back the anchor of 2 entries" in said[0]) == (False, True), said
+
+
 # The contract and the account
 
 
@@ -330,7 +384,7 @@ def settings(node: PyEvm, contract: str, tmp_path: Path) -> dict[str, str]:
     database.close()
     return {
         "DATA_DIR": str(folder), "ANCHOR_RPC_URL": node.url, "ANCHOR_CHAIN_ID": str(node.chain_id),
-        "ANCHOR_KEY_FILE": str(folder / "anchor.key"), "ANCHOR_CONTRACT": contract,
+        "ANCHOR_KEY_FILE": str(folder / "anchor.key"), "ANCHOR_CONTRACT": contract, "ANCHOR_CONFIRMATIONS": "1",
     }  # fmt: skip
 
 
@@ -364,7 +418,7 @@ def test_a_killed_run_is_taken_up_by_the_next(node: PyEvm, settings: dict[str, s
     process.wait()
     node.mine()
     database = database_of(Path(settings["DATA_DIR"]))
-    wallet = open_wallet(AnchorConfig(node.url, node.chain_id, settings["ANCHOR_CONTRACT"], node.rich_key))
+    wallet = wallet_of(node, settings["ANCHOR_CONTRACT"])
     assert anchor_all(database, wallet, settings["ANCHOR_CONTRACT"])[0]
     assert records_of(database) == [2]
     assert anchor_all(database, wallet, settings["ANCHOR_CONTRACT"])[1] == ["keller@localhost: nothing new."]
