@@ -127,6 +127,7 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     agreements.lapse_agreements,
     agreements.lapse_amendments,
     agreements.erase_unchosen,
+    agreements.renew_erasures,
     expiry.warn_of_expiry,
     witnessing.ask_witnesses,
     arriving.forget_refusals,

@@ -21,7 +21,12 @@ from app.agreements.ending import (
     receive_lapsed,
 )
 from app.agreements.erasing import erase_unchosen
-from app.agreements.forgetting import receive_erasure_agreed, receive_erasure_declined, receive_erasure_requested
+from app.agreements.forgetting import (
+    receive_erasure_agreed,
+    receive_erasure_declined,
+    receive_erasure_requested,
+    renew_erasures,
+)
 from app.agreements.receiving import receive_draft
 from app.agreements.sealing import receive_signatures, seal_agreement
 from app.agreements.sending import (
@@ -54,6 +59,7 @@ __all__ = [
     "receive_erasure_requested",
     "receive_lapsed",
     "receive_signatures",
+    "renew_erasures",
     "seal_agreement",
     "send_amendment",
     "send_declined",

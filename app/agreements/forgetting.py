@@ -16,6 +16,7 @@ from app.agreements.rules import OPEN
 from app.agreements.telling import tell_managers
 from app.bookings.models import Booking
 from app.core import clock
+from app.core.db import each_alone
 from app.core.errors import NotFound, RuleBroken, WerkringError
 from app.core.units import monday
 from app.federation.actions import drop_files, erase_bodies, send_message
@@ -33,6 +34,7 @@ KEEP_YEARS = 6
 """Business letters, counted from the end of the calendar year (HGB § 257)."""
 REQUESTED, AGREED, DECLINED = "erasure.requested", "erasure.agreed", "erasure.declined"
 DONE = "done"
+ALONE = "retention period over"
 
 
 def is_over(session: Session, agreement: Agreement) -> bool:
@@ -78,6 +80,32 @@ def prepare_erasure(session: Session, actor: Actor, agreement_id: str) -> Agreem
     if not is_over(session, agreement):
         raise RuleBroken("Das geht erst, wenn der Vertrag vorbei ist.")
     return _new_row(session, agreement, "draft")
+
+
+def renew_erasures(session: Session, now: dt.datetime) -> None:
+    """Once an hour: a wish that the partner never answered needs nobody else once the duty to keep is over.
+
+    What was signed says that both agree. So it becomes a new text, which our manager signs alone.
+    """
+    if now.minute:
+        return
+    waiting = session.execute(
+        sa.select(AgreementErasure.firm_id, AgreementErasure.id)
+        .where(AgreementErasure.state.in_(("draft", "asked")), AgreementErasure.is_agreed.is_(False))
+        .order_by(AgreementErasure.firm_id, AgreementErasure.id)
+    ).all()
+    each_alone(session, waiting, lambda row: _renew(session, row.firm_id, row.id))
+
+
+def _renew(session: Session, firm_id: str, agreement_id: str) -> None:
+    agreement, row = locked_agreement(session, firm_id, agreement_id), erasure_of(session, firm_id, agreement_id)
+    if row.message["legalBasis"] == ALONE or not is_kept_long_enough(session, agreement):
+        return
+    session.delete(row)
+    session.flush()
+    _new_row(session, agreement, "draft")
+    tell_managers(session, agreement, "erasure")
+    bump_version(session, firm_id)
 
 
 def drop_erasure(session: Session, actor: Actor, agreement_id: str) -> None:
@@ -190,7 +218,7 @@ def _new_row(session: Session, agreement: Agreement, state: str) -> AgreementEra
     own, partner = address(session, agreement.firm_id), partner_of(session, agreement)
     digests = [agreement.digest, *(one.digest for one in _sealed_amendments(session, agreement))]
     alone = is_kept_long_enough(session, agreement)
-    basis = "retention period over" if alone else "both parties agree"
+    basis = ALONE if alone else "both parties agree"
     text = erasure_text(partner.name, alone)
     row = AgreementErasure(
         firm_id=agreement.firm_id,

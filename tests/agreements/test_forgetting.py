@@ -25,6 +25,7 @@ from app.core.errors import NotFound, RuleBroken
 from app.federation.actions import send_message
 from app.federation.models import Message
 from app.notary.queries import digest, evidence_file, export_log
+from app.push.models import Alert
 from app.worker import end_what_is_due, run_until_quiet
 from ledger.fsck import check_log
 from tests.agreements.world import Deal, approval, drafted, make_deal, sign
@@ -157,6 +158,45 @@ def test_what_was_signed_cannot_be_taken_back_while_the_partner_decides(database
         assert agree_to_erase(database, deal, "yilmaz", theirs(database, deal)) == "done"
     with database.read() as session:
         assert session.scalars(sa.select(AgreementErasure.state)).all() == ["done", "done"]
+
+
+def test_a_wish_that_was_never_answered_is_ours_alone_once_the_duty_to_keep_is_over(
+    database: Database, deal: Deal
+) -> None:
+    keller, agreement_id = deal.firms["keller"].id, ours(database, deal)
+    with clock.frozen(OVER):
+        assert agree_to_erase(database, deal, "keller", agreement_id) == "asked"
+        assert "Beide Betriebe" in renewed(database, keller, agreement_id).text
+    with clock.frozen(KEPT):
+        row = renewed(database, keller, agreement_id)
+        assert (row.state, row.approval, row.message["legalBasis"]) == ("draft", {}, "retention period over")
+        assert "Die Frist zum Aufheben ist vorbei" in row.text
+        assert renewed(database, keller, agreement_id).message == row.message
+        with database.read() as session:
+            kinds = session.scalars(sa.select(Alert.kind).where(Alert.firm_id == keller)).all()
+        assert kinds.count("erasure") == 1
+        assert agree_to_erase(database, deal, "keller", agreement_id) == "done"
+    with database.read() as session:
+        assert session.get(Agreement, (deal.firms["yilmaz"].id, theirs(database, deal))) is not None
+
+
+def test_an_unsigned_wish_says_after_the_duty_to_keep_that_nobody_else_is_needed(
+    database: Database, deal: Deal
+) -> None:
+    keller, agreement_id = deal.firms["keller"].id, ours(database, deal)
+    with clock.frozen(OVER), database.write() as session:
+        prepare_erasure(session, deal.actor("keller"), agreement_id)
+    with clock.frozen(KEPT):
+        assert "Die Frist zum Aufheben ist vorbei" in renewed(database, keller, agreement_id).text
+
+
+def renewed(database: Database, firm_id: str, agreement_id: str) -> AgreementErasure:
+    """The wish after the next full hour."""
+    end_what_is_due(database)
+    with database.read() as session:
+        found = erasure_of(session, firm_id, agreement_id)
+        session.expunge(found)
+        return found
 
 
 def test_both_who_ask_at_the_same_time_have_agreed(database: Database, deal: Deal) -> None:
