@@ -32,6 +32,8 @@ _COMMON: dict[str, Callable[[Message], list[Any]]] = {
     "share.revoke": lambda said: [said["from"], said["to"]],
 }
 _CODES = {record_type: code for code, record_type in enumerate(PRIMARY_TYPES)}
+# Of an agreement the log tells later that it came about with its bundle, or did not come about.
+_EFFECTIVE, _LAPSED = len(_CODES), len(_CODES) + 1
 NEVER_ERASED = KEY_RECORDS | {"erasure"}
 
 
@@ -63,6 +65,8 @@ class References:
         message = evidence.message
         if leaf.type in _POINTERS:
             self._check_pointer(leaf, message)
+        elif leaf.type in _RULES:
+            _RULES[leaf.type](self, leaf, message)
         elif leaf.type == "share.grant":
             self._known.mark(leaf.digest, _CODES[leaf.type], _fingerprint(leaf.type, message))
         elif leaf.type == "erasure":
@@ -84,6 +88,50 @@ class References:
             self._known.mark(leaf.digest, _CODES[leaf.type], _fingerprint(leaf.type, message))
         # Of an erased record only the type is known still: it bears no mark.
         elif leaf.type in _COMMON and marks[0] not in (0, _fingerprint(leaf.type, message)):
+            raise VerificationError(f"{member} names a record that says something else")
+
+    def _add_link(self, leaf: Leaf, message: Message) -> None:
+        self._known.mark(leaf.digest, _CODES[leaf.type], _said(message["from"], message["to"]))
+
+    def _check_agreement(self, leaf: Leaf, message: Message) -> None:
+        self._check_named("framework", message["framework"], "link.partner", _both_ways(message))
+        if self._known.mark_of(leaf.digest, _LAPSED) is not None:
+            raise VerificationError("an agreement that had lapsed before")
+        mark = _said(message["from"], message["to"], message["bundled"])
+        self._known.mark(leaf.digest, _CODES[leaf.type], mark)
+
+    def _check_amendment(self, leaf: Leaf, message: Message) -> None:
+        allowed = [*_both_ways(message, True), *_both_ways(message, False)]
+        self._check_named("agreement", message["agreement"], "agreement", allowed)
+
+    def _check_link_end(self, leaf: Leaf, message: Message) -> None:
+        self._check_named("link", message["link"], "link.partner", _both_ways(message))
+
+    def _check_effective(self, leaf: Leaf, message: Message) -> None:
+        if not message["agreements"]:
+            raise VerificationError("a plan without agreements")
+        for named in message["agreements"]:
+            self._check_named("agreements", named, "agreement", [_said(message["from"], message["to"], True)])
+            if self._known.mark_of(from_hex(named), _LAPSED) is not None:
+                raise VerificationError("the agreement had lapsed before")
+            if not self._known.add(from_hex(named), _EFFECTIVE):
+                raise VerificationError("the agreement was in force before")
+
+    def _check_lapsed(self, leaf: Leaf, message: Message) -> None:
+        """What was never signed by both stands in no log: only its digest is known, and it must not be entered later."""
+        digest = from_hex(message["agreement"])
+        if self._known.mark_of(digest, _CODES["agreement"]) is not None:
+            self._check_named("agreement", message["agreement"], "agreement", _both_ways(message, True))
+        if self._known.mark_of(digest, _EFFECTIVE) is not None:
+            raise VerificationError("the agreement was in force before")
+        self._known.add(digest, _LAPSED)
+
+    def _check_named(self, member: str, named: str, record_type: str, allowed: list[int]) -> None:
+        mark = self._known.mark_of(from_hex(named), _CODES[record_type])
+        if mark is None:
+            raise VerificationError(f"{member} names no earlier record of a fitting type")
+        # Of an erased record only the type is known still: it bears no mark.
+        if mark not in (0, *allowed):
             raise VerificationError(f"{member} names a record that says something else")
 
     def _settle_erased(self, digests: list[str]) -> None:
@@ -144,12 +192,33 @@ class _Table:
                 self._keys[place], self._codes[place], self._marks[place] = key, code, mark
 
 
+_RULES: dict[str, Callable[[References, Leaf, Message], None]] = {
+    "link.partner": References._add_link,
+    "link.end": References._check_link_end,
+    "agreement": References._check_agreement,
+    "change": References._check_amendment,
+    "cancellation": References._check_amendment,
+    "bundle.effective": References._check_effective,
+    "agreement.lapsed": References._check_lapsed,
+}
+
+
 def _short(digest: bytes) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
 def _hours(said: Message) -> list[Any]:
     return [said[name] for name in ("agreement", "line", "week", "minutes")]
+
+
+def _both_ways(message: Message, *more: Any) -> list[int]:
+    """The marks of a record between the same two firms, whoever wrote it."""
+    one, other = message["from"], message["to"]
+    return [_said(one, other, *more), _said(other, one, *more)]
+
+
+def _said(*values: Any) -> int:
+    return _short(sha256(repr(values).encode("utf-8", "replace")).digest())
 
 
 def _fingerprint(record_type: str, message: Message) -> int:

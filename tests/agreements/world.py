@@ -21,13 +21,23 @@ from app.core.db import Database
 from app.core.ids import new_id
 from app.firms.access import Actor, Role
 from app.firms.models import Firm, Membership, Person
-from app.notary.actions import open_ledger, passkey_approval, remember_partner_keys
-from app.notary.documents import draft_ledger, origin_for
+from app.notary.actions import append_entry, open_ledger, passkey_approval, remember_partner_keys, seal
+from app.notary.documents import Display, draft_ledger, new_message, origin_for
 from app.notary.keys import use_node_key
-from app.notary.queries import evidence_file, key_document, passkey_kid
+from app.notary.queries import (
+    address,
+    digest,
+    evidence_file,
+    genesis_digest,
+    key_document,
+    origin,
+    passkey_kid,
+    seal_address,
+)
 from app.offers.models import Offer, OfferLine
 from app.partners.documents import FrameworkFacts, Party, load_template, render_framework
 from app.partners.models import Framework, Partnership
+from app.partners.record import LINK, LINK_TYPE
 from app.passkeys.actions import lock_passkey
 from app.passkeys.models import Passkey
 from app.plans.models import Plan, PlanLine
@@ -189,9 +199,6 @@ def minutes_of(database: Database, deal: Deal, key: str) -> tuple[int, int]:
 
 def second_manager(database: Database, deal: Deal, key: str, limit_cents: int | None = None) -> Actor:
     """Another manager of the firm with a passkey of her own."""
-    from app.notary.actions import append_entry, seal
-    from app.notary.documents import Display, new_message
-    from app.notary.queries import address, digest
     from ledger.signatures import passkey_point
 
     firm, person_id, passkey = deal.firms[key], new_id(), SoftwarePasskey()
@@ -228,10 +235,6 @@ def second_manager(database: Database, deal: Deal, key: str, limit_cents: int | 
 
 def lock_key(database: Database, deal: Deal, key: str, person_id: str) -> None:
     """The firm's manager locks another one's passkey by a record in the firm's log."""
-    from app.notary.actions import append_entry, seal
-    from app.notary.documents import Display, new_message
-    from app.notary.queries import address, digest
-
     firm_id, kid = deal.firms[key].id, "0x" + passkey_kid(deal.passkeys[person_id].cose).hex()
     with database.write() as session:
         text, own = "Schlüssel gesperrt.", address(session, firm_id)
@@ -292,8 +295,19 @@ def _link(session: Session, deal: Deal, key: str) -> None:
         "lohnfertigung", 1, parties[0], parties[1], "2026-10-01", load_template("lohnfertigung").clauses
     )
     text, framework_id = render_framework(facts), new_id()
-    for us, them in ((keller, other), (other, keller)):
+    pairs = ((keller, other), (other, keller))
+    for us, them in pairs:
         remember_partner_keys(session, us.id, them.id, key_document(session, them.id))
+    message = _framework_message(session, keller, other, text)
+    digest_bytes = digest(LINK_TYPE, message)
+    names = {"keller": keller, key: other}
+    signatures = [
+        sign
+        for name, firm in names.items()
+        for sign in (approval(session, deal, name, digest_bytes), seal(session, firm.id, digest_bytes))
+    ]
+    for us, them in pairs:
+        append_entry(session, us.id, LINK, LINK_TYPE, message, Display("lohnfertigung/1", "de", text), signatures)
         partnership = session.scalars(
             sa.select(Partnership).where(Partnership.firm_id == us.id, Partnership.partner_id == them.id)
         ).one()
@@ -301,10 +315,21 @@ def _link(session: Session, deal: Deal, key: str) -> None:
             Framework(
                 firm_id=us.id, id=framework_id, created_at=clock.now(), partner_id=them.id, template_key="lohnfertigung",
                 template_version=1, clauses=[], text=text, text_sha256=hashlib.sha256(text.encode()).hexdigest(),
-                record={"facts": asdict(facts)}, digest="0x" + "22" * 32, frozen_at=clock.now(),
+                record={"facts": asdict(facts)}, digest=f"0x{digest_bytes.hex()}", frozen_at=clock.now(),
             )
         )  # fmt: skip
         partnership.framework_id = framework_id
+
+
+def _framework_message(session: Session, one: TestFirm, other: TestFirm, text: str) -> dict[str, Any]:
+    firms, text_hash = (one, other), "0x" + hashlib.sha256(text.encode()).hexdigest()
+    genesis = [genesis_digest(session, firm.id) for firm in firms]
+    logs, seals = ([ask(session, firm.id) for firm in firms] for ask in (origin, seal_address))
+    return new_message(
+        LINK, *[address(session, firm.id) for firm in firms], text, log_from=logs[0], log_to=logs[1],
+        genesis_from=genesis[0], genesis_to=genesis[1], seal_from=seals[0], seal_to=seals[1], scope=("hours",),
+        template="lohnfertigung/1", terms_hash=text_hash, fingerprint=" ".join(genesis),
+    )  # fmt: skip
 
 
 def _party(session: Session, firm: TestFirm) -> Party:

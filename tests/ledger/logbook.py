@@ -19,7 +19,7 @@ from ledger.note import COSIGNER_KEY, LOG_KEY, Signer
 from ledger.replay import Entry
 from ledger.signatures import seal_address
 from tests.ledger.software_passkey import SoftwarePasskey
-from tests.ledger.world import CONTRACT_TEXT, NOW, ORIGIN, RP_ID, Firm, enter_for_both, make_agreement
+from tests.ledger.world import CONTRACT_TEXT, NOW, ORIGIN, RP_ID, Firm, enter_for_both, enter_link, make_agreement
 
 Sign = Callable[[bytes], list[dict[str, Any]]]
 
@@ -109,8 +109,8 @@ def start_logbook() -> Logbook:
     book.put("genesis", own.enter_genesis())
     worker = key_fields("passkey", fixed_passkey("worker").point)
     book.add("key.register", records.KeyRegister(**own.common(text="key.register"), **worker), by_manager(own))
-    enter_link(book)
-    agreement = make_agreement(own, partner, framework=book.digests["link.partner"])
+    book.put("link.partner", enter_link(own, partner))
+    agreement = make_agreement(own, partner)
     book.put("agreement", enter_for_both(own, partner, agreement, CONTRACT_TEXT)[0])
     named = (book.digests["agreement"],)
     book.add(
@@ -123,18 +123,6 @@ def start_logbook() -> Logbook:
     )  # fmt: skip
     book.put("change", enter_for_both(own, partner, change, "change")[0])
     return book
-
-
-def enter_link(book: Logbook) -> None:
-    own, partner = book.own, book.partner
-    genesis = [to_hex(parse_leaf(firm.leaves[0]).digest) for firm in (own, partner)]
-    link = records.LinkPartner(
-        **book.common("link.partner"), log_from=own.origin, log_to=partner.origin, genesis_from=genesis[0],
-        genesis_to=genesis[1], seal_from=seal_address(own.seal), seal_to=seal_address(partner.seal),
-        scope=("requests", "offers"), template="lohnfertigung/1", terms_hash=to_hex(sha256(b"terms").digest()),
-        fingerprint=" ".join(genesis),
-    )  # fmt: skip
-    book.put("link.partner", enter_for_both(own, partner, link, "link.partner")[0])
 
 
 def enter_work(book: Logbook) -> None:

@@ -122,7 +122,7 @@ def test_fsck_replays_a_log_and_names_the_first_bad_position(tmp_path: Path) -> 
     answer = run("fsck", log)
     assert answer.returncode == 0
     assert "Alles stimmt." in answer.stdout
-    assert json.loads(run("fsck", log, "--json", "--fast").stdout)["entries"] == 6
+    assert json.loads(run("fsck", log, "--json", "--fast").stdout)["entries"] == 7
     log.write_bytes(b"".join(LINES).replace("zu spät".encode(), "zu früh".encode(), 1))
     answer = run("fsck", log)
     assert answer.returncode == 1
@@ -152,6 +152,6 @@ def test_fsck_finds_a_log_that_is_shorter_than_what_a_partner_saw(tmp_path: Path
     log.write_bytes(b"".join([LINES[0], *entries[:-1]]))
     assert run("fsck", log).returncode == 0
     answer = run("fsck", log, "--json", "--seen", note)
-    assert (answer.returncode, json.loads(answer.stdout)["position"]) == (1, 5)
+    assert (answer.returncode, json.loads(answer.stdout)["position"]) == (1, 6)
     note.write_text("no note")
     assert run("fsck", log, "--seen", note).returncode == 2

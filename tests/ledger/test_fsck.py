@@ -52,7 +52,7 @@ def test_an_exported_log_holds() -> None:
     totals = check_log(LINES, progress=heard.append, every=2)
     assert totals.entries == OWN.head.size
     assert totals.root == OWN.head.root
-    assert totals.signatures == 4 + 4 + 3 + 1
+    assert totals.signatures == 4 + 4 + 4 + 3 + 1
     assert totals.checkpoints == OWN.head.size
     assert heard == [2, 4, 6]
 
@@ -77,16 +77,16 @@ def edit(line: bytes, path: list[Any], value: Any) -> bytes:
     return canonical.dumps(whole) + b"\n"
 
 
-def place_of(world: World) -> Counterpart:
-    """Where the provider's log holds the agreement."""
-    proof = world.provider.prove(world.provider_seq).proof
-    return counterpart(world.provider.note(), world.provider.leaves[world.provider_seq], proof)
+def place_of(world: World, before: int = 0) -> Counterpart:
+    """Where the provider's log holds the agreement, or so many entries before it."""
+    seq = world.provider_seq - before
+    return counterpart(world.provider.note(), world.provider.leaves[seq], world.provider.prove(seq).proof)
 
 
 def lines_with(world: World, *places: Counterpart, keys: tuple[int, ...] = (0,)) -> list[bytes]:
-    """The requester's log, with these places before its agreement."""
-    entries = world.requester.entries()
-    parts = [*entries[: world.seq], *places, *entries[world.seq :]]
+    """The requester's log, with these places before its agreement, and that of the link just before it."""
+    entries, link = world.requester.entries(), world.seq - 1
+    parts = [*entries[:link], place_of(world, 1), entries[link], *places, *entries[world.seq :]]
     partner = [(world.provider.prove(seq), world.provider.note()) for seq in keys]
     return list(export_log(world.requester.origin, parts, (), partner))
 
@@ -221,7 +221,7 @@ def test_a_wrong_signature_is_named_before_a_later_fault_of_the_same_block() -> 
 
 def test_partner_keys_are_needed_and_must_be_genuine() -> None:
     without = [line for line in LINES if b'"kind":"key"' not in line]
-    assert first_bad(without) == WORLD.seq
+    assert first_bad(without) == WORLD.seq - 1
     key_line = next(line for line in LINES if b'"kind":"key"' in line)
     for bad in (
         edit(key_line, ["leaf", "at"], 5),
@@ -265,7 +265,7 @@ def test_what_is_no_export_is_unusable(lines: list[bytes]) -> None:
 
 def test_the_harness_finds_a_replay_that_does_not_look_at_prev(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted fault: without the check of place, a swapped entry goes through."""
-    monkeypatch.setattr(Replay, "_check_place", lambda self, leaf: None)
+    monkeypatch.setattr(Replay, "_check_place", lambda self, leaf: self._references.add(leaf))
     without_notes = [line for line in LINES if b'"kind":"checkpoint"' not in line]
     swapped = [*without_notes[:3], without_notes[4], without_notes[3], *without_notes[5:]]
     assert check_log(swapped).root != OWN.head.root

@@ -37,7 +37,7 @@ from tests.ledger.logbook import (
     secret,
     the_logbook,
 )
-from tests.ledger.world import CONTRACT_TEXT, NOW, Firm, make_agreement, make_world
+from tests.ledger.world import CONTRACT_TEXT, NOW, Firm, enter_link, make_agreement, make_world
 from tests.ledger.write_vectors import good_file
 
 BOOK = the_logbook()
@@ -698,7 +698,7 @@ def put_back(seq: int, other: dict[str, Any]) -> list[bytes]:
 def beyond() -> Iterator[Tampering]:
     for record_type, name in (("Agreement", "agreement"), ("Change", "change"), ("Cancellation", "cancellation")):
         for kind, fields in BEYOND.items():
-            yield Tampering(f"{name} by {kind}", lambda one=record_type, more=fields: by_new_key(one, **more), 4)
+            yield Tampering(f"{name} by {kind}", lambda one=record_type, more=fields: by_new_key(one, **more), 5)
     yield Tampering("seal used before it is valid", early_seal, 2)
 
 
@@ -713,9 +713,10 @@ BEYOND = {
 def by_new_key(
     primary_type: str, limit_cents: int = 0, later_cents: int | None = None, valid_from: int = NOW
 ) -> list[bytes]:
-    """A log whose entry 4 is signed by the passkey of entry 1, which entry 2 registers again."""
+    """A log whose entry 5 is signed by the passkey of entry 2, which entry 3 registers again."""
     own, partner, device = fixed_firm("rennsteig"), fixed_firm("saale"), fixed_passkey("second manager")
     own.enter_genesis(), partner.enter_genesis()
+    enter_link(own, partner)
     later = limit_cents if later_cents is None else later_cents
     for cents in (limit_cents, later):
         fields = {
@@ -735,7 +736,7 @@ def by_new_key(
         record = later_record(primary_type, own, partner, agreement, first)
 
     def signatures(digest: bytes) -> list[dict[str, Any]]:
-        return [own.sign_by_passkey(digest, passkey=device, at=1), *signed_by_all(own, partner, digest)[1:]]
+        return [own.sign_by_passkey(digest, passkey=device, at=2), *signed_by_all(own, partner, digest)[1:]]
 
     own.enter(record, signatures, CONTRACT_TEXT)
     return list(export_log(own.origin, own.entries(), [], [(partner.prove(0), partner.note())]))
@@ -770,9 +771,9 @@ def early_seal() -> list[bytes]:
 
 def test_a_key_within_what_its_record_allows_is_no_fault() -> None:
     for primary_type in ("Agreement", "Change", "Cancellation"):
-        assert check_log(by_new_key(primary_type)).entries == 5
-        assert check_log(by_new_key(primary_type, limit_cents=500_000, later_cents=1_042_000)).entries == 5
-        assert check_log(by_new_key(primary_type, limit_cents=1_042_000)).entries == 5
+        assert check_log(by_new_key(primary_type)).entries == 6
+        assert check_log(by_new_key(primary_type, limit_cents=500_000, later_cents=1_042_000)).entries == 6
+        assert check_log(by_new_key(primary_type, limit_cents=1_042_000)).entries == 6
 
 
 FAMILIES = {
@@ -915,7 +916,7 @@ def test_a_thousand_clean_proofs_raise_no_alarm() -> None:
         text = noted(firm.hashes, firm.leaves, size, firm.log_key)
         first = prove(firm.leaves[0], firm.hashes[:size], firm.evidence[0])
         for seq in range(size):
-            if parse_leaf(firm.leaves[seq]).type == "agreement":
+            if parse_leaf(firm.leaves[seq]).type in ("link.partner", "agreement"):
                 continue
             record = prove(firm.leaves[seq], firm.hashes[:size], firm.evidence[seq])
             report = verify_bundle(build_file(EvidenceFile(record=record, checkpoint=text, keys=(first,))))

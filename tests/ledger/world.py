@@ -181,6 +181,7 @@ def make_world(prefix: str = "werkring.example/", noise: int = 3) -> World:
     for firm in (requester, provider):
         firm.enter_genesis()
         firm.enter_noise(noise)
+    enter_link(requester, provider)
     agreement = make_agreement(requester, provider)
     seq, provider_seq = enter_for_both(requester, provider, agreement, CONTRACT_TEXT)
     requester.enter_noise(1)
@@ -207,7 +208,7 @@ def make_agreement(requester: Firm, provider: Firm, **changes: Any) -> records.A
         **requester.common(to=provider.address, text=CONTRACT_TEXT, expires_at=NOW + 259_200),
         "template": "lohnfertigung/1",
         "terms_hash": to_hex(sha256(b"terms").digest()),
-        "framework": to_hex(sha256(b"link").digest()),
+        "framework": framework_of(requester),
         "log_from": requester.origin,
         "log_to": provider.origin,
         "currency": "EUR",
@@ -218,6 +219,24 @@ def make_agreement(requester: Firm, provider: Firm, **changes: Any) -> records.A
         "lines": lines,
     }
     return records.Agreement(**{**fields, **changes})
+
+
+def framework_of(firm: Firm) -> str:
+    """The digest of the firm's newest link.partner."""
+    found = [leaf for leaf in map(parse_leaf, firm.leaves) if leaf.type == "link.partner"]
+    return to_hex(found[-1].digest if found else sha256(b"link").digest())
+
+
+def enter_link(one: Firm, other: Firm) -> int:
+    """The framework agreement of two firms, in both logs; its position in the first."""
+    genesis = [to_hex(parse_leaf(firm.leaves[0]).digest) for firm in (one, other)]
+    link = records.LinkPartner(
+        **one.common(to=other.address, text="link.partner"), log_from=one.origin, log_to=other.origin,
+        genesis_from=genesis[0], genesis_to=genesis[1], seal_from=seal_address(one.seal),
+        seal_to=seal_address(other.seal), scope=("requests", "offers"), template="lohnfertigung/1",
+        terms_hash=to_hex(sha256(b"terms").digest()), fingerprint=" ".join(genesis),
+    )  # fmt: skip
+    return enter_for_both(one, other, link, "link.partner")[0]
 
 
 def enter_for_both(one: Firm, other: Firm, record: records.Record, text: str) -> tuple[int, int]:
