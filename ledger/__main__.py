@@ -1,4 +1,4 @@
-"""`python -m ledger verify FILE…` and `… fsck LOG`: exit 0 all holds, 1 something does not, 2 unusable input."""
+"""`python -m ledger verify FILE…`, `… fsck LOG`, `… proof …`: exit 0 all holds, 1 something does not, 2 unusable input."""
 
 import argparse
 import json
@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ledger.anchor.check import Witness, read_receipt
+from ledger.checkpoint import Checkpoint
 from ledger.errors import VerificationError
 from ledger.evidence_file import MAX_BYTES, parse_file
 from ledger.facts import facts_of
 from ledger.firm_keys import PRACTICE_PREFIX
 from ledger.fsck import Progress, check_log
+from ledger.merkle import leaf_hash
 from ledger.pdf import unpacked
 from ledger.policy import Policy, parse_policy
+from ledger.proof import LogProof, format_proof, parse_proof, proof_in_log, proof_of, verify_proof
 from ledger.replay import BadPositionError, Totals
 from ledger.report import PRACTICE_DE, PRACTICE_EN, REASONS, Report
 from ledger.verify import verify_bundle
@@ -29,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return _verify(options) if options.command == "verify" else _fsck(options)
+        return _COMMANDS[options.command](options)
     except (VerificationError, OSError, BrokenExecutor) as error:
         print(f"unusable: {error}", file=sys.stderr)
         return UNUSABLE
@@ -56,6 +59,21 @@ def _parser() -> argparse.ArgumentParser:
     fsck.add_argument("--json", action="store_true", help="one JSON object")
     fsck.add_argument("--fast", action="store_true", help="skip the signatures of all but key records")
     fsck.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes for the signatures")
+    proof = commands.add_parser("proof", help="proof files of other programs (C2SP tlog-proof)")
+    kinds = proof.add_subparsers(dest="kind", required=True)
+    make = kinds.add_parser("make", help="write the proof file of an entry to the standard output")
+    make.add_argument("file", metavar="FILE", help="evidence file, PDF that holds one, or exported log")
+    make.add_argument("--entry", type=int, metavar="N", help="position of the entry in an exported log")
+    check = kinds.add_parser("check", help="check a proof file against the keys of a policy")
+    check.add_argument("file", metavar="PROOF")
+    check.add_argument(
+        "--policy", required=True, help="file that pins log keys, witnesses and a quorum (C2SP tlog-policy)"
+    )
+    check.add_argument(
+        "--leaf", metavar="FILE", help="the bytes that are proved, where the proof file does not carry them"
+    )
+    check.add_argument("--json", action="store_true", help="one JSON object")
+    check.add_argument("--lang", choices=("de", "en"), default=_language(), help="language of the sentences")
     for command in (verify, fsck):
         command.add_argument("--lang", choices=("de", "en"), default=_language(), help="language of the sentences")
         command.add_argument("--practice", action="store_true", help="accept records of the practice world")
@@ -164,6 +182,46 @@ def _progress(language: str) -> Progress:
     return show
 
 
+def _proof(options: argparse.Namespace) -> int:
+    if options.kind == "make":
+        print(format_proof(_made_proof(options)), end="")
+        return HOLDS
+    proof, policy = parse_proof(_read_text(options.file)), parse_policy(_read_text(options.policy))
+    leaf = proof.extra if options.leaf is None else _read_bytes(Path(options.leaf))
+    if leaf is None:
+        raise VerificationError("the proof file does not carry what it proves: name it with --leaf")
+    try:
+        _print_proved(proof, verify_proof(proof, leaf_hash(leaf), policy), options)
+    except VerificationError as error:
+        _print_unproved(str(error), options)
+        return FAILED
+    return HOLDS
+
+
+def _made_proof(options: argparse.Namespace) -> LogProof:
+    if options.entry is not None:
+        with Path(options.file).open("rb") as lines:
+            return proof_in_log(_bounded_lines(lines), options.entry)
+    file = parse_file(unpacked(_read_bytes(Path(options.file))))
+    return proof_of(file.record, file.checkpoint)
+
+
+def _print_proved(proof: LogProof, claim: Checkpoint, options: argparse.Namespace) -> None:
+    if options.json:
+        print(json.dumps({"holds": True, "origin": claim.origin, "position": proof.index, "entries": claim.size}))
+    elif options.lang == "de":
+        print(f"Alles stimmt. Eintrag {proof.index} von {claim.size} in {claim.origin}.")
+    else:
+        print(f"Everything holds. Entry {proof.index} of {claim.size} in {claim.origin}.")
+
+
+def _print_unproved(reason: str, options: argparse.Namespace) -> None:
+    if options.json:
+        print(json.dumps({"holds": False, "detail": reason}))
+    else:
+        print(f"Etwas stimmt nicht ({reason})." if options.lang == "de" else f"Something does not hold ({reason}).")
+
+
 def _bounded_lines(lines: BinaryIO) -> Iterator[bytes]:
     # A file without line ends must not be read into memory whole.
     while line := lines.readline(_MAX_LINE_BYTES):
@@ -181,6 +239,8 @@ def _read_text(name: str) -> str:
     except UnicodeDecodeError as error:
         raise VerificationError("not UTF-8") from error
 
+
+_COMMANDS = {"verify": _verify, "fsck": _fsck, "proof": _proof}
 
 if __name__ == "__main__":
     sys.exit(main())

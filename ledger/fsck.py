@@ -85,6 +85,15 @@ def export_log(
             due = next(pending, None)
 
 
+def read_parts(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The lines of an export as values, of the right form but not verified; the first one names the log."""
+    for number, line in enumerate(line for line in lines if line.strip()):
+        value = _parse_line(line)
+        if number == 0:
+            _read_origin(value)
+        yield value
+
+
 def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     block: list[bytes] = []
     size = 0

@@ -1,12 +1,14 @@
 """Proof files (C2SP tlog-proof, `.tlog-proof`): that some bytes stand in a log, for any program of that format."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ledger import checkpoint, merkle
+from ledger import canonical, checkpoint, merkle
 from ledger import note as notes
 from ledger.encoding import from_b64, to_b64
 from ledger.errors import VerificationError
 from ledger.evidence_file import Proved
+from ledger.fsck import read_parts
 from ledger.policy import Policy
 
 _FIRST_LINE = "c2sp.org/tlog-proof@v1"
@@ -26,6 +28,23 @@ class LogProof:
 def proof_of(record: Proved, note: str) -> LogProof:
     """The proof file's parts for a record of a log; its leaf goes along as the extra data."""
     return LogProof(record.leaf.seq, record.proof, note, record.leaf_bytes)
+
+
+def proof_in_log(lines: Iterable[bytes], index: int) -> LogProof:
+    """The proof file's parts for an entry of an exported log, under its last checkpoint; the log is not verified."""
+    hashes: list[bytes] = []
+    leaf, newest = b"", ""
+    for part in read_parts(lines):
+        if part["kind"] == "checkpoint":
+            newest = part["note"]
+        elif part["kind"] == "entry":
+            data = canonical.dumps(part["leaf"])
+            leaf = data if len(hashes) == index else leaf
+            hashes.append(merkle.leaf_hash(data))
+    claim = checkpoint.parse(notes.parse(newest).text) if newest else None
+    if claim is None or not 0 <= index < claim.size <= len(hashes):
+        raise VerificationError("no such entry, or no checkpoint over it")
+    return LogProof(index, tuple(merkle.inclusion_proof(hashes[: claim.size], index)), newest, leaf)
 
 
 def format_proof(proof: LogProof) -> str:

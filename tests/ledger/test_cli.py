@@ -155,3 +155,64 @@ def test_fsck_finds_a_log_that_is_shorter_than_what_a_partner_saw(tmp_path: Path
     assert (answer.returncode, json.loads(answer.stdout)["position"]) == (1, 6)
     note.write_text("no note")
     assert run("fsck", log, "--seen", note).returncode == 2
+
+
+# Proof files
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.txt"
+    path.write_text(f"log {WORLD.requester.log_key.verifier.vkey}\nquorum none\n")
+    return path
+
+
+def made_proof(folder: Path, *arguments: str | Path) -> Path:
+    answer, path = run("proof", "make", *arguments), folder / "one.tlog-proof"
+    assert answer.returncode == 0, answer.stderr
+    path.write_text(answer.stdout, encoding="utf-8")
+    return path
+
+
+def test_a_proof_file_of_an_evidence_file_is_made_and_checked(good: Path, policy: Path, tmp_path: Path) -> None:
+    proof = made_proof(tmp_path, good)
+    answer = run("proof", "check", proof, "--policy", policy)
+    where = f"Eintrag {WORLD.seq} von {WORLD.requester.head.size} in {WORLD.requester.origin}."
+    assert (answer.returncode, answer.stdout) == (0, f"Alles stimmt. {where}\n")
+    found = json.loads(run("proof", "check", proof, "--policy", policy, "--json").stdout)
+    assert (found["holds"], found["position"], found["origin"]) == (True, WORLD.seq, WORLD.requester.origin)
+    assert "Everything holds." in run("proof", "check", proof, "--policy", policy, "--lang", "en").stdout
+
+
+def test_a_proof_file_of_any_entry_of_a_log_is_made_and_checked(policy: Path, tmp_path: Path) -> None:
+    own, log = WORLD.requester, tmp_path / "log.jsonl"
+    log.write_bytes(b"".join(export_log(own.origin, own.entries(), [(own.head.size, own.note())])))
+    for number in range(own.head.size):
+        proof = made_proof(tmp_path, log, "--entry", str(number))
+        assert f"Eintrag {number} von" in run("proof", "check", proof, "--policy", policy).stdout
+    for number in (-1, own.head.size):
+        assert run("proof", "make", log, "--entry", str(number)).returncode == 2
+    log.write_bytes(b"".join(export_log(own.origin, own.entries())))
+    assert "no checkpoint" in run("proof", "make", log, "--entry", "0").stderr
+
+
+def test_a_proof_that_does_not_hold_ends_in_one(good: Path, policy: Path, tmp_path: Path) -> None:
+    proof, leaf = made_proof(tmp_path, good), tmp_path / "leaf"
+    leaf.write_bytes(WORLD.requester.leaves[WORLD.seq])
+    assert run("proof", "check", proof, "--policy", policy, "--leaf", leaf).returncode == 0
+    leaf.write_bytes(WORLD.requester.leaves[0])
+    answer = run("proof", "check", proof, "--policy", policy, "--leaf", leaf)
+    assert (answer.returncode, answer.stdout[:20]) == (1, "Etwas stimmt nicht (")
+    policy.write_text(f"log {WORLD.provider.log_key.verifier.vkey}\nquorum none\n")
+    assert run("proof", "check", proof, "--policy", policy).returncode == 1
+    found = json.loads(run("proof", "check", proof, "--policy", policy, "--json").stdout)
+    assert found["holds"] is False
+
+
+def test_what_is_no_proof_file_or_proves_nothing_named_is_unusable(good: Path, policy: Path, tmp_path: Path) -> None:
+    assert run("proof", "check", good, "--policy", policy).returncode == 2
+    proof = made_proof(tmp_path, good)
+    first, extra, rest = proof.read_text(encoding="utf-8").split("\n", 2)
+    assert extra.startswith("extra ")
+    proof.write_text(f"{first}\n{rest}", encoding="utf-8")
+    assert "--leaf" in run("proof", "check", proof, "--policy", policy).stderr
