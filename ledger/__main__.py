@@ -17,11 +17,11 @@ from ledger.facts import facts_of
 from ledger.firm_keys import PRACTICE_PREFIX
 from ledger.fsck import Progress, check_log
 from ledger.merkle import leaf_hash
-from ledger.pdf import unpacked
+from ledger.pdf import is_pdf, unpacked
 from ledger.policy import Policy, parse_policy
 from ledger.proof import LogProof, format_proof, parse_proof, proof_in_log, proof_of, verify_proof
 from ledger.replay import BadPositionError, Totals
-from ledger.report import PRACTICE_DE, PRACTICE_EN, REASONS, Report
+from ledger.report import PRACTICE_DE, PRACTICE_EN, REASONS, SEAL_STEP, Report, make_step
 from ledger.verify import verify_bundle
 
 HOLDS, FAILED, UNUSABLE = 0, 1, 2
@@ -102,8 +102,11 @@ def _chain(options: argparse.Namespace) -> Witness | None:
 
 def _verify_one(path: Path, policy: Policy | None, chain: Witness | None, options: argparse.Namespace) -> int:
     try:
-        data = unpacked(_read_bytes(path))
+        file = _read_bytes(path)
+        data = unpacked(file)
         report = verify_bundle(data, policy, is_practice_allowed=options.practice, chain=chain)
+        if is_pdf(file):
+            report = report.with_step(make_step(SEAL_STEP, "not applicable", "only the evidence inside was checked"))
     except (VerificationError, OSError) as error:
         _print_unusable(path, str(error), options)
         return UNUSABLE

@@ -1,6 +1,6 @@
 """What a verification found: numbered steps in plain German and English, and the answer they add up to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ Verdict = Literal["ok", "failed", "not applicable"]
 MARKS: dict[Verdict, str] = {"ok": "+", "failed": "X", "not applicable": "-"}
 PRACTICE_STEP = 13
 ANCHOR_STEP = 14
+SEAL_STEP = 15
 PRACTICE_DE = "Übung: bindet niemanden"
 PRACTICE_EN = "Practice: binds nobody"
 
@@ -63,6 +64,10 @@ class Report:
         """The step of a number."""
         return next(step for step in self.steps if step.number == number)
 
+    def with_step(self, step: Step) -> "Report":
+        """The report with one more step, which counts like the others."""
+        return replace(self, steps=(*self.steps, step))
+
     def text(self, language: str = "de", *, is_plain: bool = True) -> str:
         """The report as lines of text, the answer last."""
         answer = ANSWERS[self.holds, self.is_binding]
@@ -111,6 +116,7 @@ OK = {
     12: Sentence("Der andere Betrieb hat dasselbe eingetragen.", "The other firm has entered the same."),
     PRACTICE_STEP: Sentence("Der Eintrag ist keine Übung.", "The entry is no practice."),
     ANCHOR_STEP: Sentence("Der Stand steht in der öffentlichen Kette.", "The state stands in the public chain."),
+    SEAL_STEP: Sentence("Seit dem Siegel hat niemand die PDF geändert.", "Nobody changed the PDF since it was sealed."),
 }
 FAILED = {
     1: Sentence("Die Datei ist beschädigt oder verändert.", "The file is damaged or changed."),
@@ -129,14 +135,17 @@ FAILED = {
     12: Sentence("Der Eintrag des anderen Betriebs stimmt nicht.", "The other firm's entry does not hold."),
     PRACTICE_STEP: Sentence(f"{PRACTICE_DE}.", f"{PRACTICE_EN}."),
     ANCHOR_STEP: Sentence("Die öffentliche Kette sagt etwas anderes.", "The public chain says something else."),
+    SEAL_STEP: Sentence("Das Siegel der PDF stimmt nicht.", "The seal on the PDF does not hold."),
 }
 NOT_APPLICABLE = {
     4: Sentence("Nur der Eintrag ist bewiesen, der Inhalt ist gelöscht.", "Existence proved, content gone."),
     12: Sentence("Der andere Betrieb kommt in der Datei nicht vor.", "The file does not tell of another firm's entry."),
     PRACTICE_STEP: Sentence(f"{PRACTICE_DE}.", f"{PRACTICE_EN}."),
     ANCHOR_STEP: Sentence("Die öffentliche Kette wurde nicht gefragt.", "The public chain was not asked."),
+    SEAL_STEP: Sentence("Bild und Siegel der PDF sind nicht geprüft.", "Pages and seal of the PDF were not checked."),
 }
 NOT_PINNED = Sentence("Den Schlüssel nennt nur diese Datei.", "Only this file vouches for the key.")
+NO_SEAL = Sentence("Diese PDF trägt kein Siegel.", "This PDF bears no seal.")
 NOT_CHECKED = Sentence("Nicht geprüft.", "Not checked.")
 REASONS = {
     OVER_LIMIT: Sentence("Die Summe liegt über der Grenze des Schlüssels.", "The sum is above the limit of the key."),

@@ -1,9 +1,11 @@
 """The page Prüfen: a stranger's file is looked at in memory and forgotten; nothing of it is kept or logged."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.core.errors import RuleBroken
 from app.core.words import N_
+from app.notary.found_seal import find_seal
 from app.notary.queries import fingerprint_words
 from ledger.encoding import to_hex
 from ledger.errors import VerificationError
@@ -11,7 +13,7 @@ from ledger.evidence_file import EvidenceFile, parse_file
 from ledger.facts import Fact, facts_of
 from ledger.pdf import is_pdf, unpacked
 from ledger.policy import Policy, parse_policy
-from ledger.report import ANSWERS, Report, Sentence
+from ledger.report import ANSWERS, NO_SEAL, SEAL_STEP, Report, Sentence, Step, make_step
 from ledger.verify import verify_bundle
 
 NO_FILE = N_("Wähle eine Datei aus.")
@@ -19,6 +21,9 @@ NO_EVIDENCE = N_("Das ist kein Nachweis. Wähle die Datei „beweis“ aus eurem
 NO_EVIDENCE_IN_PDF = N_("In dieser PDF liegt kein Nachweis, oder mehr als einer. Nimm die Datei „beweis“.")
 NO_POLICY = N_("Diese Liste ist nicht lesbar. Lass sie weg oder nimm eine andere.")
 _TEXT = 7
+
+# The certificate (DER) with which a firm of this node seals, by its address; None for strangers.
+CertificateOf = Callable[[str], bytes | None]
 
 
 @dataclass(frozen=True)
@@ -65,10 +70,12 @@ class Checked:
         return ANSWERS[self.holds, self.report.is_binding]
 
 
-def check_files(uploads: Uploads, digest: str = "", *, is_practice_allowed: bool) -> Checked:
+def check_files(
+    uploads: Uploads, digest: str = "", *, is_practice_allowed: bool, certificate_of: CertificateOf
+) -> Checked:
     """Check a file, and compare it with the other firm's and with the `digest` of a printed agreement where given.
 
-    Raises RuleBroken with the field for what is no evidence at all.
+    `certificate_of` knows the seals of the firms on this node. Raises RuleBroken with the field for what is no evidence at all.
     """
     policy = _policy(uploads.policy)
     data, report = _verified(uploads.file, "file", policy, is_practice_allowed)
@@ -78,6 +85,8 @@ def check_files(uploads: Uploads, digest: str = "", *, is_practice_allowed: bool
         findings.append(_paper(file, digest))
     if uploads.other:
         findings.append(_other(file, *_verified(uploads.other, "other", policy, is_practice_allowed)))
+    if is_pdf(uploads.file):
+        report = report.with_step(_seal_step(uploads.file, file, certificate_of))
     return Checked(
         report=report,
         facts=() if file is None else facts_of(file, report),
@@ -100,6 +109,23 @@ def _verified(upload: bytes, field: str, policy: Policy | None, is_practice_allo
         return data, verify_bundle(data, policy, is_practice_allowed=is_practice_allowed)
     except VerificationError as error:
         raise RuleBroken(NO_EVIDENCE, field) from error
+
+
+def _seal_step(pdf: bytes, file: EvidenceFile | None, certificate_of: CertificateOf) -> Step:
+    """15: the seal holds over the whole PDF, and is of a party; pinned where the firm is at home here."""
+    try:
+        seal = find_seal(pdf)
+        if seal is None:
+            return Step(SEAL_STEP, "not applicable", NO_SEAL)
+        known = certificate_of(seal.address)
+        if known is not None and known != seal.certificate:
+            raise VerificationError(f"not the seal of {seal.address}")
+        evidence = None if file is None else file.record.evidence
+        if evidence is not None and seal.address not in (evidence.message["from"], evidence.message["to"]):
+            raise VerificationError("sealed by somebody who is no party")
+    except VerificationError as error:
+        return make_step(SEAL_STEP, "failed", str(error))
+    return make_step(SEAL_STEP, "ok", seal.address, is_pinned=known is not None)
 
 
 def _policy(upload: bytes) -> Policy | None:

@@ -1,5 +1,6 @@
 """What the ledger says: digests, origins, key documents, evidence files, exports."""
 
+import ssl
 from collections.abc import Generator, Iterator, Sequence
 from functools import reduce
 from typing import Any
@@ -58,6 +59,13 @@ def address(session: Session, firm_id: str) -> str:
 def seal_address(session: Session, firm_id: str) -> str:
     """The 0x address of the firm's seal."""
     return session.get_one(FirmKey, (firm_id, "seal")).public_key
+
+
+def pdf_certificate(session: Session, address: str) -> bytes | None:
+    """The certificate (DER) with which the firm of that address seals its PDFs; None where it is not on this node."""
+    keys = sa.select(FirmKey.public_key).join(Firm, Firm.id == FirmKey.firm_id)
+    found = session.scalar(keys.where(Firm.address == address, FirmKey.purpose == "pdf"))
+    return None if found is None else ssl.PEM_cert_to_DER_cert(found)
 
 
 def genesis_digest(session: Session, firm_id: str) -> str:

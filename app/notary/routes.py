@@ -1,6 +1,7 @@
 """The page Prüfen (S45): anybody checks an evidence file, without an account and without leaving it here."""
 
 import re
+from functools import partial
 
 from flask import Blueprint, Response, request
 from flask_babel import get_locale
@@ -10,6 +11,7 @@ from app.core.db import Database
 from app.core.errors import RuleBroken
 from app.firms.access import Actor
 from app.notary.checking import Checked, Uploads, check_files
+from app.notary.queries import pdf_certificate
 from app.notary.rules import CHECK_COMMAND, CHECK_PATH
 from app.web.forms import Form
 from app.web.limits import CHECK, limiter
@@ -34,12 +36,18 @@ def check(_session: Session, _actor: Actor | None) -> Response:
 @room.post(CHECK_PATH)
 @limiter.limit(CHECK)
 @ceremony(PUBLIC, most_bytes=MOST_BYTES)
-def check_file(_database: Database, _actor: Actor | None) -> Response:
+def check_file(database: Database, _actor: Actor | None) -> Response:
     """The answer comes with this very page: nothing is kept that a page after it could show."""
     form = Form(request.form)
     uploads = Uploads(**{name: _upload(name) for name in Uploads.__dataclass_fields__})
     try:
-        checked = check_files(uploads, _digest(form), is_practice_allowed=config().is_practice)
+        with database.read() as session:
+            checked = check_files(
+                uploads,
+                _digest(form),
+                is_practice_allowed=config().is_practice,
+                certificate_of=partial(pdf_certificate, session),
+            )
     except RuleBroken as error:
         form.add_error(error)
         return _show(form, None, 422)

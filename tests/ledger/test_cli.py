@@ -157,6 +157,16 @@ def test_fsck_finds_a_log_that_is_shorter_than_what_a_partner_saw(tmp_path: Path
     assert run("fsck", log, "--seen", note).returncode == 2
 
 
+def test_of_a_pdf_it_is_said_that_only_the_evidence_inside_was_checked(tmp_path: Path) -> None:
+    path = tmp_path / "agreement.pdf"
+    path.write_bytes(pdf(attached(WORLD.file_bytes(), is_packed=True)))
+    answer = run("verify", path, "--plain")
+    assert answer.returncode == 0
+    assert "- 15. Bild und Siegel der PDF sind nicht geprüft." in answer.stdout
+    steps = json.loads(run("verify", path, "--json").stdout)["steps"]
+    assert (steps[-1]["number"], steps[-1]["verdict"]) == (15, "not applicable")
+
+
 # Proof files
 
 

@@ -5,13 +5,19 @@ import json
 import random
 import re
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typst
 from werkzeug.test import TestResponse
 
+from app.core import clock
 from app.core.db import Base, Database
+from app.firms.models import Firm
+from app.notary.keys import PdfKey
+from app.notary.models import FirmKey
 from app.notary.pdf_seal import make_pdf_key, seal_pdf
 from app.notary.rules import check_link
 from app.web.limits import limiter
@@ -20,6 +26,7 @@ from tests.ledger.test_pdf import attached, pdf
 from tests.ledger.world import World, make_world
 from tests.notary.test_pdf_seal import PLAIN
 from tests.web.tiny import SAME_ORIGIN, Tiny, open_tiny
+from tests.world import make_firm
 
 WORLD = make_world(noise=1)
 PRACTICE = make_world("practice/", noise=0)
@@ -104,12 +111,79 @@ def test_a_practice_file_binds_nobody(tiny: Tiny) -> None:
     assert verdict(check(tiny, PRACTICE.file_bytes())) == "Dieser Nachweis gilt nicht. Übung: bindet niemanden."
 
 
-def test_a_pdf_is_as_good_as_the_evidence_inside_even_under_its_seal(tiny: Tiny) -> None:
-    sealed = seal_pdf(PLAIN, make_pdf_key("keller@localhost"))
-    for file in (pdf(attached(GOOD, is_packed=True)), sealed + attached(GOOD, is_packed=False)):
-        answer = check(tiny, file)
-        assert verdict(answer) == "Alles stimmt."
-        assert "Vergleiche den Text." in words(answer)
+def test_a_pdf_without_a_seal_is_as_good_as_the_evidence_inside(tiny: Tiny) -> None:
+    answer = check(tiny, pdf(attached(GOOD, is_packed=True)))
+    assert verdict(answer) == "Alles stimmt."
+    assert "Vergleiche den Text." in words(answer)
+    assert "15. Diese PDF trägt kein Siegel. entfällt" in words(answer)
+
+
+def sealed_pdf(by: str = WORLD.requester.address, key: PdfKey | None = None) -> bytes:
+    """A page with the evidence inside, sealed by that address."""
+    source = b'#set document(date: none)\nVereinbarung\n#pdf.attach("beweis.json", bytes(sys.inputs.evidence))'
+    made = typst.compile(source, sys_inputs={"evidence": GOOD.decode()})
+    return seal_pdf(made, key or make_pdf_key(by))
+
+
+@lru_cache(maxsize=1)
+def sealed_once() -> bytes:
+    return sealed_pdf()
+
+
+def test_the_seal_of_a_pdf_is_one_more_step(tiny: Tiny) -> None:
+    answer = check(tiny, sealed_once())
+    assert verdict(answer) == "Alles stimmt."
+    # nobody but the file itself says whose key that is
+    step = "15. Seit dem Siegel hat niemand die PDF geändert. Den Schlüssel nennt nur diese Datei. stimmt"
+    assert step in words(answer)
+    assert "Nobody changed the PDF since it was sealed." in words(check(tiny, sealed_once(), "en"))
+
+
+def test_a_flipped_byte_in_the_page_breaks_the_seal_though_the_evidence_holds(tiny: Tiny) -> None:
+    file = sealed_once()
+    page = file.index(b"stream", file.index(b"/Contents")) + 20
+    for place in (page, len(file) - 3, 12):
+        changed = file[:place] + bytes([file[place] ^ 1]) + file[place + 1 :]
+        answer = check(tiny, changed)
+        assert verdict(answer) == "Etwas stimmt nicht."
+        assert "15. Das Siegel der PDF stimmt nicht. stimmt nicht" in words(answer)
+        assert "8. Die Unterschriften der Personen stimmen. stimmt" in words(answer)
+
+
+def test_what_was_put_behind_the_seal_or_sealed_by_somebody_else_breaks_it(tiny: Tiny) -> None:
+    sealed = sealed_once()
+    for file in (
+        sealed + b"\n%%EOF",
+        sealed_pdf("nowak@localhost"),
+        seal_pdf(PLAIN, make_pdf_key("keller@localhost")) + attached(GOOD, is_packed=False),
+    ):
+        assert "15. Das Siegel der PDF stimmt nicht. stimmt nicht" in words(check(tiny, file))
+
+
+def test_the_seal_of_a_firm_at_home_here_is_known_and_no_other_passes_for_it(tiny: Tiny) -> None:
+    key = make_pdf_key(WORLD.requester.address)
+    with tiny.database.write() as session:
+        firm = make_firm(session, "keller")
+        session.flush()
+        session.get_one(Firm, firm.id).address = WORLD.requester.address
+        now = clock.now()
+        session.add(FirmKey(firm_id=firm.id, purpose="pdf", public_key=key.certificate, wrapped=b"", created_at=now))
+    known = words(check(tiny, sealed_pdf(key=key)))
+    assert "15. Seit dem Siegel hat niemand die PDF geändert. stimmt" in known
+    assert "15. Das Siegel der PDF stimmt nicht." in words(check(tiny, sealed_once()))
+
+
+@pytest.mark.parametrize("inner", [b"30820000", b"zz", b"30840fffffff", b"3080" * 4])
+def test_a_hostile_seal_is_a_failed_step_and_nothing_worse(tiny: Tiny, inner: bytes) -> None:
+    file = sealed_once()
+    start = int(file.split(b"/ByteRange [0 ")[1].split()[0]) + 1
+    changed = file[:start] + inner + file[start + len(inner) :]
+    assert "15. Das Siegel der PDF stimmt nicht." in words(check(tiny, changed))
+
+
+def test_a_seal_that_leaves_something_out_is_none(tiny: Tiny) -> None:
+    changed = sealed_once().replace(b"/ByteRange [0 ", b"/ByteRange [9 ")
+    assert "15. Das Siegel der PDF stimmt nicht." in words(check(tiny, changed))
 
 
 def test_the_paper_and_the_file_must_belong_together(tiny: Tiny) -> None:
