@@ -423,8 +423,7 @@ def registered_limits(node: Node, key: str, folder: Path) -> list[int]:
         entries = entries_about(session, firm_id, key)
         (folder / "log.jsonl").write_bytes(b"".join(export_log(session, firm_id)))
         found = [evidence(session, firm_id, seq)["message"]["limitCents"] for seq, _ in entries]
-    command = [sys.executable, "-m", "ledger", "fsck", str(folder / "log.jsonl")]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert ask_ledger("fsck", folder / "log.jsonl").returncode == 0
     return found
 
 
