@@ -21,6 +21,7 @@ from app.machines import expiry, profile
 from app.matching import actions as matching
 from app.offers import actions as offers
 from app.partners import actions as partners
+from app.partners import approaching
 from app.passkeys import actions as passkeys
 from app.plans import actions as plans
 from app.push import actions as push
@@ -51,7 +52,14 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
         requests.close_partner_requests,
         offers.drop_partner_offers,
     ),
-    e.AbilitiesChanged: (profile.send_new_profile,),
+    e.AbilitiesChanged: (
+        profile.send_new_profile,
+        profile.refresh_entry,
+    ),
+    e.EntryOpened: (profile.refresh_entry,),
+    e.ApproachMade: (approaching.deliver_approach,),
+    e.ApproachArrived: (partner_news.announce_approach,),
+    e.ApproachAnswered: (approaching.deliver_answer,),
     e.MessageParked: (partner_news.announce_parked,),
     e.LogHalted: (partner_news.announce_halt,),
     e.LogContradicted: (partner_news.announce_contradiction,),

@@ -99,6 +99,12 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         _see(partner_id="partner"),
         _see("yilmaz manager", partner_id="new_partner", note="neu"),
     ),
+    "partners.directory": (
+        _see(),
+        _see("yilmaz manager", note="fremd"),
+        _see(JONAS, note="meister", query="?umkreis=25"),
+    ),
+    "partners.entry": (_see(), _see("lindner manager", note="an")),
     "partners.edit": (_see("yilmaz manager", partner_id="new_partner"),),
     "partners.ending": (_see(partner_id="ending_partner"),),
     "partners.witnesses": (_see(), _see("yilmaz manager", note="neu")),

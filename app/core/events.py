@@ -103,6 +103,32 @@ class AbilitiesChanged(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class EntryOpened(Event):
+    """We show ourselves to strangers from now on: the entry gets what we can do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ApproachMade(Event):
+    """We ask a firm of the directory to become partners."""
+
+    approach_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ApproachArrived(Event):
+    """A firm of the directory asks us."""
+
+    approach_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ApproachAnswered(Event):
+    """We said yes or no to a firm that asked us."""
+
+    approach_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class PhotoCleaned(Event):
     """A photo lost what the camera wrote into it, or was no picture and is gone: what waited for it may leave now."""
 

@@ -22,6 +22,10 @@ LEGAL_FORMS = (
     "eG",
 )
 MOST_SHORT = 14
+RESERVED_HANDLES = frozenset(
+    {"aufgaben", "daten", "einladen", "kalender", "leute", "nachweis", "neu", "schluessel", "zwei-leitungen"}
+)
+"""Words that follow /betrieb/ in addresses of our own: a firm's public page stands there too."""
 INVITES: dict[Role, frozenset[Role]] = {
     Role.MANAGER: frozenset(Role),
     Role.STEWARD: frozenset(Role) - {Role.MANAGER},
@@ -82,7 +86,8 @@ def handle_for(name: str) -> str:
     plain = name.lower()
     for letter, ascii_letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
         plain = plain.replace(letter, ascii_letters)
-    return re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode()).strip("-")[:30].strip("-") or "betrieb"
+    handle = re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode()).strip("-")[:30].strip("-")
+    return f"{handle}-betrieb" if handle in RESERVED_HANDLES else handle or "betrieb"
 
 
 def needs_two_people(total_cents: int, above_cents: int | None) -> bool:

@@ -6,12 +6,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.events import AbilitiesChanged, PartnershipBegun
+from app.core.events import AbilitiesChanged, EntryOpened, PartnershipBegun
 from app.federation.actions import send_message
 from app.firms.queries import sites
 from app.machines.models import Capability, Machine
 from app.machines.queries import certificates
 from app.packs.queries import load_pack
+from app.partners.listing import write_entry
 from app.partners.queries import find_partnership, partners_in
 from app.partners.rules import LINKED
 
@@ -29,6 +30,11 @@ def send_new_profile(session: Session, event: AbilitiesChanged) -> None:
     """Tell all partners after something changed."""
     for partner in partners_in(session, event.firm_id, sorted(LINKED)):
         _send(session, event.firm_id, partner.partner_id)
+
+
+def refresh_entry(session: Session, event: AbilitiesChanged | EntryOpened) -> None:
+    """Bring the firm's entry in the directory, if it wants one, to what its machines can do."""
+    write_entry(session, event.firm_id, lambda: profile_of(session, event.firm_id))
 
 
 def profile_of(session: Session, firm_id: str) -> dict[str, Any]:

@@ -84,8 +84,11 @@ class FarInvitation:
     words: str
 
 
-def invite_partner(session: Session, actor: Actor) -> str:
-    """Make a QR for another firm: 48 hours, once; returns the invitation's id. Only the hash of its token is stored."""
+def invite_partner(session: Session, actor: Actor, for_firm: str | None = None) -> str:
+    """Make a QR for another firm: 48 hours, once; returns the invitation's id. Only the hash of its token is stored.
+
+    `for_firm`: only that firm may use it.
+    """
     now = clock.now()
     recent = sa.select(sa.func.count()).select_from(PartnerInvitation)
     recent = recent.where(PartnerInvitation.firm_id == actor.firm_id, PartnerInvitation.created_at > now - A_DAY)
@@ -99,6 +102,7 @@ def invite_partner(session: Session, actor: Actor) -> str:
             created_at=now,
             token_hash=hash_of(invitation_token(session, actor.firm_id, invitation_id)),
             invited_by=actor.person_id,
+            for_firm=for_firm,
             expires_at=now + INVITATION_LIFE,
         )
     )
@@ -120,9 +124,7 @@ def recall_invitation(session: Session, actor: Actor, invitation_id: str) -> Non
 
 def inviter_by(session: Session, token: str) -> Inviter:
     """Who invites with this token; unknown, used, expired and meanwhile hidden ones are the same NotFound."""
-    row = open_invitation(session, token)
-    firm = firm_of(session, row.firm_id)
-    return Inviter(row.id, firm.id, firm.name, firm.town, own_words(session, firm.id))
+    return _inviter(session, open_invitation(session, token))
 
 
 def propose_partnership(session: Session, actor: Actor, token: str) -> str:
@@ -130,17 +132,28 @@ def propose_partnership(session: Session, actor: Actor, token: str) -> str:
 
     Raises NotFound for a token that does not open anything (any more), RuleBroken for the own one or a known partner.
     """
-    inviter = inviter_by(session, token)
-    if inviter.firm_id == actor.firm_id:
+    return propose_by_invitation(session, actor.firm_id, actor.person_id, open_invitation(session, token))
+
+
+def propose_by_invitation(
+    session: Session, firm_id: str, person_id: str | None, invitation: PartnerInvitation
+) -> str:
+    """The same with the invitation at hand, for whoever asked for it before."""
+    if invitation.firm_id == firm_id:
         raise RuleBroken("Das ist eure eigene Einladung. Zeig sie einem anderen Betrieb.")
-    theirs, ours = firm_of(session, inviter.firm_id), firm_of(session, actor.firm_id)
+    if invitation.for_firm not in (None, firm_id):
+        raise NotFound("Diese Einladung gilt nicht mehr. Bitte um eine neue.")
+    inviter = _inviter(session, invitation)
+    theirs, ours = firm_of(session, inviter.firm_id), firm_of(session, firm_id)
     _check_not_hidden(session, ours, theirs)
-    _check_unknown(session, actor.firm_id, theirs.id)
-    use_invitation(session, invitation_for(session, inviter.firm_id, inviter.invitation_id), actor.firm_id)
-    remember_partner_keys(session, actor.firm_id, theirs.id, key_document(session, theirs.id))
-    row = open_row(session, actor.firm_id, theirs.id, card_of(theirs), inviter.words, we_invited=False)
-    _note(session, actor, "partner_proposed", row)
-    emit(session, PartnershipProposed(actor.firm_id, theirs.id))
+    _check_unknown(session, firm_id, theirs.id)
+    use_invitation(session, invitation, firm_id)
+    remember_partner_keys(session, firm_id, theirs.id, key_document(session, theirs.id))
+    row = open_row(session, firm_id, theirs.id, card_of(theirs), inviter.words, we_invited=False)
+    named = {"object": row.name}
+    note_event(session, firm_id, person_id, "partner_proposed", "partner", theirs.id, theirs.id, named)
+    bump_version(session, firm_id)
+    emit(session, PartnershipProposed(firm_id, theirs.id))
     return theirs.id
 
 
@@ -245,6 +258,11 @@ def lapse_invitations(session: Session, now: dt.datetime) -> None:
         named = {"object": row.name}
         note_event(session, row.firm_id, None, "partner_lapsed", "partner", row.partner_id, row.partner_id, named)
         bump_version(session, row.firm_id)
+
+
+def _inviter(session: Session, row: PartnerInvitation) -> Inviter:
+    firm = firm_of(session, row.firm_id)
+    return Inviter(row.id, firm.id, firm.name, firm.town, own_words(session, firm.id))
 
 
 def _linked(session: Session, actor: Actor, partner_id: str) -> Partnership:

@@ -60,6 +60,8 @@ class PartnerInvitation(FirmOwned, Base):
     expires_at: Mapped[dt.datetime]
     used_at: Mapped[dt.datetime | None]
     used_by_firm: Mapped[str | None] = mapped_column(sa.String(36))
+    for_firm: Mapped[str | None] = mapped_column(sa.String(36))
+    """Only this firm may use it; None: whoever holds the QR."""
     answered_at: Mapped[dt.datetime | None]
     """When the firm that used it made itself known: after that a copy of its message opens nothing."""
 
@@ -88,6 +90,54 @@ class Framework(FirmOwned, Base):
     digest: Mapped[str] = mapped_column(sa.String(66), default="")
     frozen_at: Mapped[dt.datetime | None]
     sealed_seq: Mapped[int | None]
+
+
+class DirectoryEntry(Base):
+    """All that a firm chose to show to strangers, and nothing else; name and town stand with the firm. No row: hidden."""
+
+    __tablename__ = "directory_entry"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    is_listed: Mapped[bool] = mapped_column(default=False)
+    """Firms of this node find it in the directory."""
+    is_public: Mapped[bool] = mapped_column(default=False)
+    """Its profile page is open to everybody."""
+    lat: Mapped[float | None]
+    lon: Mapped[float | None]
+    certificates: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    """[{key, name, valid_to}], as told to partners"""
+    updated_at: Mapped[dt.datetime]
+
+
+class DirectoryProcess(Base):
+    """One process of a firm that shows itself, in the words of the industry pack."""
+
+    __tablename__ = "directory_process"
+    __table_args__ = (sa.Index("ix_directory_process_key", "process_key", "firm_id"),)
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    process_key: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    de: Mapped[str] = mapped_column(sa.String(80))
+    en: Mapped[str] = mapped_column(sa.String(80))
+
+
+class Approach(FirmOwned, Base):
+    """A firm of the directory asks another one to become partners: one row in each house, under the same id."""
+
+    __tablename__ = "approach"
+    __table_args__ = (sa.Index("ix_approach_peer", "firm_id", "peer_id"),)
+
+    direction: Mapped[str] = mapped_column(sa.String(3))
+    """out or in"""
+    peer_id: Mapped[str] = mapped_column(sa.String(36))
+    address: Mapped[str] = mapped_column(sa.String(120))
+    name: Mapped[str] = mapped_column(sa.String(120))
+    town: Mapped[str] = mapped_column(sa.String(80))
+    state: Mapped[str] = mapped_column(sa.String(10))
+    """waiting, accepted or declined"""
+    person_id: Mapped[str | None] = mapped_column(sa.String(36))
+    """Who asked, or who answered"""
+    answered_at: Mapped[dt.datetime | None]
 
 
 class BlockedFirm(FirmOwned, Base):

@@ -138,7 +138,7 @@ def open_invitations(session: Session, firm_id: str) -> list[PartnerInvitation]:
     found = session.scalars(
         sa.select(PartnerInvitation)
         .where(PartnerInvitation.firm_id == firm_id, PartnerInvitation.used_at.is_(None))
-        .where(PartnerInvitation.expires_at > clock.now())
+        .where(PartnerInvitation.expires_at > clock.now(), PartnerInvitation.for_firm.is_(None))
         .order_by(PartnerInvitation.created_at.desc(), PartnerInvitation.id)
     )
     return [row for row in found if is_open(session, row)]

@@ -14,7 +14,7 @@ from app.core.urls import base_url
 from app.firms.access import Actor, may
 from app.firms.queries import firm_version
 from app.firms.routes import FORM_CHIPS
-from app.partners import routes_contract, routes_witnesses, sentences  # noqa: F401
+from app.partners import routes_contract, routes_directory, routes_witnesses, sentences  # noqa: F401
 from app.partners.actions import (
     block_firm,
     decline_partnership,
@@ -27,6 +27,7 @@ from app.partners.actions import (
     set_scope,
     unblock_firm,
 )
+from app.partners.approaching import arrived_approaches
 from app.partners.door import room
 from app.partners.pages import circle, facts_text, partner_page, silent_since, stuck_count
 from app.partners.queries import (
@@ -58,6 +59,7 @@ def index(session: Session, actor: Actor) -> Response:
     return render(
         "partners/index.html",
         circle=circle(session, actor.firm_id, language),
+        approaches=arrived_approaches(session, actor.firm_id) if may(actor, "partners.edit") else (),
         invitations=open_invitations(session, actor.firm_id) if may(actor, "partners.edit") else (),
         blocked=blocked_firms(session, actor.firm_id) if may(actor, "partners.edit") else (),
         signed=signed_and_hidden(session, actor.firm_id),

@@ -186,6 +186,10 @@ KINDS: dict[str, Kind] = {
         ("Neuer Partner?",),
         ("%(name)s will euer Partner werden.", "Ein Betrieb will euer Partner werden."),
     ),
+    "approach": Kind(
+        ("Neuer Partner?",),
+        ("Ein Betrieb aus dem Verzeichnis fragt an.",),
+    ),
     "partner_new": Kind(
         ("Ihr seid jetzt Partner",),
         ("%(name)s hat unterschrieben.", "Ein Partner hat unterschrieben."),

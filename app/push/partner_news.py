@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.events import (
+    ApproachArrived,
     FrameworkArrived,
     LogContradicted,
     LogHalted,
@@ -18,6 +19,7 @@ from app.core.units import BERLIN
 from app.firms.access import Role
 from app.firms.models import Firm
 from app.firms.queries import people
+from app.partners.models import Approach
 from app.partners.queries import find_partnership
 from app.push.actions import alert_people
 
@@ -25,6 +27,14 @@ from app.push.actions import alert_people
 def announce_request(session: Session, event: PartnershipRequested) -> None:
     """A firm used our invitation: a manager reads and signs next."""
     _tell(session, event.firm_id, event.partner_id, "partner", "asked", "/vertrag")
+
+
+def announce_approach(session: Session, event: ApproachArrived) -> None:
+    """A firm of the directory asks us: a manager says yes or no."""
+    asking = session.get_one(Approach, (event.firm_id, event.approach_id))
+    managers = people(session, event.firm_id, Role.MANAGER)
+    key = f"approach:{asking.id}"
+    alert_people(session, event.firm_id, managers, "approach", asking.id, "/partner", {}, key)
 
 
 def announce_framework(session: Session, event: FrameworkArrived) -> None:

@@ -499,12 +499,49 @@ def upgrade() -> None:
         sqlite_where=sa.text("settled_at IS NULL"),
     )
     op.create_table(
+        "approach",
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("peer_id", sa.String(length=36), nullable=False),
+        sa.Column("address", sa.String(length=120), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("town", sa.String(length=80), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("person_id", sa.String(length=36), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_approach")),
+    )
+    op.create_index("ix_approach_peer", "approach", ["firm_id", "peer_id"])
+    op.create_table(
+        "directory_entry",
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("is_listed", sa.Boolean(), nullable=False),
+        sa.Column("is_public", sa.Boolean(), nullable=False),
+        sa.Column("lat", sa.Float(), nullable=True),
+        sa.Column("lon", sa.Float(), nullable=True),
+        sa.Column("certificates", sa.JSON(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", name=op.f("pk_directory_entry")),
+    )
+    op.create_table(
+        "directory_process",
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("process_key", sa.String(length=40), nullable=False),
+        sa.Column("de", sa.String(length=80), nullable=False),
+        sa.Column("en", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "process_key", name=op.f("pk_directory_process")),
+    )
+    op.create_index("ix_directory_process_key", "directory_process", ["process_key", "firm_id"])
+    op.create_table(
         "partner_invitation",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("invited_by", sa.String(length=36), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("used_by_firm", sa.String(length=36), nullable=True),
+        sa.Column("for_firm", sa.String(length=36), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),

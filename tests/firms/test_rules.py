@@ -1,12 +1,17 @@
 """What a firm may write down about itself, and who may invite whom."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.config import load_config
 from app.core.errors import RuleBroken
+from app.factory import create_app
 from app.firms.access import Actor, Role, may, require
 from app.firms.rules import (
+    RESERVED_HANDLES,
     check_limit,
     check_register_no,
     check_vat_id,
@@ -84,3 +89,11 @@ def test_rates_are_for_managers_only() -> None:
         may(actor(Role.MANAGER), "no.such.permission")
     with pytest.raises(Exception, match="Leitung"):
         require(actor(Role.WORKER), "plans.see")
+
+
+def test_a_firm_never_takes_an_address_that_our_own_pages_use(tmp_path: Path) -> None:
+    app = create_app(load_config({"DATA_DIR": str(tmp_path)}))
+    rules = [rule.rule.split("/") for rule in app.url_map.iter_rules()]
+    words = {parts[2] for parts in rules if len(parts) > 2 and parts[1] == "betrieb" and "<" not in parts[2]}
+    assert words == RESERVED_HANDLES
+    assert handle_for("Daten") == "daten-betrieb"

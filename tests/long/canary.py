@@ -14,7 +14,9 @@ import sqlalchemy as sa
 import tests.tables  # noqa: F401
 from app.core import clock
 from app.core.db import Base, Database
+from app.firms.models import Firm
 from app.machines.models import Machine
+from app.partners.models import DirectoryEntry
 from tests.long.matrix import ORIGIN, PEOPLE, USUAL, Matrix, _own, ask, open_matrix, routes_of
 from tests.long.race_world import MONDAY
 from tests.safety.canary_columns import CODES, WRITTEN
@@ -31,6 +33,8 @@ STRANGERS = {
     "lindner": ("Yilmaz", "Brandt", "Nowak"),
 }
 """Firms whose names have no business in a house that never dealt with them."""
+OPEN_PAGES = ("/verzeichnis",)
+"""Where strangers see a firm that switched its entry on, by name and town and nothing else."""
 MOST_LINKS, SHORT_LINKS = 400, 30
 """Links that are followed for each person beyond the table."""
 Found = dict[str, Any]
@@ -42,7 +46,10 @@ class Canaries:
 
     planted: int = 0
     pages: int = 0
+    shown: frozenset[str] = frozenset()
+    """Names and towns that their owners show to strangers"""
     foreign: list[str] = field(default_factory=list)
+    open_seen: int = 0
     crossed: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -85,6 +92,7 @@ def check_houses(database: Database, matrix: Matrix, most_links: int) -> Canarie
     found = Canaries()
     found.crossed = [*_crossed(database, matrix)]
     found.planted = _plant(database, matrix)
+    found.shown = _shown_to_strangers(database)
     for key in CODE:
         _crawl(matrix, key, PEOPLE, most_links, found)
     return found
@@ -123,6 +131,16 @@ def _rows_of(database: Database, firm_id: str) -> str:
                 for row in session.execute(sa.select(table).where(table.c.firm_id == firm_id)):
                     lines.append(f"{table.name} {json.dumps([str(value) for value in row], ensure_ascii=False)}")
     return "\n".join(lines)
+
+
+def _shown_to_strangers(database: Database) -> frozenset[str]:
+    with database.read() as session:
+        rows = session.execute(
+            sa.select(Firm.name, Firm.town)
+            .join(DirectoryEntry, DirectoryEntry.firm_id == Firm.id)
+            .where(sa.or_(DirectoryEntry.is_listed, DirectoryEntry.is_public))
+        )
+        return frozenset(word for row in rows for word in row)
 
 
 def _plant(database: Database, matrix: Matrix) -> int:
@@ -189,5 +207,7 @@ def _look(key: str, person: str, path: str, answer: Any, found: Canaries) -> Non
         found.faults.append(f"{key} {person}: {path} answered {answer.status_code}")
     text = answer.get_data().decode("utf-8", "replace") + str(answer.headers)
     for match in CANARY.finditer(text):
-        if match.group(1) != CODE[key]:
+        if path.startswith(OPEN_PAGES) and match.group(0) in found.shown:
+            found.open_seen += 1
+        elif match.group(1) != CODE[key]:
             found.foreign.append(f"{key} {person}: {path} shows {match.group(0)}")

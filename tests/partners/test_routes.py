@@ -262,3 +262,28 @@ def test_ending_needs_a_signature_and_holds_at_once(node: Node) -> None:
     assert "beendet" in yilmaz.get(partner).get_data(as_text=True)
     log = keller.get("/protokoll").get_data(as_text=True)
     assert "Die Partnerschaft mit Dreherei Yilmaz GmbH ist beendet." in log
+
+
+def test_a_firm_of_the_directory_is_asked_and_says_yes(node: Node) -> None:
+    keller, yilmaz = founded(node), founded(node, **YILMAZ)
+    assert "Noch habt ihr keinen Partner" in keller.get("/partner").get_data(as_text=True)
+    assert "Hier steht noch kein anderer Betrieb" in keller.get("/verzeichnis").get_data(as_text=True)
+    yilmaz.post("/verzeichnis/eintrag", is_listed="on")
+    run_until_quiet(node.database)
+    assert "Dreherei Yilmaz GmbH" in yilmaz.get("/verzeichnis/eintrag").get_data(as_text=True)
+    page = keller.get("/verzeichnis?ort=suhl&umkreis=100&verfahren=gibtsnicht").get_data(as_text=True)
+    ask = re.search(r'action="(/verzeichnis/[^"]+/anfragen)"', page)
+    assert ask is not None
+    assert "Dreherei Yilmaz GmbH" in page
+    keller.post(ask[1])
+    run_until_quiet(node.database)
+    shown = yilmaz.get("/partner").get_data(as_text=True)
+    assert "Keller Metallbau GmbH" in shown
+    yes = re.search(r'action="(/verzeichnis/anfrage/[^"]+/ja)"', shown)
+    assert yes is not None
+    yilmaz.post(yes[1])
+    run_until_quiet(node.database)
+    contract = yilmaz.get(f"/partner/{firm_id(node, 'Keller')}/vertrag").get_data(as_text=True)
+    assert "Keller Metallbau GmbH" in contract
+    yilmaz.post("/verzeichnis/eintrag", is_listed="off")
+    assert "Dreherei Yilmaz" not in keller.get("/verzeichnis").get_data(as_text=True)

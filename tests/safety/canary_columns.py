@@ -1,7 +1,8 @@
 """Every column of text, sorted: what people wrote, and what is a key, a state, a hash or a signed document."""
 
 _WRITTEN = """
-agreement.contact_phone agreement.note agreement_line.machine_name audit_event.detail blocked_firm.name
+agreement.contact_phone agreement.note agreement_line.machine_name approach.name approach.town
+audit_event.detail blocked_firm.name
 booking.machine_name booking.title certificate.issuer certificate.number closure.name firm.name firm.short_name
 firm.street firm.town import_run.file_name join_invitation.email join_invitation.name
 machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
@@ -23,6 +24,7 @@ amendment.digest amendment.end_reason amendment.facts amendment.kind amendment.m
 amendment.signatures
 amendment.signers amendment.state amendment.text answer_token.alert_id answer_token.allows answer_token.answer
 answer_token.device_id answer_token.person_id answer_token.proposal_key answer_token.request_id answer_token.token_hash
+approach.address approach.direction approach.peer_id approach.person_id approach.state
 approval.digest approval.document_id approval.document_kind approval.passkey_id approval.person_id approval.signature
 audit_event.about_firm_id audit_event.object_id audit_event.object_kind audit_event.once_key audit_event.person_id
 audit_event.verb blocked_firm.address booking.agreement_id booking.machine_id booking.partner_id booking.request_id
@@ -30,7 +32,8 @@ booking.side booking.state booking.week bundle.plan_id bundle.request_id bundle.
 capability.material_groups capability.process_key capacity_window.confirmed_by capacity_window.machine_id
 capacity_window.week certificate.file_id certificate.process_keys certificate.rejected_by certificate.type_key
 certificate.verified_by challenge.browser_hash challenge.challenge challenge.detail challenge.document_id challenge.document_kind
-challenge.person_id challenge.purpose closure.site_id file_grant.file_id file_grant.to_firm_id
+challenge.person_id challenge.purpose closure.site_id directory_entry.certificates
+directory_process.de directory_process.en directory_process.process_key file_grant.file_id file_grant.to_firm_id
 firm.address firm.legal_form firm.postcode firm.register_court
 firm.register_no firm.vat_id firm_key.next_by firm_key.next_public
 firm_key.public_key firm_key.purpose founding_draft.browser_hash founding_draft.facts
@@ -55,7 +58,8 @@ message.body message.direction message.error message.kind message.peer_id messag
 message_refusal.message_id message_refusal.reason message_refusal.sender
 node_setting.key node_setting.value offer.answer offer.answered_by offer.partner_id offer.request_id offer.side
 offer.state offer_line.machine_id offer_line.machine_type_key offer_line.offer_id offer_line.week outbox.body
-outbox.error outbox.kind partner_invitation.invited_by partner_invitation.token_hash partner_invitation.used_by_firm
+outbox.error outbox.kind partner_invitation.for_firm
+partner_invitation.invited_by partner_invitation.token_hash partner_invitation.used_by_firm
 partner_keys.address partner_keys.document partner_keys.origin partner_keys.partner_id partnership.address
 partnership.ending
 partnership.node partnership.token partnership.framework_id partnership.own_card partnership.partner_id partnership.partner_scope

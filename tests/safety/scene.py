@@ -26,7 +26,8 @@ from app.notary.keys import use_node_key
 from app.offers.actions import answer_yes
 from app.offers.models import Offer, OfferLine
 from app.partners.actions import invite_partner
-from app.partners.models import BlockedFirm
+from app.partners.listing import set_listed, set_public
+from app.partners.models import Approach, BlockedFirm
 from app.passkeys.actions import invite_person
 from app.passkeys.models import JoinInvitation, Passkey
 from app.passkeys.sessions import start_sign_in
@@ -93,6 +94,9 @@ def make_scene(database: Database) -> Scene:
         for house in houses.values():
             _furnish(session, house)
             _sign_in(session, house)
+        for switch in (set_listed, set_public):
+            switch(session, houses["lindner"].actor(), True)
+    run_until_quiet(database)
     return Scene(houses, deals)
 
 
@@ -219,6 +223,7 @@ def _furnish(session: Session, house: FirmIds) -> None:
     _add_devices(session, house)
     ids["rule_change"] = new_id()
     session.add(RuleChange(firm_id=firm.id, id=ids["rule_change"], created_at=now, asked_by=firm.people[Role.FOREMAN]))
+    _add_approach(session, house)
     if firm.key == "keller":
         return
     session.add(
@@ -226,6 +231,17 @@ def _furnish(session: Session, house: FirmIds) -> None:
     )
     session.flush()
     ids["blocked"] = _only(session, BlockedFirm, firm.id)
+
+
+def _add_approach(session: Session, house: FirmIds) -> None:
+    """A firm of the directory asks."""
+    firm, now = house.firm, clock.now()
+    approach = Approach(
+        firm_id=firm.id, id=new_id(), created_at=now, direction="in", peer_id=new_id(), address=f"y@{firm.key}",
+        name=f"Neugier {firm.key}", town="Gotha", state="waiting",
+    )  # fmt: skip
+    session.add(approach)
+    house.ids["approach"] = approach.id
 
 
 def _add_devices(session: Session, house: FirmIds) -> None:

@@ -15,6 +15,7 @@ def test_no_page_shows_a_word_of_another_firm_and_nothing_crossed_that_stays_at_
     assert found.foreign == []
     assert found.crossed == []
     assert found.faults == []
+    assert found.open_seen > 0
     assert found.planted > 200
     assert found.pages > 1500
     assert is_planted_caught(sqlite_database, matrix)

@@ -1,0 +1,97 @@
+"""The directory: firms that show themselves, our own entry, and asking one of them to become partners."""
+
+from flask import Response, request, url_for
+from flask_babel import get_locale, gettext
+from sqlalchemy.orm import Session
+
+from app.firms.access import Actor, may
+from app.partners.approaching import accept_approach, approach_firm, decline_approach
+from app.partners.directory import Search, directory_page, listed_processes, own_entry, own_preview
+from app.partners.door import room
+from app.partners.listing import set_listed, set_public
+from app.web.forms import Form
+from app.web.render import go_to, render
+from app.web.transaction import deed, page
+
+RADIUS_KM = (25, 50, 100)
+
+
+@room.get("/verzeichnis", endpoint="directory")
+@page("partners.see")
+def show_directory(session: Session, actor: Actor) -> Response:
+    form, language = Form(request.args), _language()
+    processes = listed_processes(session, actor.firm_id, language)
+    search = _read_search(form, [key for key, _ in processes])
+    entry = own_entry(session, actor.firm_id)
+    return render(
+        "partners/directory.html",
+        found=directory_page(session, actor.firm_id, search, language),
+        search=search,
+        form=form,
+        processes=[("", gettext("alle")), *processes],
+        distances=[("", gettext("egal")), *((str(km), f"{km} km") for km in RADIUS_KM)],
+        is_listed=entry is not None and entry.is_listed,
+        may_edit=may(actor, "partners.edit"),
+    )
+
+
+@room.get("/verzeichnis/eintrag", endpoint="entry")
+@page("partners.edit")
+def show_entry(session: Session, actor: Actor) -> Response:
+    """What strangers see of us, and the two switches."""
+    preview = own_preview(session, actor.firm_id, _language())
+    entry = own_entry(session, actor.firm_id)
+    return render(
+        "partners/entry.html",
+        preview=preview,
+        is_listed=entry is not None and entry.is_listed,
+        is_public=entry is not None and entry.is_public,
+    )
+
+
+@room.post("/verzeichnis/eintrag", endpoint="save_entry")
+@deed("partners.edit")
+def save_entry(session: Session, actor: Actor) -> Response:
+    """One tap: in the directory or not, a public page or not."""
+    form = Form(request.form)
+    if "is_listed" in form.fields:
+        set_listed(session, actor, form.yes("is_listed"))
+    if "is_public" in form.fields:
+        set_public(session, actor, form.yes("is_public"))
+    return go_to(url_for("partners.entry"), receipt="Gemerkt.")
+
+
+@room.post("/verzeichnis/<firm_id>/anfragen", endpoint="approach")
+@deed("partners.edit")
+def ask_firm(session: Session, actor: Actor, firm_id: str) -> Response:
+    approach_firm(session, actor, firm_id)
+    return go_to(url_for("partners.directory"), receipt="Gefragt. Der Betrieb sieht euren Namen und Ort.")
+
+
+@room.post("/verzeichnis/anfrage/<approach_id>/ja", endpoint="accept_approach")
+@deed("partners.edit")
+def say_yes(session: Session, actor: Actor, approach_id: str) -> Response:
+    accept_approach(session, actor, approach_id)
+    return go_to(url_for("partners.index"), receipt="Gut. Gleich könnt ihr den Rahmenvertrag lesen.")
+
+
+@room.post("/verzeichnis/anfrage/<approach_id>/nein", endpoint="decline_approach")
+@deed("partners.edit")
+def say_no(session: Session, actor: Actor, approach_id: str) -> Response:
+    decline_approach(session, actor, approach_id)
+    return go_to(url_for("partners.index"), receipt="Alles klar. Sonst erfährt es niemand.")
+
+
+def _read_search(form: Form, process_keys: list[str]) -> Search:
+    """What is no choice of ours filters nothing: an old bookmark still shows a page."""
+    process_key, within = form.value("verfahren"), form.value("umkreis")
+    return Search(
+        process_key=process_key if process_key in process_keys else "",
+        town=" ".join(form.value("ort").split())[:80],
+        within_km=int(within) if within in map(str, RADIUS_KM) else 0,
+        after=form.value("nach")[:200],
+    )
+
+
+def _language() -> str:
+    return str(get_locale() or "de")
