@@ -56,6 +56,8 @@ class Config:
     clock_start: str
     practice: bool
     legal_dir: Path | None
+    operator_key: str = field(default="", repr=False)
+    """What opens the operator's page; '': there is none."""
     anchor: AnchorConfig | None = None
     is_practice: bool = False
     counts_people: bool = True
@@ -111,6 +113,7 @@ def load_config(env: Mapping[str, str] = os.environ) -> Config:
         clock_start=_clock_start(env.get("CLOCK_START", "")),
         practice=_switch(env, "PRACTICE", True),
         legal_dir=_legal_dir(env.get("LEGAL_DIR", "")),
+        operator_key=_operator_key(env.get("OPERATOR_KEY_FILE", "")),
         anchor=_anchor(env),
     )
 
@@ -290,6 +293,16 @@ def _legal_dir(text: str) -> Path | None:
     if not Path(text).is_dir():
         raise ConfigError(f"LEGAL_DIR: the folder {text} does not exist.")
     return Path(text)
+
+
+def _operator_key(name: str) -> str:
+    if not name:
+        return ""
+    path = Path(name)
+    key = _read_key(path, "OPERATOR_KEY_FILE")
+    if path.stat().st_mode & 0o077:
+        raise ConfigError(f"OPERATOR_KEY_FILE: {path} must have mode 600, for its key opens the operator's page.")
+    return key.hex()
 
 
 def _anchor(env: Mapping[str, str]) -> AnchorConfig | None:

@@ -18,6 +18,7 @@ from app.core.db import Database
 from app.core.log import prepare_log
 from app.firms.access import require
 from app.menu import SETUP_COUNTS, home_of, tab_counts, tabs_for
+from app.operator.health import last_heartbeat
 from app.plans.actions import solve_due_plans
 from app.reactions import INBOX
 from app.web import errors, pwa, render, security, static
@@ -25,7 +26,7 @@ from app.web.at_once import AtOnce
 from app.web.cookies import kept_look
 from app.web.json import BoundedJson
 from app.web.world import World, join_world, world
-from app.worker import end_what_is_due, enqueue, last_heartbeat, run_until_quiet
+from app.worker import end_what_is_due, enqueue, run_until_quiet
 
 ROOMS = (
     "firms",
@@ -41,6 +42,7 @@ ROOMS = (
     "plans",
     "bookings",
     "agreements",
+    "operator",
 )
 LANGUAGES = ("de", "en")
 MOST_BODY_BYTES = 26 * 1024 * 1024

@@ -1,6 +1,5 @@
 """What runs beside the pages: events find their reactions, messages their receivers, deadlines their end."""
 
-import datetime as dt
 import signal
 from functools import cache
 from typing import Any
@@ -19,11 +18,11 @@ from app.firms.models import NodeSetting
 from app.notary.actions import resume_checkpoints
 from app.notary.audit import audit_next_log
 from app.notary.keys import use_node_key
+from app.operator.health import HEARTBEAT
 from app.reactions import DEADLINES, ERRANDS, INBOX, REACTIONS
 
 log = structlog.get_logger()
 MOST_ROUNDS = 200
-HEARTBEAT = "worker_heartbeat"
 MOST_WAITING = 4
 MOST_IN_A_ROW = 50
 
@@ -149,11 +148,6 @@ def note_heartbeat(database: Database) -> None:
         row = session.get(NodeSetting, HEARTBEAT) or NodeSetting(key=HEARTBEAT)
         row.value = clock.now().isoformat()
         session.add(row)
-
-
-def last_heartbeat(session: Any) -> dt.datetime | None:
-    row = session.get(NodeSetting, HEARTBEAT)
-    return dt.datetime.fromisoformat(row.value) if row else None
 
 
 def enqueue(config: Config) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 PETRA, JONAS = "keller manager", "yilmaz foreman"
 NOBODY = ""
+OPERATOR = "operator"
+"""Nobody of a firm, with the key of the operator's page"""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     ),
     "offers.why": (_see(JONAS, request_id="waiting"),),
     "federation.enter_link": (_see(),),
+    "operator.health": (_see(OPERATOR),),
     "partners.clause": (_see("yilmaz manager", partner_id="new_partner", number="=1"),),
     "partners.contract": (
         _see(partner_id="partner"),

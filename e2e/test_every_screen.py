@@ -1,6 +1,7 @@
 """Every real page on a small phone: no fault for axe, nothing cut, nothing small, in three looks and two languages."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -13,11 +14,25 @@ from app.factory import create_app
 from e2e.acts import KELLER
 from e2e.full_house import House
 from e2e.phone import Phone
-from e2e.screens import BROKEN, CLOSED, EMPTY, NO_PAGES, NOBODY, PETRA, PLAYED, REFUSED, SAME_PAGE, SCREENS, Screen
+from e2e.screens import (
+    BROKEN,
+    CLOSED,
+    EMPTY,
+    NO_PAGES,
+    NOBODY,
+    OPERATOR,
+    PETRA,
+    PLAYED,
+    REFUSED,
+    SAME_PAGE,
+    SCREENS,
+    Screen,
+)
 from tests.bench.server import serving
 from tests.long.race_world import MONDAY
 
 SMALLEST = (320, 568)
+OPERATOR_KEY = "ab" * 32
 EMPTY_THE_FORM = """
 () => {
   const form = document.querySelector("main form:has(.aktion)")
@@ -39,7 +54,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 @pytest.fixture(scope="module")
 def tour(browser: Browser, house: House, app: Flask) -> Iterator["Tour"]:
-    with serving(house.folder, CLOCK_START=MONDAY.isoformat()) as server:
+    key = house.folder / "operator.key"
+    key.write_text(OPERATOR_KEY)
+    key.chmod(0o600)
+    with serving(house.folder, CLOCK_START=MONDAY.isoformat(), OPERATOR_KEY_FILE=str(key)) as server:
         walk = Tour(browser, f"http://localhost:{server.port}", house, app)
         yield walk
         walk.end()
@@ -57,7 +75,10 @@ class Tour:
     def phone(self, who: str) -> Phone:
         if who not in self.phones:
             phone = self.phones[who] = Phone.pick_up(self.browser, self.url, who, size=SMALLEST)
-            if who != NOBODY:
+            if who == OPERATOR:
+                told = b64encode(f":{OPERATOR_KEY}".encode()).decode()
+                phone.context.set_extra_http_headers({"Authorization": f"Basic {told}"})
+            elif who != NOBODY:
                 phone.context.add_cookies([{"name": "werkring", "value": self.house.cookie(who), "url": self.url}])
         return self.phones[who]
 

@@ -18,10 +18,10 @@ from app.core.db import Database
 from app.core.events import CapacityFreed, Event, PlanChosen, SignedOut, event_from
 from app.core.outbox import PARKED_S, RETRIES_S, OutboxRow, emit
 from app.firms.models import NodeSetting
+from app.operator.health import last_heartbeat
 from app.worker import (
     MOST_ROUNDS,
     end_what_is_due,
-    last_heartbeat,
     note_heartbeat,
     run_errands,
     run_until_quiet,

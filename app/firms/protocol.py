@@ -12,6 +12,8 @@ from app.firms.models import AuditEvent, Firm, Person
 from app.web.render import when_text
 
 MOST_LINES = 200
+OPENED = "glass_broken"
+"""The operator opened this firm's data."""
 SENTENCES: dict[str, tuple[str, Any]] = {
     "firm_created": ("factory", lazy_gettext("Der Betrieb ist eingerichtet.")),
     "firm_changed": ("pencil", lazy_gettext("Die Betriebsdaten sind geändert.")),
@@ -26,6 +28,7 @@ SENTENCES: dict[str, tuple[str, Any]] = {
     "calendar_set": ("calendar-days", lazy_gettext("Die Schichten sind geändert.")),
     "closure_added": ("calendar-days", lazy_gettext("Eine Schließzeit ist eingetragen.")),
     "closure_removed": ("calendar-days", lazy_gettext("Eine Schließzeit ist gelöscht.")),
+    OPENED: ("key-round", lazy_gettext("Der Betreiber hat dieses Protokoll geöffnet. Grund: %(purpose)s")),
     "saw": ("eye", lazy_gettext("Ein Angebot ist angesehen.")),
 }
 OTHER = ("circle", lazy_gettext("Etwas ist geändert."))
@@ -49,6 +52,16 @@ def add_sentences(more: dict[str, tuple[str, Any]]) -> None:
 def protocol(session: Session, actor: Actor) -> list[Line]:
     """What happened in the firm, newest first."""
     return [_line(row) for row in session.execute(_rows(actor.firm_id).where(AuditEvent.verb != "seen_by"))]
+
+
+def openings(session: Session, actor: Actor) -> list[Line]:
+    """When the operator opened our data and why, newest first: all of them, however much happened since."""
+    rows = session.execute(
+        sa.select(AuditEvent.created_at, AuditEvent.detail)
+        .where(AuditEvent.firm_id == actor.firm_id, AuditEvent.verb == OPENED)
+        .order_by(AuditEvent.created_at.desc(), AuditEvent.id.desc())
+    )
+    return [Line(row.detail["purpose"], when_text(row.created_at), row.detail["operator"], "key-round") for row in rows]
 
 
 def seen_by(session: Session, actor: Actor) -> list[Line]:

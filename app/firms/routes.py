@@ -13,7 +13,7 @@ from app.core.words import N_
 from app.firms.access import Actor, Role, may
 from app.firms.actions import FirmFacts, change_firm, end_membership, set_anchoring, set_roles
 from app.firms.people import Settings, change_settings, set_absence, set_limit, set_view
-from app.firms.protocol import protocol, seen_by
+from app.firms.protocol import openings, protocol, seen_by
 from app.firms.queries import firm_of, people_with_roles, person_for, roles_of
 from app.firms.rules import LEGAL_FORMS, roles_to_invite
 from app.firms.setup import Task, task_states
@@ -317,7 +317,12 @@ def _render_person(session: Session, actor: Actor, person_id: str, form: Form | 
 @page("log.see")
 def log(session: Session, actor: Actor) -> Response:
     """S44: who did what, and who has seen our data."""
-    return render("firms/protocol.html", lines=protocol(session, actor), seen=seen_by(session, actor))
+    return render(
+        "firms/protocol.html",
+        lines=protocol(session, actor),
+        seen=seen_by(session, actor),
+        opened=openings(session, actor),
+    )
 
 
 @room.get("/<any(impressum, datenschutz, nutzung):name>")

@@ -221,6 +221,10 @@ KINDS: dict[str, Kind] = {
         ("%(name)s will ihn behalten.", "Der Partner will ihn behalten."),
         is_urgent=False,
     ),
+    "glass_broken": Kind(
+        ("Betreiber sah ins Protokoll",),
+        ("Lies den Grund in eurem Protokoll.",),
+    ),
     "certificate": Kind(
         ("Zertifikat läuft bald ab",),
         ("Trage rechtzeitig das neue ein.",),

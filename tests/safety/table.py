@@ -382,6 +382,8 @@ TABLE: dict[str, Row] = {
     "bookings.understand POST": _row("work.see"),
     "bookings.show GET": _row("work.see", _ids(booking_id="booking")),
     "bookings.index GET": _row("bookings.see"),
+    # operator
+    "operator.health GET": _row(PUBLIC, Case(also=frozenset({401, 404}))),
     # web
     "web.healthz GET": _row(PUBLIC, Case(also=frozenset({503}))),
     "web.manifest GET": _row(PUBLIC),
