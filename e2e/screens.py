@@ -179,7 +179,8 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
 NO_PAGES = {
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
     "capacity.table", "federation.download",
-    "federation.file", "federation.public_keys", "machines.photo", "machines.table", "partners.evidence", "partners.policy",
+    "federation.file", "federation.public_keys", "machines.aas", "machines.okw", "machines.photo", "machines.table",
+    "partners.evidence", "partners.policy",
     "static_files.send", "web.healthz", "web.manifest", "web.service_worker",  # files
     "agreements.state", "capacity.hours", "partners.invitation_state", "partners.state", "plans.coverage", "plans.ready",
     "push.state", "requests.last_weeks",  # parts of a page that htmx fetches

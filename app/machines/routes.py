@@ -9,7 +9,7 @@ from app.core.errors import NotFound, RuleBroken
 from app.federation.queries import file_for
 from app.firms.access import Actor, may
 from app.firms.queries import sites
-from app.machines import certificate_routes, import_routes, protocol  # noqa: F401  their pages join this room
+from app.machines import capability_routes, certificate_routes, import_routes, protocol  # noqa: F401  their pages join this room
 from app.machines.actions import (
     free_numbers,
     remove_ability,
@@ -63,6 +63,7 @@ def index(session: Session, actor: Actor) -> Response:
         pack=load_pack(),
         may_edit=may(actor, "machines.edit"),
         may_import=may(actor, "capacity.import"),
+        may_share=may(actor, "partners.edit"),
     )
 
 

@@ -222,6 +222,8 @@ TABLE: dict[str, Row] = {
     "machines.quick GET": _row("machines.edit"),
     "machines.save_quick POST": _row("machines.edit", Case(fields={"site_id": "site"})),
     "machines.table GET": _row("capacity.import"),
+    "machines.okw GET": _row("partners.edit"),
+    "machines.aas GET": _row("partners.edit"),
     "machines.show GET": _row("machines.see", _ids(machine_id="machine")),
     "machines.edit GET": _row("machines.edit", _ids(machine_id="machine")),
     "machines.save POST": _row("machines.edit", Case({"machine_id": "machine"}, {"site_id": "site"})),
