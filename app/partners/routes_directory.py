@@ -6,12 +6,15 @@ from sqlalchemy.orm import Session
 
 from app.firms.access import Actor, may
 from app.partners.approaching import accept_approach, approach_firm, decline_approach
-from app.partners.directory import Search, directory_page, listed_processes, own_entry, own_preview
+from app.partners.directory import Search, directory_page, listed_processes, own_entry, own_preview, public_entry
 from app.partners.door import room
+from app.partners.linked_data import json_ld
 from app.partners.listing import set_listed, set_public
 from app.web.forms import Form
+from app.web.limits import LOOK, limiter
 from app.web.render import go_to, render
-from app.web.transaction import deed, page
+from app.web.transaction import PUBLIC, deed, page
+from app.web.world import config
 
 RADIUS_KM = (25, 50, 100)
 
@@ -80,6 +83,16 @@ def say_yes(session: Session, actor: Actor, approach_id: str) -> Response:
 def say_no(session: Session, actor: Actor, approach_id: str) -> Response:
     decline_approach(session, actor, approach_id)
     return go_to(url_for("partners.index"), receipt="Alles klar. Sonst erfährt es niemand.")
+
+
+@room.get("/betrieb/<handle>", endpoint="public_profile")
+@limiter.limit(LOOK)
+@page(PUBLIC)
+def show_public_profile(session: Session, actor: Actor | None, handle: str) -> Response:
+    """A firm that wants everybody to find it; any other one is like one that never was."""
+    one = public_entry(session, handle, _language(), actor.firm_id if actor else None)
+    url = config().public_url + url_for("partners.public_profile", handle=handle)
+    return render("partners/public.html", one=one, url=url, data=json_ld(one, url))
 
 
 def _read_search(form: Form, process_keys: list[str]) -> Search:

@@ -33,7 +33,7 @@ STRANGERS = {
     "lindner": ("Yilmaz", "Brandt", "Nowak"),
 }
 """Firms whose names have no business in a house that never dealt with them."""
-OPEN_PAGES = ("/verzeichnis",)
+OPEN_PAGES = ("/verzeichnis", "/betrieb/<handle>", "/betrieb/lindner")
 """Where strangers see a firm that switched its entry on, by name and town and nothing else."""
 MOST_LINKS, SHORT_LINKS = 400, 30
 """Links that are followed for each person beyond the table."""

@@ -178,6 +178,9 @@ TABLE: dict[str, Row] = {
     ),
     "partners.unblock POST": _row("partners.edit", _ids(blocked_id="blocked")),
     "partners.directory GET": _row("partners.see"),
+    "partners.public_profile GET": _row(
+        PUBLIC, Case({"handle": "=lindner"}), Case({"handle": "=x"}, also=frozenset({404}))
+    ),
     "partners.entry GET": _row("partners.edit"),
     "partners.save_entry POST": _row("partners.edit", Case(fields={"is_listed": "=on"})),
     "partners.approach POST": _row("partners.edit", Case({"firm_id": "partner"}, also=frozenset({404}))),
