@@ -15,13 +15,13 @@ from app.agreements import printing
 from app.config import Config
 from app.core import events as e
 from app.core.db import Database
-from app.federation import arriving, carrying, fetching, files, partnerships, witnessing
+from app.federation import arriving, carrying, fetching, files, introductions, partnerships, witnessing
 from app.federation.rules import Incoming
 from app.machines import expiry, profile
 from app.matching import actions as matching
 from app.offers import actions as offers
 from app.partners import actions as partners
-from app.partners import approaching
+from app.partners import approaching, introducing
 from app.passkeys import actions as passkeys
 from app.plans import actions as plans
 from app.push import actions as push
@@ -60,6 +60,11 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.ApproachMade: (approaching.deliver_approach,),
     e.ApproachArrived: (partner_news.announce_approach,),
     e.ApproachAnswered: (approaching.deliver_answer,),
+    e.IntroductionMade: (introductions.send_introduction,),
+    e.IntroductionArrived: (partner_news.announce_introduction,),
+    e.IntroductionAnswered: (introductions.send_introduction_answer,),
+    e.IntroductionAgreed: (introductions.send_agreed,),
+    e.IntroductionKnown: (partner_news.announce_known,),
     e.MessageParked: (partner_news.announce_parked,),
     e.LogHalted: (partner_news.announce_halt,),
     e.LogContradicted: (partner_news.announce_contradiction,),
@@ -104,6 +109,8 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "partner.scoped": partners.receive_scoped,
     "partner.end": partners.receive_end,
     "file.opened": files.receive_opening,
+    "introduction.offered": introducing.receive_introduction,
+    "introduction.accepted": introducing.receive_introduction_answer,
     "checkpoint.published": witnessing.receive_checkpoint,
     "checkpoint.cosigned": witnessing.receive_word,
     "request.published": requests.receive_request,

@@ -109,6 +109,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     ),
     "partners.entry": (_see(), _see("lindner manager", note="an")),
     "partners.public_profile": (_see(NOBODY, handle="=lindner"), _see(handle="=lindner", note="angemeldet")),
+    "partners.introductions": (_see(), _see("lindner manager", note="leer")),
     "partners.edit": (_see("yilmaz manager", partner_id="new_partner"),),
     "partners.ending": (_see(partner_id="ending_partner"),),
     "partners.witnesses": (_see(), _see("yilmaz manager", note="neu")),

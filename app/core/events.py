@@ -129,6 +129,41 @@ class ApproachAnswered(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class IntroductionMade(Event):
+    """We propose two partners to each other."""
+
+    introduction_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class IntroductionArrived(Event):
+    """A partner proposes a firm to us."""
+
+    offer_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class IntroductionAnswered(Event):
+    """We said yes or no to the firm that a partner proposed."""
+
+    offer_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class IntroductionAgreed(Event):
+    """Both of our partners said yes: each may know the other now."""
+
+    introduction_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class IntroductionKnown(Event):
+    """The firm that a partner proposed said yes too: we know who it is."""
+
+    offer_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class PhotoCleaned(Event):
     """A photo lost what the camera wrote into it, or was no picture and is gone: what waited for it may leave now."""
 

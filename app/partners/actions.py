@@ -84,10 +84,12 @@ class FarInvitation:
     words: str
 
 
-def invite_partner(session: Session, actor: Actor, for_firm: str | None = None) -> str:
+def invite_partner(
+    session: Session, actor: Actor, for_firm: str | None = None, life: dt.timedelta = INVITATION_LIFE
+) -> str:
     """Make a QR for another firm: 48 hours, once; returns the invitation's id. Only the hash of its token is stored.
 
-    `for_firm`: only that firm may use it.
+    `for_firm`: only that firm may use it. `life`: another one than 48 hours.
     """
     now = clock.now()
     recent = sa.select(sa.func.count()).select_from(PartnerInvitation)
@@ -103,7 +105,7 @@ def invite_partner(session: Session, actor: Actor, for_firm: str | None = None) 
             token_hash=hash_of(invitation_token(session, actor.firm_id, invitation_id)),
             invited_by=actor.person_id,
             for_firm=for_firm,
-            expires_at=now + INVITATION_LIFE,
+            expires_at=now + life,
         )
     )
     session.flush()

@@ -140,6 +140,47 @@ class Approach(FirmOwned, Base):
     answered_at: Mapped[dt.datetime | None]
 
 
+class Introduction(FirmOwned, Base):
+    """We, in the middle, propose that two of our partners get to know each other. Neither learns the other's answer."""
+
+    __tablename__ = "introduction"
+
+    person_id: Mapped[str] = mapped_column(sa.String(36))
+    one_id: Mapped[str] = mapped_column(sa.String(36))
+    other_id: Mapped[str] = mapped_column(sa.String(36))
+    one_offer: Mapped[str] = mapped_column(sa.String(36))
+    """Under this id the first one knows it: the two cannot compare"""
+    other_offer: Mapped[str] = mapped_column(sa.String(36))
+    one_answer: Mapped[str] = mapped_column(sa.String(3), default="")
+    """yes, no or ''"""
+    other_answer: Mapped[str] = mapped_column(sa.String(3), default="")
+    one_link: Mapped[str] = mapped_column(sa.Text, default="")
+    """The invitation that came with the first one's yes, for the other one"""
+    other_link: Mapped[str] = mapped_column(sa.Text, default="")
+    expires_at: Mapped[dt.datetime]
+
+
+class IntroductionOffer(FirmOwned, Base):
+    """A partner proposes a firm to us: by what it does and where about it is, until both have said yes."""
+
+    __tablename__ = "introduction_offer"
+
+    from_id: Mapped[str] = mapped_column(sa.String(36))
+    """The partner in the middle"""
+    processes: Mapped[list[dict[str, Any]]]
+    """[{key, de, en}]"""
+    region: Mapped[str] = mapped_column(sa.String(2))
+    """The first two digits of its postcode"""
+    answer: Mapped[str] = mapped_column(sa.String(3), default="")
+    answered_by: Mapped[str | None] = mapped_column(sa.String(36))
+    name: Mapped[str] = mapped_column(sa.String(120), default="")
+    """From here on: what we learn once both said yes"""
+    town: Mapped[str] = mapped_column(sa.String(80), default="")
+    address: Mapped[str] = mapped_column(sa.String(120), default="")
+    link: Mapped[str] = mapped_column(sa.Text, default="")
+    expires_at: Mapped[dt.datetime]
+
+
 class BlockedFirm(FirmOwned, Base):
     """A firm that we hide from and that is hidden from us, without notice."""
 

@@ -48,7 +48,7 @@ from app.partners.record import (
     node_in,
 )
 from app.partners.rows import open_row
-from app.partners.rules import LINKED, OPEN, check_step, paused_after, resumed_after
+from app.partners.rules import LINKED, OPEN, check_step, paused_after, resumed_after, starting_scope
 from app.partners.texts import one_line
 from app.partners.wire import (
     Card,
@@ -276,7 +276,7 @@ def begin_partnership(session: Session, partnership: Partnership, facts: Framewo
     """Both have signed and it stands in our log: from now on messages pass."""
     check_step(partnership.state, "active")
     partnership.state, partnership.since = "active", clock.now()
-    partnership.scope, partnership.partner_scope = list(facts.scopes), list(facts.scopes)
+    partnership.scope, partnership.partner_scope = starting_scope(facts.scopes), starting_scope(facts.scopes)
     partnership.expires_at = None
     _note(session, partnership, "partner_began")
     emit(session, PartnershipBegun(partnership.firm_id, partnership.partner_id))

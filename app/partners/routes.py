@@ -14,7 +14,7 @@ from app.core.urls import base_url
 from app.firms.access import Actor, may
 from app.firms.queries import firm_version
 from app.firms.routes import FORM_CHIPS
-from app.partners import routes_contract, routes_directory, routes_witnesses, sentences  # noqa: F401
+from app.partners import routes_contract, routes_directory, routes_introducing, routes_witnesses, sentences  # noqa: F401
 from app.partners.actions import (
     block_firm,
     decline_partnership,
@@ -29,6 +29,7 @@ from app.partners.actions import (
 )
 from app.partners.approaching import arrived_approaches
 from app.partners.door import room
+from app.partners.introducing import proposals
 from app.partners.pages import circle, facts_text, partner_page, silent_since, stuck_count
 from app.partners.queries import (
     blocked_firms,
@@ -59,6 +60,7 @@ def index(session: Session, actor: Actor) -> Response:
     return render(
         "partners/index.html",
         circle=circle(session, actor.firm_id, language),
+        proposals=proposals(session, actor.firm_id, language) if may(actor, "partners.edit") else (),
         approaches=arrived_approaches(session, actor.firm_id) if may(actor, "partners.edit") else (),
         invitations=open_invitations(session, actor.firm_id) if may(actor, "partners.edit") else (),
         blocked=blocked_firms(session, actor.firm_id) if may(actor, "partners.edit") else (),

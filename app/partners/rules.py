@@ -8,8 +8,10 @@ from typing import Any
 from app.core.errors import RuleBroken
 
 SCOPES = ("requests", "know_how", "training", "purchasing", "data", "introductions")
-OFFERED_SCOPES = ("requests", "know_how")
+OFFERED_SCOPES = ("requests", "know_how", "introductions")
 """What this installation has screens for."""
+OPT_IN_SCOPES = frozenset({"introductions"})
+"""The contract covers them, yet each side lets them in by a tap of its own."""
 STEPS: dict[str, frozenset[str]] = {
     "invited": frozenset({"half", "declined", "lapsed", "ended"}),
     "half": frozenset({"active", "declined", "lapsed", "ended"}),
@@ -42,6 +44,9 @@ else one side would be bound alone. Each of their actions touches only what both
 INVITATION_LIFE = dt.timedelta(hours=48)
 APPROVAL_LIFE = dt.timedelta(hours=48)
 MOST_APPROACHES_A_DAY = 5
+MOST_INTRODUCTIONS_A_DAY = 10
+INTRODUCTION_LIFE = dt.timedelta(days=14)
+"""So long both have to say yes, and so long their invitations then hold."""
 APPROACH_LIFE = dt.timedelta(days=30)
 """So long an approach waits for an answer; then it counts for nothing."""
 NO_HOLDS = dt.timedelta(days=90)
@@ -64,6 +69,8 @@ def scope_of(kind: str, body: Mapping[str, Any]) -> str | None:
 
     Only asking anew is narrowed: changes, answers and endings follow the request that was let in.
     """
+    if kind == "introduction.offered":
+        return "introductions"
     return request_scope(str(body.get("kind", ""))) if kind == "request.published" else None
 
 
@@ -87,6 +94,11 @@ def check_scope(wanted: Iterable[str], signed: Collection[str]) -> list[str]:
     if not chosen <= set(signed):
         raise RuleBroken("Das steht nicht in eurem Rahmenvertrag.", "scope")
     return [scope for scope in SCOPES if scope in chosen]
+
+
+def starting_scope(signed: Iterable[str]) -> list[str]:
+    """What a new partner may send us, of what both signed, before a manager says more or less."""
+    return [scope for scope in signed if scope not in OPT_IN_SCOPES]
 
 
 def paused_after(paused_by: str, side: str) -> str:

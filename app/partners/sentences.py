@@ -7,6 +7,7 @@ from app.firms.protocol import add_sentences
 SCOPE_CHIPS = (
     ("requests", lazy_gettext("Anfragen schicken")),
     ("know_how", lazy_gettext("Wissen fragen")),
+    ("introductions", lazy_gettext("Betriebe vorstellen")),
 )
 TEMPLATE_CHIPS = (
     (
@@ -57,6 +58,12 @@ add_sentences(
         "approach_arrived": ("handshake", lazy_gettext("%(object)s fragt, ob ihr Partner werdet.")),
         "approach_accepted": ("handshake", lazy_gettext("Die Antwort an %(object)s ist Ja.")),
         "approach_declined": ("x", lazy_gettext("Die Antwort an %(object)s ist Nein.")),
+        "introduction_made": ("users", lazy_gettext("Zwei Partner sind einander vorgestellt: %(object)s.")),
+        "introduction_agreed": ("users", lazy_gettext("Beide wollen sich kennenlernen: %(object)s.")),
+        "introduction_arrived": ("users", lazy_gettext("%(object)s stellt euch einen Betrieb vor.")),
+        "introduction_yes": ("users", lazy_gettext("Ihr wollt den Betrieb kennenlernen, den %(object)s vorstellt.")),
+        "introduction_no": ("x", lazy_gettext("Ihr wollt den Betrieb nicht kennenlernen, den %(object)s vorstellt.")),
+        "introduction_known": ("users", lazy_gettext("%(object)s will euch auch kennenlernen.")),
         "firm_blocked": ("ban", lazy_gettext("%(object)s ist blockiert.")),
         "firm_unblocked": ("undo-2", lazy_gettext("%(object)s ist nicht mehr blockiert.")),
         "message_refused": ("ban", lazy_gettext("Eine fremde Nachricht ist abgewiesen.")),

@@ -16,6 +16,9 @@ MOST_LIST = 80
 MOST_SIGNATURES = 6
 DEGREE = 1_000_000
 DIGEST = re.compile(r"0x[0-9a-f]{64}")
+REGION = re.compile(r"([0-9]{2})?")
+LINK = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,200}(/uebung)?/join/[A-Za-z0-9_-]{22}#[\w-]{1,200}")
+"""A partner's invitation as its own page shows it, with the words to compare"""
 SIDES = {"ended", "declined"}
 
 
@@ -100,6 +103,63 @@ class Told:
     lat: float | None
     lon: float | None
     profile: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Introduced:
+    """A partner proposes a firm to us, without its name."""
+
+    offer_id: str
+    processes: list[dict[str, str]]
+    region: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A partner says whether it wants to know the firm that we proposed; `link` invites that firm after a yes."""
+
+    offer_id: str
+    answer: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """Both want to know each other: who the other one is, and its invitation."""
+
+    offer_id: str
+    name: str
+    town: str
+    address: str
+    link: str
+
+
+def read_introduced(body: Mapping[str, Any]) -> Introduced:
+    _check_members(body, {"offer_id", "processes", "region"})
+    processes = [_label(one, ("key", "de", "en")) for one in _list(body["processes"])]
+    region = _text(body["region"], 2)
+    if not REGION.fullmatch(region):
+        raise RuleBroken(UNREADABLE)
+    return Introduced(_text(body["offer_id"], 36), processes, region)
+
+
+def read_answered(body: Mapping[str, Any]) -> Answered:
+    _check_members(body, {"step", "offer_id", "answer", "link"})
+    answer, link = body["answer"], _text(body["link"], 500)
+    if not (answer == "no" and link == "") and not (answer == "yes" and LINK.fullmatch(link)):
+        raise RuleBroken(UNREADABLE)
+    return Answered(_text(body["offer_id"], 36), answer, link)
+
+
+def read_agreed(body: Mapping[str, Any]) -> Agreed:
+    _check_members(body, {"step", "offer_id", "name", "town", "address", "link"})
+    link = _text(body["link"], 500)
+    if not LINK.fullmatch(link):
+        raise RuleBroken(UNREADABLE)
+    return Agreed(
+        _text(body["offer_id"], 36), one_line(_text(body["name"], 120)), one_line(_text(body["town"], 80)),
+        one_line(_text(body["address"], 120)), link,
+    )  # fmt: skip
 
 
 def read_joined(body: Mapping[str, Any]) -> Joined:

@@ -190,6 +190,14 @@ KINDS: dict[str, Kind] = {
         ("Neuer Partner?",),
         ("Ein Betrieb aus dem Verzeichnis fragt an.",),
     ),
+    "introduction": Kind(
+        ("Kennt ihr euch schon?",),
+        ("%(name)s stellt euch einen Betrieb vor.", "Ein Partner stellt euch einen Betrieb vor."),
+    ),
+    "introduced": Kind(
+        ("Beide haben Ja gesagt",),
+        ("Jetzt könnt ihr euch kennenlernen.",),
+    ),
     "partner_new": Kind(
         ("Ihr seid jetzt Partner",),
         ("%(name)s hat unterschrieben.", "Ein Partner hat unterschrieben."),

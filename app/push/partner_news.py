@@ -8,6 +8,8 @@ from app.core import clock
 from app.core.events import (
     ApproachArrived,
     FrameworkArrived,
+    IntroductionArrived,
+    IntroductionKnown,
     LogContradicted,
     LogHalted,
     MessageParked,
@@ -19,7 +21,7 @@ from app.core.units import BERLIN
 from app.firms.access import Role
 from app.firms.models import Firm
 from app.firms.queries import people
-from app.partners.models import Approach
+from app.partners.models import Approach, IntroductionOffer
 from app.partners.queries import find_partnership
 from app.push.actions import alert_people
 
@@ -35,6 +37,19 @@ def announce_approach(session: Session, event: ApproachArrived) -> None:
     managers = people(session, event.firm_id, Role.MANAGER)
     key = f"approach:{asking.id}"
     alert_people(session, event.firm_id, managers, "approach", asking.id, "/partner", {}, key)
+
+
+def announce_introduction(session: Session, event: IntroductionArrived) -> None:
+    """A partner proposes a firm: a manager says yes or no."""
+    offer = session.get_one(IntroductionOffer, (event.firm_id, event.offer_id))
+    partner = find_partnership(session, event.firm_id, offer.from_id)
+    may_name = partner is not None and session.get_one(Firm, event.firm_id).name_in_push
+    _tell_of_offer(session, offer, "introduction", partner.short_name if partner is not None and may_name else "")
+
+
+def announce_known(session: Session, event: IntroductionKnown) -> None:
+    """Both said yes: who the other one is stands on the page."""
+    _tell_of_offer(session, session.get_one(IntroductionOffer, (event.firm_id, event.offer_id)), "introduced")
 
 
 def announce_framework(session: Session, event: FrameworkArrived) -> None:
@@ -71,6 +86,11 @@ def announce_halt(session: Session, event: LogHalted) -> None:
 def announce_contradiction(session: Session, event: LogContradicted) -> None:
     """The partner's log contradicts itself."""
     _tell(session, event.firm_id, event.partner_id, "log_contradicts", "contradicts")
+
+
+def _tell_of_offer(session: Session, offer: IntroductionOffer, kind: str, name: str = "") -> None:
+    managers = people(session, offer.firm_id, Role.MANAGER)
+    alert_people(session, offer.firm_id, managers, kind, offer.id, "/partner", {"name": name}, f"{kind}:{offer.id}")
 
 
 def _tell(session: Session, firm_id: str, partner_id: str, kind: str, once: str, page: str = "", day: str = "") -> None:

@@ -535,6 +535,40 @@ def upgrade() -> None:
     )
     op.create_index("ix_directory_process_key", "directory_process", ["process_key", "firm_id"])
     op.create_table(
+        "introduction",
+        sa.Column("person_id", sa.String(length=36), nullable=False),
+        sa.Column("one_id", sa.String(length=36), nullable=False),
+        sa.Column("other_id", sa.String(length=36), nullable=False),
+        sa.Column("one_offer", sa.String(length=36), nullable=False),
+        sa.Column("other_offer", sa.String(length=36), nullable=False),
+        sa.Column("one_answer", sa.String(length=3), nullable=False),
+        sa.Column("other_answer", sa.String(length=3), nullable=False),
+        sa.Column("one_link", sa.Text(), nullable=False),
+        sa.Column("other_link", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_introduction")),
+    )
+    op.create_table(
+        "introduction_offer",
+        sa.Column("from_id", sa.String(length=36), nullable=False),
+        sa.Column("processes", sa.JSON(), nullable=False),
+        sa.Column("region", sa.String(length=2), nullable=False),
+        sa.Column("answer", sa.String(length=3), nullable=False),
+        sa.Column("answered_by", sa.String(length=36), nullable=True),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("town", sa.String(length=80), nullable=False),
+        sa.Column("address", sa.String(length=120), nullable=False),
+        sa.Column("link", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_introduction_offer")),
+    )
+    op.create_table(
         "partner_invitation",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("invited_by", sa.String(length=36), nullable=False),

@@ -7,7 +7,7 @@ from app.config import load_config
 from app.factory import create_app
 from app.firms.protocol import SENTENCES
 
-KINDS_OF_THINGS = {"agreement", "approach", "machine", "partner", "request"}
+KINDS_OF_THINGS = {"agreement", "approach", "introduction", "machine", "partner", "request"}
 """What the pattern finds where the deed is passed on in a variable."""
 NOTED = re.compile(r'note_event\(\s*session,[^"]*?"([a-z_]+)"')
 

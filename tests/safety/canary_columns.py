@@ -4,7 +4,8 @@ _WRITTEN = """
 agreement.contact_phone agreement.note agreement_line.machine_name approach.name approach.town
 audit_event.detail blocked_firm.name
 booking.machine_name booking.title certificate.issuer certificate.number closure.name firm.name firm.short_name
-firm.street firm.town import_run.file_name join_invitation.email join_invitation.name
+firm.street firm.town import_run.file_name introduction_offer.name introduction_offer.town
+join_invitation.email join_invitation.name
 machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
 partnership.short_name partnership.town passkey.name
 person.email person.name person.phone push_device.name question.text request_file.name sign_in.device site.name
@@ -41,7 +42,12 @@ founding_draft.ledger founding_draft.next_url founding_draft.passkey framework.c
 framework.partner_id framework.record framework.template_key framework.terms framework.text framework.text_sha256
 hold.machine_id hold.offer_id hold.offer_line_id hold.state hold.week hours_change.machine_id hours_change.person_id
 hours_change.week idempotency.body_sha256 idempotency.key idempotency.location idempotency.person_id import_run.kind
-import_run.person_id import_run.sha256 invitation.partner_id invitation.request_id join_invitation.code_hash
+import_run.person_id import_run.sha256
+introduction.one_answer introduction.one_id introduction.one_link introduction.one_offer introduction.other_answer
+introduction.other_id introduction.other_link introduction.other_offer introduction.person_id
+introduction_offer.address introduction_offer.answer introduction_offer.answered_by introduction_offer.from_id
+introduction_offer.link introduction_offer.processes introduction_offer.region
+invitation.partner_id invitation.request_id join_invitation.code_hash
 join_invitation.invited_by join_invitation.kind join_invitation.person_id join_invitation.roles
 join_invitation.second_approver join_invitation.token_hash ledger_anchor.contract ledger_anchor.root ledger_anchor.salt
 ledger_anchor.sent ledger_checkpoint.note ledger_checkpoint.root

@@ -26,8 +26,10 @@ from app.notary.keys import use_node_key
 from app.offers.actions import answer_yes
 from app.offers.models import Offer, OfferLine
 from app.partners.actions import invite_partner
+from app.partners.introducing import introduce_partners
 from app.partners.listing import set_listed, set_public
-from app.partners.models import Approach, BlockedFirm
+from app.partners.models import Approach, BlockedFirm, IntroductionOffer
+from app.partners.queries import partnership_with
 from app.passkeys.actions import invite_person
 from app.passkeys.models import JoinInvitation, Passkey
 from app.passkeys.sessions import start_sign_in
@@ -94,9 +96,15 @@ def make_scene(database: Database) -> Scene:
         for house in houses.values():
             _furnish(session, house)
             _sign_in(session, house)
+        _introduce(session, houses["keller"], houses["yilmaz"], houses["brandt"])
+        _introduce(session, houses["nowak"], houses["brandt"], houses["keller"])
         for switch in (set_listed, set_public):
             switch(session, houses["lindner"].actor(), True)
     run_until_quiet(database)
+    with database.read() as session:
+        for house in houses.values():
+            offer = sa.select(IntroductionOffer.id).where(IntroductionOffer.firm_id == house.firm.id)
+            house.ids["introduced"] = session.scalars(offer).first() or ""
     return Scene(houses, deals)
 
 
@@ -231,6 +239,15 @@ def _furnish(session: Session, house: FirmIds) -> None:
     )
     session.flush()
     ids["blocked"] = _only(session, BlockedFirm, firm.id)
+
+
+def _introduce(session: Session, middle: FirmIds, one: FirmIds, other: FirmIds) -> None:
+    """Both let the one in the middle propose firms; it proposes them to each other."""
+    for house in (one, other):
+        for owner, partner, side in ((middle, house, "partner_scope"), (house, middle, "scope")):
+            row = partnership_with(session, owner.firm.id, partner.firm.id)
+            setattr(row, side, [*getattr(row, side), "introductions"])
+    introduce_partners(session, middle.actor(), one.firm.id, other.firm.id)
 
 
 def _add_approach(session: Session, house: FirmIds) -> None:

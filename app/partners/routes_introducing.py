@@ -1,0 +1,72 @@
+"""Proposing two partners to each other, and answering when a partner proposes a firm to us."""
+
+from flask import Response, request, url_for
+from sqlalchemy.orm import Session
+
+from app.core.errors import RuleBroken
+from app.firms.access import Actor
+from app.partners.door import room
+from app.partners.introducing import (
+    accept_introduction,
+    decline_introduction,
+    introduce_partners,
+    introducible,
+    introductions,
+)
+from app.partners.queries import own_words
+from app.web.forms import Form
+from app.web.render import go_to, render
+from app.web.transaction import deed, page
+from app.web.world import config
+
+
+@room.get("/partner/vorstellen", endpoint="introductions")
+@page("partners.edit")
+def show_introductions(session: Session, actor: Actor) -> Response:
+    return _show(session, actor, Form())
+
+
+@room.post("/partner/vorstellen", endpoint="introduce")
+@deed("partners.edit")
+def make_introduction(session: Session, actor: Actor) -> Response:
+    form = Form(request.form)
+    known = [one.partner_id for one in introducible(session, actor.firm_id)]
+    one, other = (form.choice(name, known, "Wähle einen Partner aus.") for name in ("one", "other"))
+    if form.is_good and one and other:
+        try:
+            introduce_partners(session, actor, one, other)
+            return go_to(url_for("partners.introductions"), receipt="Beide sind gefragt. Namen sehen sie noch nicht.")
+        except RuleBroken as error:
+            form.add_error(error)
+    return _show(session, actor, form)
+
+
+@room.post("/partner/vorgestellt/<offer_id>/ja", endpoint="accept_introduction")
+@deed("partners.edit")
+def say_yes_to_introduction(session: Session, actor: Actor, offer_id: str) -> Response:
+    """The invitation that goes along is the one that our QR would show."""
+    words = "-".join(own_words(session, actor.firm_id).split())
+
+    def link_of(token: str) -> str:
+        return f"{config().origin}{url_for('partners.join', token=token)}#{words}"
+
+    accept_introduction(session, actor, offer_id, link_of)
+    return go_to(url_for("partners.index"), receipt="Gut. Sagt der andere auch Ja, hört ihr davon.")
+
+
+@room.post("/partner/vorgestellt/<offer_id>/nein", endpoint="decline_introduction")
+@deed("partners.edit")
+def say_no_to_introduction(session: Session, actor: Actor, offer_id: str) -> Response:
+    decline_introduction(session, actor, offer_id)
+    return go_to(url_for("partners.index"), receipt="Alles klar. Der andere Betrieb erfährt es nicht.")
+
+
+def _show(session: Session, actor: Actor, form: Form) -> Response:
+    partners = [(one.partner_id, one.name) for one in introducible(session, actor.firm_id)]
+    return render(
+        "partners/introductions.html",
+        422 if form.errors else 200,
+        form=form,
+        partners=partners,
+        running=introductions(session, actor.firm_id),
+    )
