@@ -137,9 +137,7 @@ def propose_partnership(session: Session, actor: Actor, token: str) -> str:
     return propose_by_invitation(session, actor.firm_id, actor.person_id, open_invitation(session, token))
 
 
-def propose_by_invitation(
-    session: Session, firm_id: str, person_id: str | None, invitation: PartnerInvitation
-) -> str:
+def propose_by_invitation(session: Session, firm_id: str, person_id: str | None, invitation: PartnerInvitation) -> str:
     """The same with the invitation at hand, for whoever asked for it before."""
     if invitation.firm_id == firm_id:
         raise RuleBroken("Das ist eure eigene Einladung. Zeig sie einem anderen Betrieb.")

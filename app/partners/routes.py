@@ -1,7 +1,8 @@
 """The partner circle: list, one partner, inviting, joining (S29, S02)."""
 
 import re
-from urllib.parse import urlencode
+from dataclasses import replace
+from urllib.parse import quote, urlencode
 
 import segno
 from flask import Response, current_app, redirect, request, url_for
@@ -29,7 +30,7 @@ from app.partners.actions import (
 )
 from app.partners.approaching import arrived_approaches
 from app.partners.door import room
-from app.partners.introducing import proposals
+from app.partners.introducing import Proposal, proposals
 from app.partners.pages import circle, facts_text, partner_page, silent_since, stuck_count
 from app.partners.queries import (
     blocked_firms,
@@ -60,7 +61,7 @@ def index(session: Session, actor: Actor) -> Response:
     return render(
         "partners/index.html",
         circle=circle(session, actor.firm_id, language),
-        proposals=proposals(session, actor.firm_id, language) if may(actor, "partners.edit") else (),
+        proposals=_proposals(session, actor, language),
         approaches=arrived_approaches(session, actor.firm_id) if may(actor, "partners.edit") else (),
         invitations=open_invitations(session, actor.firm_id) if may(actor, "partners.edit") else (),
         blocked=blocked_firms(session, actor.firm_id) if may(actor, "partners.edit") else (),
@@ -274,6 +275,20 @@ def _url_after_yes(session: Session, actor: Actor, partner_id: str) -> str:
     if is_new and FIRST_MACHINES in current_app.view_functions:
         return url_for(FIRST_MACHINES)
     return url_for("partners.show", partner_id=partner_id)
+
+
+def _proposals(session: Session, actor: Actor, language: str) -> list[Proposal]:
+    """What partners propose; a link that came with it leads to pages of our own, wherever it points."""
+    if not may(actor, "partners.edit"):
+        return []
+    return [replace(one, link=_own_page(one.link, actor)) for one in proposals(session, actor.firm_id, language)]
+
+
+def _own_page(link: str, actor: Actor) -> str:
+    if not link or link.startswith(f"{config().origin}/"):
+        return link.removeprefix(config().origin)
+    link_url = _link_url(actor)
+    return f"{link_url}?link={quote(link, safe='')}" if link_url else ""
 
 
 def _link_url(actor: Actor) -> str:

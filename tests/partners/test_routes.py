@@ -1,5 +1,6 @@
 """The pages: from the QR to the signed framework agreement, as two phones walk through it."""
 
+import datetime as dt
 import re
 from html import unescape
 from pathlib import Path
@@ -14,7 +15,7 @@ from app.core import clock
 from app.core.db import Database
 from app.federation.models import Message
 from app.firms.models import Firm
-from app.partners.models import PartnerInvitation
+from app.partners.models import IntroductionOffer, PartnerInvitation
 from app.partners.queries import find_partnership, invitation_token, partnership_with
 from app.worker import run_until_quiet
 from tests.passkeys.world import Browser, Node
@@ -287,3 +288,25 @@ def test_a_firm_of_the_directory_is_asked_and_says_yes(node: Node) -> None:
     assert "Keller Metallbau GmbH" in contract
     yilmaz.post("/verzeichnis/eintrag", is_listed="off")
     assert "Dreherei Yilmaz" not in keller.get("/verzeichnis").get_data(as_text=True)
+
+
+def test_a_firm_that_a_partner_introduced_is_opened_on_pages_of_our_own(node: Node) -> None:
+    keller, _yilmaz = linked(node)
+    links = [f"{node.config.origin}/join/{'A' * 22}#ofen-rad", f"https://fremd.example/join/{'B' * 22}#ofen-rad"]
+    with node.database.write() as session:
+        for number, link in enumerate(links):
+            session.add(
+                IntroductionOffer(
+                    firm_id=firm_id(node, "Keller"), id=f"offer-{number}", created_at=clock.now(), answer="yes",
+                    from_id=firm_id(node, "Yilmaz"), processes=[{"key": "turning", "de": "Drehen", "en": "Turning"}],
+                    region="07", name=f"Nowak {number}", town="Jena", address=f"nowak-{number}@x", link=link,
+                    expires_at=clock.now() + dt.timedelta(days=1),
+                )
+            )  # fmt: skip
+    page = unescape(keller.get("/partner").get_data(as_text=True))
+    assert "Nowak 0" in page
+    assert f'href="/join/{"A" * 22}#ofen-rad"' in page
+    assert f'href="/partner/annehmen?link=https%3A%2F%2Ffremd.example%2Fjoin%2F{"B" * 22}%23ofen-rad"' in page
+    assert 'href="https://fremd' not in page
+    keller.post("/partner/vorstellen", 422, one=firm_id(node, "Yilmaz"), other=firm_id(node, "Yilmaz"))
+    keller.get("/partner/vorstellen")
