@@ -11,7 +11,8 @@ from tests.web.tiny import SAME_ORIGIN, Tiny, open_tiny
 from tests.world import TestFirm, make_world
 
 FILES = {
-    "agreements.text", "agreements.proof", "agreements.amendment_proof", "partners.evidence", "machines.aas", "machines.okw", "machines.table",
+    "agreements.text", "agreements.proof", "agreements.amendment_proof", "partners.evidence", "machines.aas",
+    "machines.okw", "machines.table",
     "capacity.table", "federation.download",
 }  # fmt: skip
 
