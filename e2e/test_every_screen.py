@@ -252,7 +252,9 @@ def test_every_page_speaks_english_without_scrolling_sideways(tour: Tour) -> Non
 
 @contextmanager
 def english_visitors(tour: Tour) -> Iterator[None]:
-    context = tour.phone(NOBODY).context
-    context.add_cookies([{"name": "language", "value": "en", "url": tour.url}])
+    contexts = [tour.phone(who).context for who in (NOBODY, OPERATOR)]
+    for context in contexts:
+        context.add_cookies([{"name": "language", "value": "en", "url": tour.url}])
     yield
-    context.clear_cookies(name="language")
+    for context in contexts:
+        context.clear_cookies(name="language")
