@@ -1,4 +1,4 @@
-"""Commands for the operator: serve, migrate, status, backup, restore, anchor, renew-node-key, resume-log, break-glass."""
+"""Commands for the operator: serve, migrate, status, backup, restore, export, import, anchor, keys, logs, break-glass."""
 
 import fcntl
 import json
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 from flask import Flask
@@ -218,14 +218,98 @@ def _doubt_what_was_restored(config: Config) -> None:
     (config.data_dir / RESTORED).unlink()
 
 
+@main.command("export")
+@click.argument("address")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--move", is_flag=True, help="The firm leaves: here nothing is written any more, there its log goes on.")
+def export_firm(address: str, target: Path, move: bool) -> None:
+    """Write everything that belongs to one firm into one archive, its keys closed under 24 words that are shown once."""
+    from app.core.db import Database
+    from app.moving.exporting import firm_at, leave_node, note_export, write_archive
+    from app.moving.rules import COPY, MOVE, MovingError
+    from app.notary.keys import use_node_key
+    from app.notary.transfer import new_transfer_key, words_of
+
+    config, transfer_key, target = _config(), new_transfer_key(), target.absolute()
+    use_node_key(config.node_key)
+    database = Database(config.database_url)
+    try:
+        with _new_file(target) as file:
+            with database.read() as session:
+                firm_id = firm_at(session, address)
+            if move:
+                leave_node(database, firm_id)
+            with database.write() as session:
+                note_export(session, firm_id, None)
+            kind = MOVE if move else COPY
+            files = write_archive(
+                database, firm_id, file, transfer_key, target.parent, kind=kind, node=config.node_name
+            )
+    except MovingError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        database.close()
+    rows = sum(one.get("rows", 0) for one in files.values())
+    click.echo(f"{target}: {target.stat().st_size} bytes, {rows} rows, {len(files)} files.")
+    click.echo(f"These words open the keys inside. Nobody can show them again:\n{words_of(transfer_key)}")
+    if move:
+        click.echo(
+            f"{address} has left this node. Import the archive on ONE other node: two would contradict each other."
+        )
+
+
+@contextmanager
+def _new_file(target: Path) -> Iterator[BinaryIO]:
+    """A file that is there whole or not at all, and that nobody else may read."""
+    if target.exists() or not target.parent.is_dir():
+        raise click.ClickException(f"{target} is there already, or its folder is missing; choose another name.")
+    draft = target.with_name(target.name + ".part")
+    try:
+        with open(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@main.command("import")
+@click.argument("archive", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--words", prompt="The 24 words of the archive", help="Asked for when left out.")
+def import_firm(archive: Path, words: str) -> None:
+    """Bring a firm in from an archive of `export`: everything is checked first, then all of it is there, or nothing."""
+    from app.core.db import Database
+    from app.moving.importing import import_firm as bring_in
+    from app.moving.rules import MovingError
+
+    config = _config()
+    _migrate(config)
+    database = Database(config.database_url)
+    try:
+        found = bring_in(database, archive, words, config.node_key, config.data_dir)
+    except MovingError as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        database.close()
+    click.echo(
+        f"{found.name} ({found.address}) is here: {found.rows} rows, {found.entries} ledger entries, all verified."
+    )
+    if not found.is_move:
+        click.echo("The archive is a copy: here it can be read, and nothing is appended to its log.")
+    click.echo("People sign in anew. Under another domain a manager begins with the 24 words of the emergency key.")
+
+
 @main.command("resume-log")
 @click.argument("address")
-def resume(address: str) -> None:
-    """Let the log of one firm go on though not all partners have said how far it had come: on the operator's word."""
+@click.option("--alone", is_flag=True, help="A moved or copied log: no other node goes on with it, now or later.")
+def resume(address: str, alone: bool) -> None:
+    """Let the log of one firm go on, on the operator's word: though partners are silent, or because a move was given up."""
     import sqlalchemy as sa
 
     from app.core.db import Database
     from app.firms.models import Firm
+    from app.notary.transfer import ELSEWHERE, return_log
     from app.notary.witnesses import RESTORED as ASKING
     from app.notary.witnesses import halt_of, resume_log
 
@@ -233,12 +317,14 @@ def resume(address: str) -> None:
     try:
         with database.write() as session:
             firm_id = session.scalar(sa.select(Firm.id).where(Firm.address == address))
-            if firm_id is None or halt_of(session, firm_id) != ASKING:
-                raise click.ClickException(f"No log of {address} waits for partners here.")
-            resume_log(session, firm_id)
+            halt = halt_of(session, firm_id) if firm_id else ""
+            if firm_id is None or halt not in (ELSEWHERE if alone else (ASKING,)):
+                raise click.ClickException(f"No log of {address} waits for that here.")
+            return_log(session, firm_id) if alone else resume_log(session, firm_id)
+            halt = halt_of(session, firm_id)
     finally:
         database.close()
-    click.echo(f"The log of {address} goes on.")
+    click.echo(f"The log of {address} {'asks partners how far they saw it, and then goes on' if halt else 'goes on'}.")
 
 
 @main.command()
@@ -316,7 +402,8 @@ def renew_node_key() -> None:
 def create_commands() -> Flask:
     """What `flask backup`, `flask restore` and the like find: without a world, so they need no running node."""
     app = Flask("app", static_folder=None)
-    for command in (backup, restore, migrate, status, anchor, renew_node_key, resume, break_glass):
+    operators = (status, renew_node_key, resume, break_glass)
+    for command in (backup, restore, export_firm, import_firm, migrate, anchor, *operators):
         app.cli.add_command(command)
     return app
 

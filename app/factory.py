@@ -43,6 +43,7 @@ ROOMS = (
     "bookings",
     "agreements",
     "operator",
+    "moving",
 )
 LANGUAGES = ("de", "en")
 MOST_BODY_BYTES = 26 * 1024 * 1024

@@ -79,6 +79,8 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     "machines.rate": (_see(machine_id="machine"),),
     "machines.show": (_see(machine_id="machine"), _see(JONAS, machine_id="machine", note="meister")),
     "machines.upload": (_see(),),
+    "moving.archive": (_see(export_id="export"),),
+    "moving.show": (_see(),),
     "notary.check": (
         _see(NOBODY),
         _see(note="angemeldet"),
@@ -180,7 +182,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
 
 NO_PAGES = {
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
-    "capacity.table", "federation.download",
+    "capacity.table", "federation.download", "moving.download",
     "federation.file", "federation.public_keys", "machines.aas", "machines.okw", "machines.photo", "machines.table",
     "partners.evidence", "partners.policy",
     "static_files.send", "web.healthz", "web.manifest", "web.service_worker",  # files
@@ -220,6 +222,6 @@ CLOSED = {
 EMPTY = (
     "/notfall/schluessel", "/betrieb/aufgaben", "/start", "/suchen", "/wissen", "/zeit", "/vertraege", "/buchungen",
     "/partner", "/maschinen", "/zertifikate", "/anbieten", "/plan", "/betrieb", "/betrieb/kalender",
-    "/protokoll", "/geraete", "/anfragen", "/mehr",
+    "/protokoll", "/geraete", "/anfragen", "/mehr", "/betrieb/mitnehmen",
 )  # fmt: skip
 """Lists of a firm that has just begun."""

@@ -50,6 +50,9 @@ NOT_FOR_THE_SCREEN = (
     "app/machines/words.py",  # words of people's tables
     "app/machines/columns.py",
     "app/machines/exports.py",
+    "app/moving/tables.py",
+    "app/moving/calendars.py",
+    "app/moving/documents.py",  # what a manager signs
 )
 SAID_IN_GERMAN_ONLY = {
     "Änderung im Ablauf",  # stands in a signed amendment

@@ -153,6 +153,15 @@ class Database:
             session.rollback()
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """As `read`, and however long it takes, all is seen as it stood at the first look."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            if not self.is_sqlite:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+            session.rollback()
+
+    @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction: commits when the block ends, rolls back when it raises; then tells what follows."""
         with self._turn(), Session(self._writer, expire_on_commit=False) as session:

@@ -48,6 +48,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "people.edit": frozenset({M, S}),
     "devices.see": frozenset({M, S}),
     "keys.edit": frozenset({M}),
+    "firm.export": frozenset({M}),
     "log.see": frozenset({M}),
 }
 
@@ -71,6 +72,8 @@ class Actor:
     hand: str = ""
     firm_name: str = ""
     firm_short_name: str = field(default="")
+    elsewhere: str = ""
+    """moved or copy: the firm works at another node, here it only reads."""
 
 
 def may(actor: Actor | None, permission: str) -> bool:

@@ -29,6 +29,9 @@ SENTENCES: dict[str, tuple[str, Any]] = {
     "closure_added": ("calendar-days", lazy_gettext("Eine Schließzeit ist eingetragen.")),
     "closure_removed": ("calendar-days", lazy_gettext("Eine Schließzeit ist gelöscht.")),
     OPENED: ("key-round", lazy_gettext("Der Betreiber hat dieses Protokoll geöffnet. Grund: %(purpose)s")),
+    "firm_exported": ("download", lazy_gettext("Alle Daten des Betriebs sind mitgenommen.")),
+    "firm_exported_by_operator": ("download", lazy_gettext("Die Technik hat alle Daten des Betriebs kopiert.")),
+    "firm_moved": ("send", lazy_gettext("Der Betrieb ist umgezogen.")),
     "saw": ("eye", lazy_gettext("Ein Angebot ist angesehen.")),
 }
 OTHER = ("circle", lazy_gettext("Etwas ist geändert."))

@@ -132,3 +132,8 @@ def founder_signature(draft: LedgerDraft, public_key: bytes, parts: dict[str, by
 def passkey_kid(public_key: bytes) -> bytes:
     """The id of a passkey in records: SHA-256 of its uncompressed point."""
     return sha256(passkey_point(public_key)).digest()
+
+
+def is_practice_log(log: str) -> bool:
+    """Whether a log is of the practice world."""
+    return log.startswith(PRACTICE_PREFIX)

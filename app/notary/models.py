@@ -50,7 +50,8 @@ class LedgerHead(Base):
     key_seqs: Mapped[list[int]]
     """Where the key records stand, so that a key ring is read without the whole log."""
     halt: Mapped[str] = mapped_column(sa.String(12), default="")
-    """Why nothing is appended: restored (partners are being asked), behind or forked (what partners saw); '' goes on."""
+    """Why nothing is appended: restored (partners are being asked), behind or forked (what partners saw), moved (the log
+    goes on at another node) or copy (it goes on where it came from); '' goes on."""
     halted_at: Mapped[dt.datetime | None]
 
 

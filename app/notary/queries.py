@@ -163,7 +163,9 @@ def evidence_file(session: Session, firm_id: str, seq: int, other: dict[str, Any
 
 def export_log(session: Session, firm_id: str) -> Generator[bytes]:
     """The lines of the whole log for `python -m ledger fsck`."""
-    partners = session.scalars(sa.select(PartnerKeys.document).where(PartnerKeys.firm_id == firm_id))
+    partners = session.scalars(
+        sa.select(PartnerKeys.document).where(PartnerKeys.firm_id == firm_id).order_by(PartnerKeys.partner_id)
+    )
     pairs: list[tuple[Proved, str]] = []
     for document in partners:
         records, note = read_key_document(document)

@@ -9,7 +9,7 @@ import structlog
 from flask import Flask, Request, Response, g, request
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 from flask_login import LoginManager, UserMixin
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from app.config import Config
 from app.core import clock
@@ -19,6 +19,8 @@ from app.firms.access import Actor, Role
 from app.firms.models import Firm, Person
 from app.firms.queries import roles_of
 from app.notary.keys import use_node_key
+from app.notary.models import LedgerHead
+from app.notary.transfer import ELSEWHERE
 from app.passkeys.models import SignIn
 from app.passkeys.queries import is_living
 from app.passkeys.rules import SEEN_STEP, SIGN_IN_LIFE, first_view, hash_of
@@ -181,11 +183,13 @@ def _actor_of(secret: str) -> Actor | None:
 
 
 _WHO_IS_IT = (
-    sa.select(SignIn, Person, Firm)
+    sa.select(SignIn, Person, Firm, LedgerHead)
     .join(Person, (Person.firm_id == SignIn.firm_id) & (Person.id == SignIn.person_id))
     .join(Firm, Firm.id == SignIn.firm_id)
+    .outerjoin(LedgerHead, LedgerHead.firm_id == SignIn.firm_id)
+    .options(load_only(LedgerHead.halt))
 )
-"""Person and firm come along, so that `actor_for` finds them in the session: every page asks this"""
+"""Person, firm and the end of its log come along, so that `actor_for` finds them in the session: every page asks this"""
 
 
 def _note_seen(database: Database, secret: str, now: dt.datetime) -> None:
@@ -205,7 +209,7 @@ def actor_for(session: Session, row: SignIn) -> Actor | None:
         roles &= {Role.WORKER}
     if person is None or person.left_at is not None or not roles:
         return None
-    firm = session.get_one(Firm, row.firm_id)
+    firm, log_end = session.get_one(Firm, row.firm_id), session.get(LedgerHead, row.firm_id)
     return Actor(
         firm_id=row.firm_id,
         person_id=row.person_id,
@@ -219,4 +223,5 @@ def actor_for(session: Session, row: SignIn) -> Actor | None:
         hand=person.hand,
         firm_name=firm.name,
         firm_short_name=firm.short_name,
+        elsewhere=log_end.halt if log_end is not None and log_end.halt in ELSEWHERE else "",
     )

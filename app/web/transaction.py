@@ -11,14 +11,21 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.db import Database, void
-from app.core.errors import NotFound, RuleBroken
+from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.outbox import IdempotencyRow
+from app.core.words import N_
 from app.web.limits import DEEDS, LOOKS, UPLOADS, count_person
 from app.web.security import SAFE
 from app.web.world import config, world
 
 View = Callable[..., Any]
 PUBLIC = "public"
+OWN = (PUBLIC, "own.use")
+"""What people do for themselves: sign out, read in another language."""
+ELSEWHERE = {
+    "moved": N_("Euer Betrieb ist umgezogen. Hier ändert sich nichts mehr."),
+    "copy": N_("Das ist nur eine Kopie. Hier ändert sich nichts."),
+}
 
 
 def page(permission: str) -> Callable[[View], View]:
@@ -46,6 +53,7 @@ def deed(permission: str) -> Callable[[View], View]:
         @functools.wraps(view)
         def answer(**url: Any) -> Response:
             actor = _allowed_actor(permission)
+            _refuse_elsewhere(actor, permission)
             _read_body(actor)
             with world().database().write() as session:
                 earlier = _earlier_answer(session, actor)
@@ -74,6 +82,7 @@ def ceremony(permission: str, most_bytes: int = 0) -> Callable[[View], View]:
         @functools.wraps(view)
         def answer(**url: Any) -> Any:
             actor = _allowed_actor(permission)
+            _refuse_elsewhere(actor, permission)
             _read_body(actor)
             return view(world().database(), actor, **url)
 
@@ -111,6 +120,12 @@ def _allowed_actor(permission: str) -> Any:
     if permission != PUBLIC:
         world().require(actor, permission)
     return actor
+
+
+def _refuse_elsewhere(actor: Any, permission: str) -> None:
+    """What a firm did here after it moved, the node where it works now would never know."""
+    if actor is not None and actor.elsewhere and permission not in OWN:
+        raise Conflict(ELSEWHERE[actor.elsewhere])
 
 
 def _read_body(actor: Any) -> None:

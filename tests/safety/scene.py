@@ -22,6 +22,7 @@ from app.firms.actions import add_closure
 from app.firms.models import Closure, Membership, Person, RuleChange
 from app.machines.models import Capability, Certificate
 from app.machines.runs import keep_upload
+from app.moving.documents import EXPORT
 from app.notary.keys import use_node_key
 from app.offers.actions import answer_yes
 from app.offers.models import Offer, OfferLine
@@ -31,7 +32,7 @@ from app.partners.listing import set_listed, set_public
 from app.partners.models import Approach, BlockedFirm, IntroductionOffer
 from app.partners.queries import partnership_with
 from app.passkeys.actions import invite_person
-from app.passkeys.models import JoinInvitation, Passkey
+from app.passkeys.models import Approval, JoinInvitation, Passkey
 from app.passkeys.sessions import start_sign_in
 from app.plans.actions import choose_plan, solve_plans
 from app.plans.models import Plan
@@ -229,6 +230,13 @@ def _furnish(session: Session, house: FirmIds) -> None:
     ids["partner_invitation"] = invite_partner(session, manager)
     ids["process"] = session.scalar(sa.select(Capability.process_key).where(Capability.firm_id == firm.id)) or ""
     _add_devices(session, house)
+    ids["export"] = new_id()
+    session.add(
+        Approval(
+            firm_id=firm.id, id=new_id(), created_at=now + dt.timedelta(days=1), document_kind=EXPORT,
+            document_id=ids["export"], person_id=manager.person_id, passkey_id="", digest="0x" + "33" * 32, signature={},
+        )
+    )  # fmt: skip
     ids["rule_change"] = new_id()
     session.add(RuleChange(firm_id=firm.id, id=ids["rule_change"], created_at=now, asked_by=firm.people[Role.FOREMAN]))
     _add_approach(session, house)

@@ -125,6 +125,7 @@ TABLE: dict[str, Row] = {
         Case({"kind": "=key.register", "document_id": "passkey"}, also=frozenset({403, 404})),
         Case({"kind": "=key.revoke", "document_id": "passkey"}, also=frozenset({403, 404})),
         Case({"kind": "=key.rotate", "document_id": "=cosign"}, also=frozenset({403, 404})),
+        Case({"kind": "=firm.export", "document_id": "export"}, also=frozenset({403, 404})),
         Case({"kind": "=framework", "document_id": "partner"}, also=frozenset({403, 404})),
         Case({"kind": "=nothing", "document_id": "agreement"}, also=frozenset({403, 404})),
     ),
@@ -393,6 +394,10 @@ TABLE: dict[str, Row] = {
     "bookings.index GET": _row("bookings.see"),
     # operator
     "operator.health GET": _row(PUBLIC, Case(also=frozenset({401, 404}))),
+    # moving
+    "moving.show GET": _row("firm.export"),
+    "moving.archive GET": _row("firm.export", _ids(export_id="export")),
+    "moving.download GET": _row("firm.export", _ids(export_id="export")),
     # web
     "web.healthz GET": _row(PUBLIC, Case(also=frozenset({503}))),
     "web.manifest GET": _row(PUBLIC),

@@ -1,0 +1,44 @@
+"""What goes along when a firm takes everything, and what stays, with the reason."""
+
+import datetime as dt
+
+VERSION = 1
+CONFIRMED_FOR = dt.timedelta(hours=1)
+"""So long after the passkey a manager sees the words and gets the archive."""
+MOVE, COPY = "move", "copy"
+
+LEFT_BEHIND = {
+    "answer_token": "opens one answer on a lock screen, under the old address",
+    "challenge": "a question to a passkey, five minutes old at most",
+    "idempotency": "remembers forms that were sent twice to the old node",
+    "ledger_audit": "the new node replays the log by itself",
+    "mail": "the old node sends what it has written",
+    "outbox": "settled where it happened: a move waits until nothing is open",
+    "push_delivery": "on its way to a device of the old node",
+    "push_device": "a browser's subscription, bound to the old node's key",
+    "sign_in": "a cookie of the old address",
+}
+"""Tables with rows of a firm that do not go along: each is bound to its node."""
+
+OF_THE_NODE = {
+    "founding_draft": "a firm that does not exist yet",
+    "node_setting": "of the node",
+    "rate_limit": "counts strangers by network",
+}
+"""Tables without rows of any firm."""
+
+LOG, README, MANIFEST = "ledger/log.jsonl", "LIESMICH.txt", "manifest.json"
+
+
+class MovingError(Exception):
+    """One plain sentence about what went wrong; nothing was changed."""
+
+
+def rows_file(table: str) -> str:
+    """Where the rows of a table lie in the archive."""
+    return f"rows/{table}.jsonl"
+
+
+def body_file(file_id: str) -> str:
+    """Where the bytes of a stored file lie in the archive."""
+    return f"files/{file_id}"

@@ -1,0 +1,170 @@
+"""What people read in Excel: the firm's things as plain tables with German headings."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.agreements.models import Agreement
+from app.bookings.models import Booking
+from app.core.db import Base
+from app.core.units import BERLIN, euro_text, hours_text, week_label
+from app.firms.models import Membership, Person
+from app.machines.exports import machines_table
+from app.machines.tables import write_table
+from app.offers.models import Offer, OfferLine
+from app.partners.models import Partnership
+from app.requests.models import WorkRequest
+from app.requests.rules import RequestState
+
+Cell = Callable[[Any], object]
+SIDES = {"ours": "von uns", "theirs": "vom Partner"}
+WORKERS = {"ours": "wir", "theirs": "der Partner"}
+ROLES = {
+    "worker": "Mitarbeiter", "foreman": "Meister", "manager": "Leitung", "accountant": "Büro", "steward": "Betreuung",
+}  # fmt: skip
+STATES = {
+    "invited": "eingeladen", "half": "wartet", "active": "Partner", "paused": "ruht", "ended": "beendet",
+    "lapsed": "verfallen", "declined": "abgelehnt", "submitted": "offen", "superseded": "ersetzt",
+    "withdrawn": "zurückgezogen", "expired": "abgelaufen", "selected": "gewählt", "partly_selected": "zum Teil gewählt",
+    "accepted": "angenommen", "released": "freigegeben", "frozen": "Entwurf", "signed_one": "wartet",
+    "waiting_bundle": "wartet auf andere", "in_force": "gilt", "terminated": "abgesagt", "held": "vorgemerkt",
+    "confirmed": "fest", "cancelled": "abgesagt", "rescheduled": "verschoben", "running": "läuft", "done": "fertig",
+    "settled": "abgerechnet",
+}  # fmt: skip
+
+
+def people_tables(session: Session, firm_id: str) -> dict[str, bytes]:
+    """CSV files by name, each as a German Excel opens it."""
+    partners = sa.select(*columns_of(Partnership)).where(Partnership.firm_id == firm_id).order_by(Partnership.name)
+    return {
+        "maschinen.csv": machines_table(session, firm_id, with_rates=True),
+        "leute.csv": _table(_people(session, firm_id), PEOPLE),
+        "partner.csv": _table(session.execute(partners), PARTNERS),
+        "anfragen.csv": _table(session.execute(with_partner(WorkRequest, firm_id)), REQUESTS),
+        "angebote.csv": _table(session.execute(_offers(firm_id)), OFFERS),
+        "vertraege.csv": _table(session.execute(with_partner(Agreement, firm_id)), AGREEMENTS),
+        "buchungen.csv": _table(session.execute(with_partner(Booking, firm_id)), BOOKINGS),
+    }
+
+
+def with_partner(model: Any, firm_id: str) -> sa.Select[*tuple[Any, ...]]:
+    """The firm's rows of a kind, each with the name of its partner."""
+    return (
+        sa.select(*columns_of(model), Partnership.name.label("partner"))
+        .outerjoin(Partnership, (Partnership.firm_id == model.firm_id) & (Partnership.partner_id == model.partner_id))
+        .where(model.firm_id == firm_id)
+        .order_by(model.created_at, model.id)
+    )
+
+
+def columns_of(model: type[Base]) -> list[sa.Column[Any]]:
+    return list(Base.metadata.tables[model.__tablename__].columns)
+
+
+def _offers(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
+    """Offers by machine and week, as they are counted."""
+    job = (WorkRequest.firm_id == Offer.firm_id) & (WorkRequest.id == Offer.request_id)
+    return (
+        with_partner(Offer, firm_id)
+        .join(OfferLine, (OfferLine.firm_id == Offer.firm_id) & (OfferLine.offer_id == Offer.id))
+        .outerjoin(WorkRequest, job)
+        .add_columns(
+            OfferLine.machine_name,
+            OfferLine.week,
+            OfferLine.offered_min,
+            OfferLine.rate_cents_per_hour,
+            WorkRequest.title,
+        )
+        .order_by(OfferLine.week, OfferLine.id)
+    )
+
+
+def _people(session: Session, firm_id: str) -> list[tuple[Person, str]]:
+    people = session.scalars(sa.select(Person).where(Person.firm_id == firm_id).order_by(Person.name, Person.id)).all()
+    roles: dict[str, list[str]] = {person.id: [] for person in people}
+    held = sa.select(Membership).where(Membership.firm_id == firm_id, Membership.ended_at.is_(None))
+    for row in session.scalars(held.order_by(Membership.role)):
+        roles[row.person_id].append(ROLES[row.role])
+    return [(person, ", ".join(roles[person.id])) for person in people]
+
+
+def _table(rows: Iterable[Any], columns: dict[str, Cell]) -> bytes:
+    lines: list[Sequence[object]] = [list(columns)]
+    return write_table([*lines, *([cell(row) for cell in columns.values()] for row in rows)])
+
+
+def _day(value: dt.datetime | None) -> str:
+    return "" if value is None else f"{value.astimezone(BERLIN):%d.%m.%Y}"
+
+
+def _state(value: str) -> str:
+    return STATES.get(value, value)
+
+
+def _week(value: str | None) -> str:
+    return week_label(value) if value else ""
+
+
+PEOPLE: dict[str, Cell] = {
+    "Name": lambda row: row[0].name,
+    "Aufgaben": lambda row: row[1],
+    "E-Mail": lambda row: row[0].email,
+    "Telefon": lambda row: row[0].phone,
+    "Dabei seit": lambda row: _day(row[0].created_at),
+    "Gegangen am": lambda row: _day(row[0].left_at),
+}
+PARTNERS: dict[str, Cell] = {
+    "Name": lambda row: row.name,
+    "Ort": lambda row: row.town,
+    "Adresse": lambda row: row.address,
+    "Stand": lambda row: _state(row.state),
+    "Partner seit": lambda row: _day(row.since),
+    "Beendet am": lambda row: _day(row.ended_at),
+}
+REQUESTS: dict[str, Cell] = {
+    "Anfrage": lambda row: row.title,
+    "Wer fragt": lambda row: SIDES[row.side],
+    "Partner": lambda row: row.partner or "",
+    "Stand": lambda row: RequestState(row.state).label,
+    "Stunden": lambda row: hours_text(row.need_min),
+    "Von": lambda row: _week(row.first_week),
+    "Bis": lambda row: _week(row.last_week),
+    "Werkstoff": lambda row: row.material,
+    "Stück": lambda row: row.part_count,
+    "Notiz": lambda row: row.note,
+    "Angelegt am": lambda row: _day(row.created_at),
+}
+OFFERS: dict[str, Cell] = {
+    "Anfrage": lambda row: row.title or "",
+    "Wer bietet an": lambda row: WORKERS[row.side],
+    "Partner": lambda row: row.partner or "",
+    "Stand": lambda row: _state(row.state),
+    "Maschine": lambda row: row.machine_name,
+    "Woche": lambda row: _week(row.week),
+    "Stunden": lambda row: hours_text(row.offered_min),
+    "Euro je Stunde": lambda row: euro_text(row.rate_cents_per_hour),
+    "Gültig bis": lambda row: _day(row.valid_until),
+}
+AGREEMENTS: dict[str, Cell] = {
+    "Partner": lambda row: row.partner or "",
+    "Wer bestellt": lambda row: SIDES[row.side],
+    "Stand": lambda row: _state(row.state),
+    "Stunden": lambda row: hours_text(row.minutes),
+    "Summe in Euro": lambda row: euro_text(row.total_cents),
+    "Gilt seit": lambda row: _day(row.in_force_at),
+    "Beendet am": lambda row: _day(row.ended_at),
+    "Eintrag im Logbuch": lambda row: row.entry_seq,
+    "Prüfsumme": lambda row: row.digest,
+}
+BOOKINGS: dict[str, Cell] = {
+    "Woche": lambda row: _week(row.week),
+    "Maschine": lambda row: row.machine_name,
+    "Wer arbeitet": lambda row: WORKERS[row.side],
+    "Partner": lambda row: row.partner or "",
+    "Stunden": lambda row: hours_text(row.agreed_min),
+    "Auftrag": lambda row: row.title,
+    "Stand": lambda row: _state(row.state),
+}

@@ -1,0 +1,127 @@
+"""A log that changes its node: only one of the two goes on, and the keys travel closed under 24 words."""
+
+import os
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.core import clock
+from app.notary.heads import stored_head
+from app.notary.keys import open_wrapped
+from app.notary.models import FirmKey, LedgerHead, PartnerKeys, Witness
+from app.notary.rings import own_keys, verify_key_document
+from app.notary.rotation import PURPOSES
+from app.notary.witnesses import RESTORED
+from ledger import keys
+from ledger.encoding import to_hex
+from ledger.errors import VerificationError
+from ledger.firm_keys import FirmKeys, Position
+from ledger.fsck import check_log
+from ledger.note import COSIGNER_KEY, LOG_KEY, Signer
+from ledger.signatures import seal_address
+
+MOVED, COPY = "moved", "copy"
+ELSEWHERE = (MOVED, COPY)
+"""The log goes on at another node: here it is only read."""
+
+
+def new_transfer_key() -> bytes:
+    """What closes the private keys on their way."""
+    return os.urandom(32)
+
+
+def words_of(transfer_key: bytes) -> str:
+    """The key as 24 words, to be written down."""
+    return keys.words_from_seed(transfer_key)
+
+
+def key_of(words: str) -> bytes:
+    """The key of 24 words; raises VerificationError for wrong ones."""
+    return keys.seed_from_words(words)
+
+
+def closed_for_travel(wrapped: bytes | None, purpose: str, log: str, transfer_key: bytes) -> bytes | None:
+    """A private key closed under the words; None where none is kept. Raises VerificationError for another node's."""
+    return None if wrapped is None else keys.wrap_key(open_wrapped(wrapped, purpose, log), transfer_key, purpose, log)
+
+
+def closed_on_arrival(
+    wrapped: bytes | None, purpose: str, log: str, transfer_key: bytes, node_key: bytes
+) -> bytes | None:
+    """A private key that came closed under the words, closed under this node's key; raises VerificationError."""
+    if wrapped is None:
+        return None
+    return keys.wrap_key(keys.unwrap_key(wrapped, transfer_key, purpose, log), node_key, purpose, log)
+
+
+def leave_log(session: Session, firm_id: str) -> bool:
+    """From now on the log goes on elsewhere; False for one that rests for another reason, which stays."""
+    head = session.get_one(LedgerHead, firm_id, with_for_update=True, populate_existing=True)
+    if head.halt not in ("", MOVED):
+        return False
+    head.halt, head.halted_at = MOVED, clock.now()
+    session.flush()
+    return True
+
+
+def return_log(session: Session, firm_id: str) -> None:
+    """No other node will ever go on with this log: it goes on here, once partners have said how far they saw it."""
+    head = session.get_one(LedgerHead, firm_id, with_for_update=True, populate_existing=True)
+    is_seen = session.scalar(sa.select(sa.exists().where(Witness.firm_id == firm_id, Witness.size > 0)))
+    head.halt, head.halted_at = (RESTORED, clock.now()) if is_seen else ("", None)
+    session.flush()
+
+
+def firms_elsewhere() -> sa.Select[str]:
+    """The ids of firms that work at another node: nobody here is told anything in their name."""
+    return sa.select(LedgerHead.firm_id).where(LedgerHead.halt.in_(ELSEWHERE))
+
+
+def replay_lines(lines: Iterable[bytes]) -> tuple[str, int, str]:
+    """Name, size and root (hex) of an exported log, all of it verified; raises VerificationError."""
+    totals = check_log(lines)
+    return totals.origin, totals.entries, totals.root.hex()
+
+
+def check_arrived_keys(session: Session, firm_id: str) -> None:
+    """Whether the keys that came along are the log's own: rows alone must not let anybody speak for a firm.
+
+    Raises VerificationError, also where a firm of this node knows another log under that firm's id.
+    """
+    head, ring = stored_head(session, firm_id), own_keys(session, firm_id)
+    if head is None:
+        raise VerificationError("no log")
+    rows = {row.purpose: row for row in session.scalars(sa.select(FirmKey).where(FirmKey.firm_id == firm_id))}
+    for purpose in PURPOSES:
+        _check_key(rows[purpose], head.origin)
+    _check_ring(ring, rows, head.size)
+    for document in session.scalars(sa.select(PartnerKeys.document).where(PartnerKeys.partner_id == firm_id)):
+        if verify_key_document(document).genesis_digest != ring.genesis_digest:
+            raise VerificationError("a partner here knows another log of this firm")
+
+
+def _check_key(row: FirmKey, log: str) -> None:
+    if row.wrapped is None and row.purpose == "recovery":
+        return  # it stands on paper only
+    if (
+        row.wrapped is None
+        or _public_half(row.purpose, open_wrapped(row.wrapped, row.purpose, log), log) != row.public_key
+    ):
+        raise VerificationError(f"the {row.purpose} key does not fit its public half")
+
+
+def _check_ring(ring: FirmKeys, rows: dict[str, FirmKey], size: int) -> None:
+    ring.check_seal(rows["seal"].public_key, Position(size, int(clock.now().timestamp())))
+    told = (ring.log_key(size).vkey, ring.cosign_key().vkey)
+    if told != (rows["log"].public_key, rows["cosign"].public_key):
+        raise VerificationError("the log names other keys")
+
+
+def _public_half(purpose: str, private: bytes, log: str) -> str:
+    if purpose == "seal":
+        return seal_address(private)
+    if purpose == "recovery":
+        return to_hex(keys.recovery_public_key(private))
+    name, kind = (log, LOG_KEY) if purpose == "log" else (log + keys.COSIGNER_SUFFIX, COSIGNER_KEY)
+    return Signer(name, kind, private).verifier.vkey
