@@ -15,6 +15,7 @@ from app.core import clock
 from app.core.db import Database, each_alone
 from app.core.ids import new_id
 from app.firms.models import Person
+from app.notary.transfer import firms_elsewhere
 from app.passkeys.models import SignIn
 from app.passkeys.queries import is_living
 from app.push.mails import send_due_mails
@@ -126,6 +127,7 @@ def _due_alerts(now: dt.datetime) -> sa.Select[Alert]:
     return (
         sa.select(Alert)
         .where(Alert.due_at <= now, Alert.sent_at.is_(None), Alert.cancelled_at.is_(None))
+        .where(Alert.firm_id.not_in(firms_elsewhere()))
         .order_by(Alert.due_at, Alert.id)
         .limit(MOST_AT_ONCE)
     )

@@ -10,6 +10,7 @@ from app.core.db import each_alone
 from app.firms.access import Role
 from app.firms.actions import note_event
 from app.firms.queries import people
+from app.notary.transfer import firms_elsewhere
 from app.push.alerts import alert_people
 from app.push.devices import remove_orphans
 from app.push.messages import ESCALATING
@@ -62,7 +63,7 @@ def _due(
 ) -> Sequence[Alert]:
     return session.scalars(
         sa.select(Alert)
-        .where(column <= now, Alert.cancelled_at.is_(None))
+        .where(column <= now, Alert.cancelled_at.is_(None), Alert.firm_id.not_in(firms_elsewhere()))
         .order_by(column, Alert.id)
         .limit(MOST_AT_ONCE)
         .with_for_update(skip_locked=True)

@@ -18,6 +18,7 @@ from app.core import clock
 from app.core.db import Database, each_alone
 from app.core.ids import new_id
 from app.firms.models import Person
+from app.notary.transfer import firms_elsewhere
 from app.push.messages import message, translate
 from app.push.models import Alert, Mail
 
@@ -76,7 +77,7 @@ def _unseen(now: dt.datetime) -> sa.Select[Alert, Person]:
         sa.select(Alert, Person)
         .join(Person, (Person.firm_id == Alert.firm_id) & (Person.id == Alert.person_id))
         .where(Alert.mail_due_at <= now, Alert.mailed_at.is_(None))
-        .where(Alert.seen_at.is_(None), Alert.cancelled_at.is_(None))
+        .where(Alert.seen_at.is_(None), Alert.cancelled_at.is_(None), Alert.firm_id.not_in(firms_elsewhere()))
         .order_by(Alert.mail_due_at, Alert.id)
         .limit(MOST_AT_ONCE)
     )

@@ -6,7 +6,7 @@ import sys
 import time
 from importlib import import_module
 
-NAMES = ("race", "matrix", "canary", "fuzz", "kill", "sign")
+NAMES = ("race", "matrix", "canary", "fuzz", "kill", "sign", "move")
 
 
 def main(words: list[str]) -> int:

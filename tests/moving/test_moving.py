@@ -11,17 +11,24 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from app.config import load_config
+from app.core import clock
 from app.core.db import Base, Database
 from app.core.errors import RuleBroken
+from app.firms.access import Role
 from app.firms.models import Firm
 from app.moving.exporting import leave_node
 from app.moving.rows import owned_tables
-from app.moving.rules import LEFT_BEHIND, LOG, MANIFEST, MOVE, OF_THE_NODE, MovingError, rows_file
+from app.moving.rules import COPY, LEFT_BEHIND, LOG, MANIFEST, MOVE, OF_THE_NODE, MovingError, rows_file
 from app.notary.audit import audit_next_log
 from app.notary.witnesses import halt_of
+from app.push.actions import alert_people
+from app.push.mails import write_due_mails
+from app.push.models import Alert
 from app.worker import run_until_quiet
 from tests.agreements.world import Deal, at, verified
 from tests.moving.world import WORDS, bring, lines, members, pack, repack, same_files
+from tests.moving.year import SMALL, Year
 from tests.postgres import empty_tables
 from tests.safety.scene import Scene, make_scene
 
@@ -243,6 +250,21 @@ def test_a_move_waits_until_what_happened_is_settled(sqlite_database: Database) 
         assert halt_of(session, keller) == ""
 
 
+@pytest.mark.parametrize(("kind", "mails"), [(COPY, 0), (MOVE, 1)])
+def test_a_copy_writes_to_nobody(sqlite_database: Database, tmp_path: Path, kind: str, mails: int) -> None:
+    keller, node = make_scene(sqlite_database).houses["keller"].firm, Database(f"sqlite:///{tmp_path / 'new.sqlite'}")
+    run_until_quiet(sqlite_database)
+    with sqlite_database.write() as session:
+        session.execute(sa.delete(Alert))
+        alert_people(session, keller.id, [keller.people[Role.MANAGER]], "log_halted", keller.id, "/start", {})
+        session.execute(sa.update(Alert).values(mail_due_at=clock.now()))
+    node.create_tables()
+    bring(node, pack(sqlite_database, keller.id, tmp_path, kind=kind), tmp_path)
+    write_due_mails(node, load_config({"DATA_DIR": str(tmp_path), "DATABASE_URL": node.url}))
+    assert _rows_of(node, "mail") == mails
+    node.close()
+
+
 def test_every_table_belongs_to_a_firm_or_stays_for_a_reason() -> None:
     tables = Base.metadata.tables
     bare = {name for name, table in tables.items() if name != "firm" and "firm_id" not in table.c}
@@ -260,3 +282,16 @@ def test_the_export_finds_every_table_by_itself() -> None:
 def _rows_of(database: Database, name: str) -> int:
     with database.read() as session:
         return session.scalar(sa.select(sa.func.count()).select_from(Base.metadata.tables[name])) or 0
+
+
+def test_a_small_year_goes_to_a_hub_and_comes_home(
+    sqlite_database: Database, house_of_postgres: Database, tmp_path: Path
+) -> None:
+    """The short form of `python -m tests.long move`."""
+    empty_tables(house_of_postgres)
+    keller = Year(sqlite_database, SMALL, seed=1).pass_by()
+    first = pack(sqlite_database, keller, tmp_path, kind=MOVE)
+    bring(house_of_postgres, first, tmp_path)
+    files = same_files(first, pack(house_of_postgres, keller, tmp_path, kind=MOVE, name="b"))
+    assert "'=1+1" in files["tables/anfragen.csv"].decode() + files["tables/angebote.csv"].decode()
+    assert len(lines(files["rows/agreement.jsonl"])) == SMALL.agreements
