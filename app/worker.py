@@ -4,8 +4,10 @@ import signal
 from functools import cache
 from typing import Any
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
 
 from app.config import Config, ConfigError, load_config
 from app.core import clock, outbox
@@ -13,11 +15,13 @@ from app.core.db import Database, unusable
 from app.core.events import event_from
 from app.core.log import prepare_log
 from app.federation.actions import deliver_message, following_message, put_off, waiting_messages
+from app.federation.models import Message
 from app.federation.photos import clean_photos
 from app.firms.models import NodeSetting
 from app.notary.actions import resume_checkpoints
 from app.notary.audit import audit_next_log
 from app.notary.keys import use_node_key
+from app.notary.transfer import is_elsewhere
 from app.operator.health import HEARTBEAT
 from app.reactions import DEADLINES, ERRANDS, INBOX, REACTIONS
 
@@ -25,6 +29,11 @@ log = structlog.get_logger()
 MOST_ROUNDS = 200
 MOST_WAITING = 4
 MOST_IN_A_ROW = 50
+ELSEWHERE_PAUSE = dt.timedelta(days=1)
+
+
+class ElsewhereError(Exception):
+    """One of the two works at another node: what is delivered here, it would never see."""
 
 
 def run_until_quiet(database: Database) -> None:
@@ -59,6 +68,10 @@ def _settle(database: Database, event_id: str) -> None:
             session.info["is_inside_worker"] = True
             row = session.get(outbox.OutboxRow, event_id, with_for_update=True)
             if row is None or row.settled_at is not None:
+                return
+            if is_elsewhere(session, row.firm_id):
+                # should the move be given up, it follows then
+                row.next_try_at = clock.now() + ELSEWHERE_PAUSE
                 return
             event = event_from(row.kind, row.body)
             for react in REACTIONS.get(type(event), ()):
@@ -98,6 +111,7 @@ def _deliver(database: Database, firm_id: str, message_id: str) -> bool:
         try:
             with database.write() as session:
                 session.info["is_inside_worker"] = True
+                _check_both_are_here(session, firm_id, message_id)
                 deliver_message(session, firm_id, message_id, INBOX)
             return True
         except OperationalError as error:
@@ -108,6 +122,12 @@ def _deliver(database: Database, firm_id: str, message_id: str) -> bool:
             _put_off(database, firm_id, message_id, error)
             break
     return False
+
+
+def _check_both_are_here(session: Session, firm_id: str, message_id: str) -> None:
+    peer = session.scalar(sa.select(Message.peer_id).where(Message.firm_id == firm_id, Message.id == message_id))
+    if is_elsewhere(session, firm_id, peer or ""):
+        raise ElsewhereError
 
 
 def _put_off(database: Database, firm_id: str, message_id: str, error: Exception) -> None:

@@ -22,7 +22,7 @@ from app.moving.tables import people_tables
 from app.notary.actions import sign_checkpoint
 from app.notary.heads import stored_head
 from app.notary.queries import VerificationError, export_log, origin
-from app.notary.transfer import closed_for_travel, leave_log
+from app.notary.transfer import closed_for_travel, is_elsewhere, leave_log
 
 GUIDE = Path(__file__).with_name(README)
 
@@ -42,7 +42,7 @@ def leave_node(database: Database, firm_id: str) -> None:
     """
     with database.write() as session:
         waiting = _waiting_events(session, firm_id)
-        if waiting:
+        if waiting and not is_elsewhere(session, firm_id):
             raise MovingError(f"{waiting} events of this firm are not settled yet: let the node run, and try again.")
         if not leave_log(session, firm_id):
             raise MovingError("The log of this firm rests: settle that first, its page about witnesses says how.")

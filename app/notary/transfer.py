@@ -25,6 +25,12 @@ MOVED, COPY = "moved", "copy"
 ELSEWHERE = (MOVED, COPY)
 """The log goes on at another node: here it is only read."""
 
+_ELSEWHERE = (
+    sa.select(LedgerHead.firm_id)
+    .where(LedgerHead.firm_id.in_(sa.bindparam("firms", expanding=True)), LedgerHead.halt.in_(ELSEWHERE))
+    .limit(1)
+)
+
 
 def new_transfer_key() -> bytes:
     """What closes the private keys on their way."""
@@ -76,6 +82,11 @@ def return_log(session: Session, firm_id: str) -> None:
 def firms_elsewhere() -> sa.Select[str]:
     """The ids of firms that work at another node: nobody here is told anything in their name."""
     return sa.select(LedgerHead.firm_id).where(LedgerHead.halt.in_(ELSEWHERE))
+
+
+def is_elsewhere(session: Session, *firm_ids: str) -> bool:
+    """Whether one of these firms works at another node."""
+    return session.scalar(_ELSEWHERE, {"firms": firm_ids}) is not None
 
 
 def replay_lines(lines: Iterable[bytes]) -> tuple[str, int, str]:

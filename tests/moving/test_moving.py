@@ -1,5 +1,6 @@
 """Take everything and go: what left one node is on the other, byte by byte, and only one of both goes on."""
 
+import datetime as dt
 import gzip
 import json
 import subprocess
@@ -15,16 +16,21 @@ from app.config import load_config
 from app.core import clock
 from app.core.db import Base, Database
 from app.core.errors import RuleBroken
+from app.core.events import LogHalted
+from app.core.outbox import OutboxRow, emit
+from app.federation.models import Message
 from app.firms.access import Role
 from app.firms.models import Firm
 from app.moving.exporting import leave_node
 from app.moving.rows import owned_tables
 from app.moving.rules import COPY, LEFT_BEHIND, LOG, MANIFEST, MOVE, OF_THE_NODE, MovingError, rows_file
 from app.notary.audit import audit_next_log
+from app.notary.transfer import return_log
 from app.notary.witnesses import halt_of
 from app.push.actions import alert_people
 from app.push.mails import write_due_mails
 from app.push.models import Alert
+from app.requests.actions import ask_question
 from app.worker import run_until_quiet
 from tests.agreements.world import Deal, at, verified
 from tests.moving.world import WORDS, bring, lines, members, pack, repack, same_files
@@ -237,9 +243,6 @@ def test_other_words_open_nothing(packed: tuple[Path, Database], tmp_path: Path,
 
 
 def test_a_move_waits_until_what_happened_is_settled(sqlite_database: Database) -> None:
-    from app.core.events import LogHalted
-    from app.core.outbox import emit
-
     keller = make_scene(sqlite_database).houses["keller"].firm.id
     run_until_quiet(sqlite_database)
     with sqlite_database.write() as session:
@@ -263,6 +266,36 @@ def test_a_copy_writes_to_nobody(sqlite_database: Database, tmp_path: Path, kind
     write_due_mails(node, load_config({"DATA_DIR": str(tmp_path), "DATABASE_URL": node.url}))
     assert _rows_of(node, "mail") == mails
     node.close()
+
+
+def test_what_a_partner_sends_waits_and_nothing_follows_here_after_a_move(sqlite_database: Database) -> None:
+    scene = make_scene(sqlite_database)
+    keller, yilmaz = scene.houses["keller"], scene.houses["yilmaz"]
+    run_until_quiet(sqlite_database)
+    leave_node(sqlite_database, keller.firm.id)
+    with sqlite_database.write() as session:
+        ask_question(session, yilmaz.actor(Role.FOREMAN), yilmaz.ids["received"], "Noch da?")
+        emit(session, LogHalted(keller.firm.id, "", "damaged"))
+    run_until_quiet(sqlite_database)
+    assert _state(sqlite_database) == (["waiting"], 0, 1)
+    with sqlite_database.write() as session:
+        return_log(session, keller.firm.id)
+    with clock.frozen(clock.now() + dt.timedelta(days=2)):
+        run_until_quiet(sqlite_database)
+        assert _state(sqlite_database) == (["delivered"], 1, 0)
+
+
+def _state(database: Database) -> tuple[list[str], int, int]:
+    """Of the last message, of alerts about a resting log, and of events that wait."""
+    with database.read() as session:
+        sent = session.scalars(
+            sa.select(Message.state)
+            .where(Message.kind == "request.asked", Message.direction == "out")
+            .order_by(Message.id)
+        ).all()
+        told = sa.select(sa.func.count()).select_from(Alert).where(Alert.kind == "log_halted")
+        waiting = sa.select(sa.func.count()).select_from(OutboxRow).where(OutboxRow.settled_at.is_(None))
+        return [*sent[-1:]], session.scalar(told) or 0, session.scalar(waiting) or 0
 
 
 def test_every_table_belongs_to_a_firm_or_stays_for_a_reason() -> None:
