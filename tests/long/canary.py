@@ -1,5 +1,6 @@
 """Every text of every firm holds a string of its own: none turns up in another firm's pages, and none crossed that should not."""
 
+import gzip
 import json
 import re
 import tempfile
@@ -205,7 +206,10 @@ def _look(key: str, person: str, path: str, answer: Any, found: Canaries) -> Non
     found.pages += 1
     if answer.status_code >= 500 and answer.status_code not in USUAL["GET"] | {503}:
         found.faults.append(f"{key} {person}: {path} answered {answer.status_code}")
-    text = answer.get_data().decode("utf-8", "replace") + str(answer.headers)
+    data: bytes = answer.get_data()
+    # the archive of a firm is packed: what is inside is read too
+    text = (gzip.decompress(data) if answer.mimetype == "application/gzip" else data).decode("utf-8", "replace")
+    text += str(answer.headers)
     for match in CANARY.finditer(text):
         if path.startswith(OPEN_PAGES) and match.group(0) in found.shown:
             found.open_seen += 1

@@ -9,7 +9,7 @@ import tests.tables  # noqa: F401
 from app.core import clock
 from app.core.db import Database
 from app.moving.exporting import leave_node
-from app.moving.rules import MANIFEST, MOVE
+from app.moving.rules import MOVE
 from tests.long.race_world import MONDAY
 from tests.moving.world import bring, lines, pack, same_files
 from tests.moving.year import SMALL, Size, Year
@@ -58,7 +58,6 @@ def _there_and_back(folder: Path, server: PostgresServer, size: Size, seed: int)
         "export_s": round(export_s, 2),
         "import_postgresql_s": round(import_s, 2),
         "import_sqlite_s": round(back_s, 2),
-        "manifest": MANIFEST in files,
     }
 
 

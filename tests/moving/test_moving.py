@@ -2,12 +2,15 @@
 
 import datetime as dt
 import gzip
+import io
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,10 +21,11 @@ from app.core.db import Base, Database
 from app.core.errors import RuleBroken
 from app.core.events import LogHalted
 from app.core.outbox import OutboxRow, emit
+from app.federation.actions import store_file
 from app.federation.models import Message
 from app.firms.access import Role
-from app.firms.models import Firm
-from app.moving.exporting import leave_node
+from app.firms.models import Firm, Person
+from app.moving.exporting import leave_node, write_archive
 from app.moving.rows import owned_tables
 from app.moving.rules import COPY, LEFT_BEHIND, LOG, MANIFEST, MOVE, OF_THE_NODE, MovingError, rows_file
 from app.notary.audit import audit_next_log
@@ -115,6 +119,34 @@ def test_the_old_node_appends_nothing_after_a_move_and_the_new_one_goes_on(way: 
     assert audit_next_log(way.new) == way.keller
     with way.new.read() as session:
         assert halt_of(session, way.keller) == ""
+
+
+class Meddler(io.BytesIO):
+    """Somebody joins the firm while its archive is being written."""
+
+    def __init__(self, database: Database, firm_id: str) -> None:
+        super().__init__()
+        self.database, self.firm_id, self.has_come = database, firm_id, False
+
+    def write(self, data: Any) -> int:
+        if self.tell() > 1000 and not self.has_come:
+            self.has_come = True
+            with self.database.write() as session:
+                session.add(Person(firm_id=self.firm_id, id="late", created_at=clock.now(), name="Späte Petra"))
+        return super().write(data)
+
+
+def test_an_archive_is_of_one_moment(database: Database, tmp_path: Path) -> None:
+    keller = make_scene(database).houses["keller"].firm.id
+    body = random.Random(1).randbytes(300_000)
+    with database.write() as session:
+        store_file(session, keller, "gross.bin", "application/pdf", body)
+    file = Meddler(database, keller)
+    write_archive(database, keller, file, bytes(32), tmp_path)
+    (tmp_path / "a.tar.gz").write_bytes(file.getvalue())
+    files = members(tmp_path / "a.tar.gz")
+    assert file.has_come
+    assert [name for name, content in files.items() if "Späte Petra".encode() in content] == []
 
 
 def test_an_imported_copy_appends_nothing(way: Way) -> None:
