@@ -1,5 +1,6 @@
 """What runs beside the pages: events find their reactions, messages their receivers, deadlines their end."""
 
+import datetime as dt
 import signal
 from functools import cache
 from typing import Any
