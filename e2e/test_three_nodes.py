@@ -129,7 +129,7 @@ def ask(phone: Phone) -> None:
     phone.open("/")
     phone.tap("Suchen")
     phone.tap("5-Achs-Fräsen")
-    phone.write("Stunden", "300")
+    phone.write("Stunden", "400")
     phone.page.locator("fieldset", has_text="Von wann").locator("label", has_text="KW 49").click()
     phone.wait_for_answer()
     last_weeks = phone.page.locator("fieldset", has_text="Bis wann").locator("label")
@@ -142,7 +142,7 @@ def ask(phone: Phone) -> None:
 
 
 def choose_plan(phone: Phone) -> None:
-    wait_here(phone, "300 von 300 Stunden", seconds=40)
+    wait_here(phone, "400 von 400 Stunden", seconds=40)
     phone.tap("Pläne vergleichen")
     phone.see("Plan A wählen")
     phone.tap("Plan A wählen")
