@@ -278,12 +278,18 @@ def _mail(text: str, name: str) -> str:
 
 
 def _near_nodes(text: str) -> tuple[str, ...]:
-    """Hosts with ports, parted by commas; only ones on this machine, or a hostile address could be let in by mistake."""
+    """Hosts with ports, parted by commas, behind https:// where they speak TLS.
+
+    Only ones on this machine, or a hostile address could be let in by mistake.
+    """
     nodes = tuple(node for node in text.split(",") if node)
     for node in nodes:
-        parts = _parts(f"http://{node}")
-        if parts is None or parts.netloc != node or parts.hostname not in LOOPBACK or parts.port is None:
-            raise ConfigError(f"FEDERATION_TEST_NODES must look like localhost:8101,localhost:8102, not {text!r}.")
+        host = node.removeprefix("https://")
+        parts = _parts(f"http://{host}")
+        if parts is None or parts.netloc != host or "@" in host or parts.hostname not in LOOPBACK or parts.port is None:
+            raise ConfigError(
+                f"FEDERATION_TEST_NODES must look like localhost:8101,https://localhost:8443, not {text!r}."
+            )
     return nodes
 
 

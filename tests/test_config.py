@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.config import ConfigError, load_config
+from app.core.urls import base_url
 
 
 def test_nothing_set_is_a_good_start(tmp_path: Path) -> None:
@@ -29,7 +30,10 @@ def test_nothing_set_is_a_good_start(tmp_path: Path) -> None:
         ("QUEUE_URL", "redis://queue.example:6379/0"), ("QUEUE_URL", "redis://"),
         ("SMTP_URL", "smtp://"), ("SMTP_URL", "smtp://mail.example:abc"), ("NODE_NAME", "a b"), ("NODE_NAME", "x@y"),
         ("NODE_NAME", "Werkring"), ("NODE_NAME", "x" * 81), ("CLOCK_START", "garbage"), ("CLOCK_START", "2026-11-16T07:00"),
-        ("CLOCK_START", "2026-11-16T07:00:00+01:00@soon"),
+        ("CLOCK_START", "2026-11-16T07:00:00+01:00@soon"), ("FEDERATION_TEST_NODES", "localhost"),
+        ("FEDERATION_TEST_NODES", "https://localhost"), ("FEDERATION_TEST_NODES", "https://werkring.example:443"),
+        ("FEDERATION_TEST_NODES", "http://localhost:8101"), ("FEDERATION_TEST_NODES", "https://a@localhost:8443"),
+        ("FEDERATION_TEST_NODES", "https://localhost:8443/x"), ("FEDERATION_TEST_NODES", "https://https://localhost:1"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
@@ -47,6 +51,13 @@ def test_what_is_right_is_taken_as_it_is(tmp_path: Path) -> None:
     assert (config.public_url, config.origin) == ("https://werkring.example:8443",) * 2
     assert (config.node_name, config.queue_url) == ("node-1.werkring.example", "rediss://h:6379/0")
     assert load_config({"DATA_DIR": str(tmp_path), "PUBLIC_URL": "http://[::1]:8000"}).node_name == "localhost"
+
+
+def test_nodes_of_a_test_are_on_this_machine_with_tls_or_without(tmp_path: Path) -> None:
+    told = {"DATA_DIR": str(tmp_path), "FEDERATION_TEST_NODES": "localhost:8101,https://localhost:8443"}
+    near = load_config(told).federation_test_nodes
+    addresses = [base_url(node, near) for node in ("localhost:8101", "localhost:8443", "werkring.example")]
+    assert addresses == ["http://localhost:8101", "https://localhost:8443", "https://werkring.example"]
 
 
 def test_a_key_file_of_the_wrong_length_is_refused(tmp_path: Path) -> None:

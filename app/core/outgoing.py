@@ -77,7 +77,7 @@ class Courier:
     def _client(self, url: str) -> aiohttp.ClientSession:
         scheme, _, rest = url.partition("://")
         node = rest.partition("/")[0]
-        if node in self._near_nodes:
+        if (node if scheme == "http" else f"{scheme}://{node}") in self._near_nodes:
             return self._near
         host = node.rpartition(":")[0] if node.rpartition(":")[2].isdigit() else node
         if scheme != "https" or _is_address(host):
@@ -87,7 +87,10 @@ class Courier:
 
 @asynccontextmanager
 async def courier(near_nodes: Collection[str] = ()) -> AsyncIterator[Courier]:
-    """Open the connections; neither proxies of the environment nor cookies. `near_nodes` are loopback hosts of tests."""
+    """Open the connections; neither proxies of the environment nor cookies.
+
+    `near_nodes` are loopback hosts of tests: plain, or with https:// in front, where the certificate is checked as anywhere.
+    """
     async with _session(PublicResolver()) as far, _session(None) as near:
         yield Courier(far, near, near_nodes)
 

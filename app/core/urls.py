@@ -9,5 +9,5 @@ def is_local_path(path: str) -> bool:
 
 
 def base_url(node: str, near_nodes: Collection[str]) -> str:
-    """Where a node answers: https, but for the loopback hosts of tests."""
+    """Where a node answers: https, but for the loopback hosts of tests that stand there without it."""
     return f"{'http' if node in near_nodes else 'https'}://{node}"
