@@ -44,6 +44,7 @@ from app.partners.rules import STEPS
 from app.passkeys.approvals import shown_digest
 from app.passkeys.queries import waiting_key_count
 from app.plans.actions import choose_plan
+from app.push.reach import silence_of
 from app.web.forms import Form
 from app.web.limits import PROOFS, paced
 from app.web.render import go_to, render
@@ -76,9 +77,13 @@ def start(session: Session, actor: Actor) -> Response:
     """S20: what waits for me, what runs, what is at risk."""
     found = overview(session, actor, clock.now(), week_of(clock.today()))
     waiting_keys = waiting_key_count(session, actor.firm_id)
-    halt = halt_of(session, actor.firm_id)
     return render(
-        "agreements/start.html", overview=found, risks=risk_rows(found.risks), waiting_keys=waiting_keys, halt=halt
+        "agreements/start.html",
+        overview=found,
+        risks=risk_rows(found.risks),
+        waiting_keys=waiting_keys,
+        halt=halt_of(session, actor.firm_id),
+        silence=silence_of(session, actor.firm_id, clock.now()),
     )
 
 

@@ -55,6 +55,25 @@ def arrivals(session: Session, firm_id: str, subject_id: str, kind: str) -> dict
     return {row.peer_id: row.state for row in found}
 
 
+def held_up(session: Session, firm_id: str, subject_id: str) -> dict[str, dt.datetime]:
+    """Since when messages about one subject wait for partners that did not answer yet, by partner."""
+    tried = aliased(Message)
+    rows = session.execute(
+        sa.select(Message.peer_id, sa.func.min(Message.created_at).label("at"))
+        .where(Message.firm_id == firm_id, Message.direction == "out", Message.state == "waiting")
+        .where(Message.subject_id == subject_id)
+        # the one that was tried may be about something else: all behind it wait too
+        .where(
+            sa.exists().where(
+                tried.firm_id == firm_id, tried.direction == "out", tried.state == "waiting",
+                tried.peer_id == Message.peer_id, tried.attempts > 0,
+            )
+        )
+        .group_by(Message.peer_id)
+    )  # fmt: skip
+    return {row.peer_id: _as_time(row.at) for row in rows}
+
+
 def is_named_in_message(session: Session, firm_id: str, subject_id: str, field: str, value: str) -> bool:
     """Say whether a message that this firm wrote about a subject holds the value in a field of its body."""
     found = session.scalar(

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, current_app, redirect, request, url_for
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
+from app.core import clock
 from app.core.errors import NotFound, RuleBroken
 from app.core.urls import is_local_path
 from app.core.words import N_
@@ -106,6 +107,7 @@ def _more(session: Session, actor: Actor, form: Form) -> Response:
         legal=LEGAL_PAGES,
         has_practice=config().practice,
         is_anchored=firm_of(session, actor.firm_id).is_anchored if may_anchor else None,
+        silence=current_app.extensions["silence_of"](session, actor.firm_id, clock.now()),
     )
 
 

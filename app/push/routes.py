@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 from flask import Blueprint, Response, jsonify, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
 
@@ -25,6 +26,7 @@ from app.push.actions import (
     send_test,
 )
 from app.push.queries import device_mark, is_page_awaited, latest_probe, own_devices, unseen_count
+from app.push.reach import silence_of
 from app.push.rules import Health, Probe
 from app.push.vapid import known_public_key, vapid_public_key
 from app.web.errors import wants_json
@@ -45,6 +47,12 @@ add_sentences(
         "request_to_manager": ("bell", lazy_gettext("Niemand hat eine Anfrage gesehen. Die Leitung weiß Bescheid.")),
     }
 )
+
+
+@room.record_once
+def _tell_rooms_below(state: BlueprintSetupState) -> None:
+    """The page Mehr lies below us: it asks by name whether messages leave the house."""
+    state.app.extensions["silence_of"] = silence_of
 
 
 @room.get("/nachrichten")

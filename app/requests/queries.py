@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
-from app.federation.queries import arrivals
+from app.federation.queries import arrivals, held_up
 from app.machines.rules import restore_values
 from app.packs.queries import load_pack, processes
 from app.packs.rules import Process
@@ -48,6 +48,8 @@ class Arrival:
     partner_id: str
     name: str
     state: str
+    held_up_since: dt.datetime | None = None
+    """When the message was sent that waits, once a try failed"""
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,12 @@ def arrivals_of(session: Session, firm_id: str, request: WorkRequest) -> list[Ar
     """The asked partners by name, each with whether the message arrived. Nothing here tells what became of it there."""
     kind = "request.published" if request.version == 1 else "request.changed"
     states = arrivals(session, firm_id, request.id, "request.published") | arrivals(session, firm_id, request.id, kind)
+    since = held_up(session, firm_id, request.id)
     found = []
     for partner_id in chosen_ids(session, firm_id, request.id):
         partner = find_partnership(session, firm_id, partner_id)
-        found.append(Arrival(partner_id, partner.name if partner else "", states.get(partner_id, "waiting")))
+        name, state = partner.name if partner else "", states.get(partner_id, "waiting")
+        found.append(Arrival(partner_id, name, state, since.get(partner_id) if state == "waiting" else None))
     return sorted(found, key=lambda arrival: arrival.name)
 
 

@@ -76,6 +76,36 @@ def test_a_500_hour_request_goes_out_in_three_steps(sqlite_database: Database, h
     assert "ohne-angebot" in waiting
 
 
+def test_the_asker_sees_since_when_a_message_waits_for_a_partner_whose_server_is_away(
+    sqlite_database: Database, house: House
+) -> None:
+    request_id = begin(house)
+    house.post(f"/suchen/{request_id}/schritt/2", **second(house, request_id))
+    sent = house.post(f"/suchen/{request_id}/senden").location
+    run_until_quiet(sqlite_database)
+    away = is_away(sqlite_database, attempts=0)
+    page = house.get(sent).text
+    assert page.count("unterwegs</span>") == 1
+    assert "unterwegs seit" not in page
+    is_away(sqlite_database, attempts=1, message_id=away)
+    page = house.get(sent).text
+    assert page.count("unterwegs seit 16. Nov., 7 Uhr") == 1
+    assert "Wir versuchen es weiter" in page
+    with sqlite_database.write() as session:
+        session.execute(sa.update(Message).where(Message.id == away).values(state="delivered"))
+    assert "unterwegs" not in house.get(sent).text
+
+
+def is_away(database: Database, attempts: int, message_id: str = "") -> str:
+    """One of the sent requests waits for its partner, after so many tries; returns its id."""
+    with database.write() as session:
+        mine = sa.select(Message).where(Message.direction == "out", Message.kind == "request.published")
+        row = session.scalars(mine.where(Message.id == message_id) if message_id else mine).first()
+        assert row is not None
+        row.state, row.attempts = "waiting", attempts
+        return row.id
+
+
 def test_wrong_fields_are_all_told_at_once_and_the_input_is_kept(house: House) -> None:
     answer = house.post("/suchen", process_key="milling_5x", need="viele", first_week="2026-W50", last_week="2026-W49")
     assert answer.status_code == 422
