@@ -78,6 +78,8 @@ endef
 	@command -v chromium >/dev/null || { $(call need,chromium fonts-dejavu-core); }
 	@ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1 || { $(call need,libatomic1); }
 	@command -v npm >/dev/null || { $(call need,nodejs npm); }
+	@command -v caddy >/dev/null || { $(call need,caddy); }
+	@command -v certutil >/dev/null || { $(call need,libnss3-tools); }
 	@command -v setpriv >/dev/null || { $(call need,util-linux); }
 	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { $(call need,postgresql); }
 	@cd e2e && npm install --no-save --no-audit --no-fund --loglevel=error

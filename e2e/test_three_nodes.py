@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser
@@ -89,7 +90,7 @@ def link_nodes(petra: Phone, phone: Phone, shop: Shop) -> None:
     link = invite_partner(petra)
     phone.open(link)
     phone.tap("Wir haben einen eigenen Server")
-    phone.write("Adresse eures Servers", phone.base.removeprefix("http://"))
+    phone.write("Adresse eures Servers", urlsplit(phone.base).netloc)
     phone.tap("Dort annehmen")
     phone.tap("Weiter zu")
     phone.page.wait_for_url(re.compile(re.escape(phone.base)))
