@@ -29,7 +29,7 @@ RESTORED = "restored"
 """Lies in the data folder from a restore to the next start."""
 KEYS = ("secret.key", "node.key")
 ROOT = Path(__file__).parents[1]
-START_S = 60
+START_S, STOP_S = 60, 15
 
 
 @click.group()
@@ -438,7 +438,7 @@ def _stop(children: "list[subprocess.Popen[bytes]]") -> None:
         child.terminate()
     for child in children:
         try:
-            child.wait(15)
+            child.wait(STOP_S)
         except subprocess.TimeoutExpired:
             child.kill()
 

@@ -15,7 +15,9 @@ from playwright.sync_api import Browser, Playwright
 from e2e.phone import FLAGS
 
 CADDYFILE = Path(__file__).parents[1] / "deploy/Caddyfile"
-OWN_AUTHORITY = "admin off\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n\tauto_https disable_redirects"
+OWN_AUTHORITY = (
+    "admin off\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n\tauto_https disable_redirects"
+)
 START_S = 20
 
 
@@ -26,14 +28,12 @@ def missing() -> str:
 
 
 @contextmanager
-def in_front(public_url: str, port: int, folder: Path) -> Iterator[Path]:
-    """Answer at `public_url` for the node on `port`; yields the certificate of the authority."""
+def in_front(public_url: str, folder: Path, *ports: int) -> Iterator[Path]:
+    """Answer at `public_url` for the node on one port, or a hub on several; yields the certificate of the authority."""
     folder.mkdir()
     (folder / "Caddyfile").write_text(CADDYFILE.read_text().replace("admin off", OWN_AUTHORITY))
-    env = os.environ | {
-        "PUBLIC_URL": public_url, "PORT": str(port), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder),
-        "HOME": str(folder),
-    }  # fmt: skip
+    home = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(folder))
+    env = os.environ | home | {"PUBLIC_URL": public_url, "PORT": " 127.0.0.1:".join(map(str, ports))}
     command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)

@@ -42,7 +42,7 @@ def open_shops(stack: ExitStack, folder: Path, *urls: str) -> list[Shop]:
     """Nodes that know of each other and trust all authorities, each with its own."""
     ports = [free_port() for _ in urls]
     fronts = zip(urls, ports, strict=True)
-    roots = [stack.enter_context(in_front(url, port, folder / f"caddy-{port}")) for url, port in fronts]
+    roots = [stack.enter_context(in_front(url, folder / f"caddy-{port}", port)) for url, port in fronts]
     trust = folder / "authorities.pem"
     trust.write_text("".join(root.read_text() for root in roots))
     near = ",".join(url for url in urls if url.startswith("https://localhost:"))

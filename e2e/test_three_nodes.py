@@ -126,11 +126,11 @@ def pushed(ring: Ring, shop: Shop, count: int) -> dict[str, Any]:
     return found()[count - 1]
 
 
-def ask(phone: Phone) -> None:
+def ask(phone: Phone, hours: str = "400", partners: int = 2) -> None:
     phone.open("/")
     phone.tap("Suchen")
     phone.tap("5-Achs-Fräsen")
-    phone.write("Stunden", "400")
+    phone.write("Stunden", hours)
     phone.page.locator("fieldset", has_text="Von wann").locator("label", has_text="KW 49").click()
     phone.wait_for_answer()
     last_weeks = phone.page.locator("fieldset", has_text="Bis wann").locator("label")
@@ -139,11 +139,11 @@ def ask(phone: Phone) -> None:
     phone.tap("Keine freie Zeit")
     phone.tap("Weiter")
     phone.tap("Anfrage senden")
-    phone.see("Gesendet an 2 Partner")
+    phone.see(f"Gesendet an {partners} Partner")
 
 
-def choose_plan(phone: Phone) -> None:
-    wait_here(phone, "400 von 400 Stunden", seconds=40)
+def choose_plan(phone: Phone, hours: str = "400") -> None:
+    wait_here(phone, f"{hours} von {hours} Stunden", seconds=40)
     phone.tap("Pläne vergleichen")
     phone.see("Plan A wählen")
     phone.tap("Plan A wählen")

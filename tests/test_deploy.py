@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from app.cli import STOP_S
 
 UPDATE = Path(__file__).parents[1] / "deploy/update"
 MAKEFILE = """
@@ -142,3 +145,21 @@ def test_a_version_that_does_not_become_well_makes_room_for_the_old_one(box: Box
     good = box.publish()
     assert box.update() == 0
     assert box.runs() == good
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_the_units_say_nothing_that_systemd_does_not_know(tmp_path: Path) -> None:
+    units = sorted(path for path in UPDATE.parent.glob("werkring*") if path.suffix in (".service", ".timer"))
+    assert len(units) == 3
+    for unit in units:
+        text = unit.read_text().replace("/opt/werkring/current/.venv/bin/python", sys.executable)
+        (tmp_path / unit.name).write_text(text.replace("/opt/werkring/current", str(tmp_path)))
+    command = ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / unit.name) for unit in units)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_node_has_time_to_finish_what_it_does_before_systemd_kills_it() -> None:
+    unit = (UPDATE.parent / "werkring.service").read_text()
+    given_s = int(re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)[0])
+    assert given_s > len(("web", "worker")) * STOP_S
