@@ -263,6 +263,6 @@ def _reason(session: Session, offer: Offer) -> str:
 
 
 def _send(session: Session, offer: Offer, kind: str, body: dict[str, object]) -> None:
-    """A partnership that ended or rests gets nothing more; its holds end with the offer."""
+    """A partnership that ended gets nothing more, one that rests only what ends; its holds end with the offer."""
     if may_send(session, offer.firm_id, offer.partner_id, kind, body):
         send_message(session, offer.firm_id, offer.partner_id, kind, body, offer.id)

@@ -28,6 +28,8 @@ WITHOUT_CONSENT = frozenset({"partner.invite", "partner.accept"})
 """They make a partnership: their right is the single-use token, or the step before."""
 WHILE_PAUSED = frozenset({"partner", "agreement", "booking", "checkpoint", "erasure", "firm", "key"})
 """What both already owe each other goes on while a partnership rests; nothing new begins."""
+ENDINGS = frozenset({"request.withdrawn", "request.closed", "offer.withdrawn", "offer.declined"})
+"""What began before may end while a partnership rests: else the other house waits for ever for what is over."""
 OWED = frozenset(
     {
         "agreement.signed",
@@ -83,7 +85,7 @@ def lets_through(state: str, scope: Collection[str], kind: str, body: Mapping[st
     if kind.startswith("partner."):
         return state in STEPS
     if state == "paused":
-        return kind.split(".")[0] in WHILE_PAUSED
+        return kind in ENDINGS or kind.split(".")[0] in WHILE_PAUSED
     needed = scope_of(kind, body)
     return state == "active" and (needed is None or needed in scope)
 

@@ -78,7 +78,7 @@ def _send_all(session: Session, request: WorkRequest, kind: str, body: dict[str,
 def _send_to(
     session: Session, request: WorkRequest, partner_ids: Sequence[str], kind: str, body: dict[str, object]
 ) -> None:
-    """A partnership that ended or rests gets nothing more."""
+    """A partnership that ended gets nothing more, one that rests only what ends."""
     for partner_id in partner_ids:
         if may_send(session, request.firm_id, partner_id, kind, body):
             send_message(session, request.firm_id, partner_id, kind, body, request.id)

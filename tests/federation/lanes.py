@@ -19,7 +19,7 @@ class Inbox(dict[str, object]):
 
     failing: set[str] = field(default_factory=set)
     refusing: set[str] = field(default_factory=set)
-    kinds: tuple[str, ...] = ("request.published", "agreement.drafted", "offer.made")
+    kinds: tuple[str, ...] = ("request.published", "request.closed", "agreement.drafted", "offer.made")
 
     def get(self, kind: str, default: object = None) -> object:
         return self.take if kind in self.kinds else default

@@ -299,6 +299,7 @@ def test_a_message_never_overtakes_an_older_one(database: Database, world: dict[
         ({"state": "paused"}, {}, "request.published", False, True),
         ({}, {"state": "paused"}, "request.published", True, False),
         ({"state": "paused"}, {"state": "paused"}, "agreement.drafted", True, True),
+        ({"state": "paused"}, {"state": "paused"}, "request.closed", True, True),
         ({"state": "ended"}, {}, "agreement.drafted", False, True),
         ({}, {"state": "ended"}, "agreement.drafted", True, False),
         ({"state": "half"}, {"state": "half"}, "request.published", False, False),
