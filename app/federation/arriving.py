@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken, WerkringError
 from app.core.ids import new_id
-from app.federation.actions import Arriving, Inbox, has_arrived, note_refusal, take_message
+from app.federation.actions import Arriving, Inbox, has_arrived, remember_refusal, take_message
 from app.federation.envelopes import ADDRESS, MOST_BYTES, Envelope, read_envelope
 from app.federation.files import want_files
 from app.federation.http_signatures import (
@@ -212,8 +212,9 @@ def _take(session: Session, inbox: Inbox, peer: Peer, partner_id: str, envelope:
     if not may_receive(session, peer.firm_id, partner_id, envelope.kind, envelope.body):
         raise Refused(404, "consent")
     if has_arrived(session, peer.firm_id, envelope.id):
-        _add_refusal(session, peer.firm_id, peer.sender, "repeated", 200, envelope.id)
-        return Answer(200, {"state": "done"})
+        again = _said_before(session, peer.firm_id, envelope.id)
+        _add_refusal(session, peer.firm_id, peer.sender, "repeated", again.status, envelope.id)
+        return again
     last = _last_seq(session, peer.firm_id, partner_id)
     if envelope.seq <= last:
         _add_refusal(session, peer.firm_id, peer.sender, "order", 409, envelope.id)
@@ -229,11 +230,23 @@ def _take(session: Session, inbox: Inbox, peer: Peer, partner_id: str, envelope:
         with session.begin_nested():
             take_message(session, arriving, inbox)
     except WerkringError as refusal:
-        note_refusal(session, arriving)
+        remember_refusal(session, arriving, refusal.text[:300])
         _add_refusal(session, peer.firm_id, peer.sender, "rule", refusal.status, envelope.id)
-        return Answer(refusal.status, {"state": "refused", "reason": "rule", "error": refusal.text[:300]})
+        return Answer(refusal.status, _no(refusal.text[:300]))
     resume_lane(session, peer.firm_id, partner_id, clock.now())
     return Answer(202, {"state": "done"})
+
+
+def _said_before(session: Session, firm_id: str, message_id: str) -> Answer:
+    """The same message once more gets the same answer: its first one may have been lost."""
+    message = session.get_one(Message, (firm_id, message_id))
+    return (
+        Answer(RuleBroken.status, _no(message.error)) if message.state == "refused" else Answer(200, {"state": "done"})
+    )
+
+
+def _no(text: str) -> dict[str, Any]:
+    return {"state": "refused", "reason": "rule", "error": text}
 
 
 def _peer(session: Session, headers: Mapping[str, str]) -> Peer:

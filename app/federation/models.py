@@ -32,7 +32,7 @@ class Message(FirmOwned, Base):
     subject_id: Mapped[str] = mapped_column(sa.String(36), default="")
     """The request, offer, agreement … that the message is about."""
     state: Mapped[str] = mapped_column(sa.String(10))
-    """out: waiting, delivered, refused, parked, cancelled; in: done, unknown. Of one pair all wait, or all are parked."""
+    """out: waiting, delivered, refused, parked, cancelled; of one pair all wait, or all are parked. in: done, refused, unknown"""
     attempts: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[dt.datetime | None]
     waits_since: Mapped[dt.datetime | None]
