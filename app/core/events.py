@@ -172,7 +172,10 @@ class PhotoCleaned(Event):
 
 @dataclasses.dataclass(frozen=True)
 class MessageParked(Event):
-    """A message did not reach a partner for seven days; a person has to look. `since`: when it was written, ISO."""
+    """A message did not reach a partner for seven days, or what was signed is refused there; a person has to look.
+
+    `since`: when it was written, ISO.
+    """
 
     message_id: str
     partner_id: str

@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from app.config import Config
 from app.core import clock
 from app.core.db import Database
+from app.core.events import MessageParked
+from app.core.outbox import emit
 from app.core.outgoing import Answer, Courier, Unreachable, courier
 from app.core.urls import base_url
 from app.federation.actions import put_off
@@ -23,11 +25,13 @@ from app.federation.envelopes import LIFE, Envelope, write_envelope
 from app.federation.http_signatures import INVITATION, sign_request
 from app.federation.lanes import waiting_lanes
 from app.federation.models import WAITING, Message
+from app.federation.rules import GIVE_UP_AFTER
 from app.firms.actions import bump_version
 from app.notary.messaging import MessageKey
 from app.notary.queries import address, key_document, message_key
 from app.partners.models import Partnership
 from app.partners.queries import find_partnership, may_send
+from app.partners.rules import OWED
 
 log = structlog.get_logger()
 INBOX, KEYS = "/federation/inbox", "/federation/keys"
@@ -128,7 +132,7 @@ def note_outcomes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None
         if outcome.state == "later":
             put_off(session, lane.firm_id, outcome.id, outcome.text)
         elif outcome.state == "soon":
-            _release(session, lane.firm_id, [outcome.id], now + SOON)
+            _try_soon(session, lane.firm_id, outcome.id, now)
         elif outcome.state == "order":
             _renumber(session, lane, outcome.last)
             _release(session, lane.firm_id, [outcome.id], now + SOON)
@@ -281,6 +285,9 @@ def _end(session: Session, lane: Lane, outcome: Outcome, now: dt.datetime) -> No
     if message is None or message.state != "waiting":
         return
     message.state, message.error = outcome.state, outcome.text
+    if outcome.state == "refused" and message.kind in OWED:
+        # what is signed here counts here and not there: people have to talk
+        emit(session, MessageParked(lane.firm_id, message.id, lane.peer_id, message.created_at.isoformat()))
     if outcome.state == "delivered":
         message.delivered_at = now
         if message.kind == "partner.accept" and (partner := find_partnership(session, lane.firm_id, lane.peer_id)):
@@ -300,6 +307,15 @@ def _renumber(session: Session, lane: Lane, last: int) -> None:
     for place, row in enumerate(rows):
         row.seq = highest + len(rows) - place
         session.flush()
+
+
+def _try_soon(session: Session, firm_id: str, message_id: str, now: dt.datetime) -> None:
+    """The partner still fetches what the message names. Where it cannot in seven days, a person has to look as ever."""
+    message = session.get_one(Message, (firm_id, message_id))
+    if now < (message.waits_since or message.created_at) + GIVE_UP_AFTER:
+        _release(session, firm_id, [message_id], now + SOON)
+    else:
+        put_off(session, firm_id, message_id, "files")
 
 
 def _release(session: Session, firm_id: str, message_ids: list[str], now: dt.datetime) -> None:

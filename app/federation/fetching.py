@@ -81,8 +81,8 @@ async def _fetch_all(database: Database, config: Config, errands: list[Errand]) 
 
 
 async def _fetch(database: Database, post: Courier, errand: Errand) -> None:
-    now_s = int(clock.now().timestamp())
-    headers = sign_request("GET", errand.url, errand.sender, errand.receiver, b"", errand.key, new_id(), now_s)
+    now_s, nonce = int(clock.now().timestamp()), new_id()
+    headers = sign_request("GET", errand.url, errand.sender, errand.receiver, b"", errand.key, nonce, now_s)
     try:
         answer = await post.send(
             "GET", errand.url, headers, most_bytes=min(errand.size, MOST_FILE_BYTES), timeout_s=LONGEST_S
@@ -90,7 +90,8 @@ async def _fetch(database: Database, post: Courier, errand: Errand) -> None:
     except Unreachable as error:
         log.info("file out of reach", why=str(error))
         return
-    if answer.status >= 500 or answer.status in (401, 429):
+    # only the partner's own node can say that it has no such file: others answer on the way, too
+    if answer.headers.get("werkring-answer") != nonce or answer.status >= 500 or answer.status in (401, 429):
         return
     body = answer.body if answer.status == 200 and _is_the_one(errand, answer.body) else None
     await asyncio.to_thread(_keep, database, errand, body)

@@ -52,8 +52,14 @@ def keys(database: Database) -> Response:
 @room.get("/federation/files/<sha256>")
 @machine()
 def file(database: Database, sha256: str) -> Response:
-    """A file that a message to the asking partner named."""
+    """A file that a message to the asking partner named. The mark tells our answer from that of whatever stands between."""
     headers = {name.lower(): value for name, value in request.headers.items()}
+    response = _file(database, sha256, headers)
+    response.headers["Werkring-Answer"] = nonce_of(headers)
+    return response
+
+
+def _file(database: Database, sha256: str, headers: dict[str, str]) -> Response:
     try:
         peer = check_signed_get(database, config(), request.path, headers)
     except Refused as refused:
@@ -61,7 +67,7 @@ def file(database: Database, sha256: str) -> Response:
     with database.read() as session:
         found = granted_file(session, peer.firm_id, peer.partner_id, sha256)
         if found is None:
-            raise NotFound
+            return Response(status=NotFound.status)
         response = Response(found.body, mimetype="application/octet-stream")
         response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.name, safe='')}"
     return response
