@@ -41,7 +41,7 @@ class Watcher:
 
     def look(self) -> None:
         with self.database.read() as session:
-            rows = session.execute(_BALANCE).all()
+            rows = session.execute(BALANCE).all()
         self.looks += 1
         for held, agreed, actual, maximum, held_rows, agreed_rows in rows:
             too_much = max(held + agreed, held_rows + agreed_rows) > actual or actual > maximum
@@ -74,7 +74,7 @@ _ROWS = (
     .group_by(Hold.firm_id, Hold.machine_id, Hold.week)
     .subquery()
 )
-_BALANCE = sa.select(
+BALANCE = sa.select(
     CapacityWindow.held_min,
     CapacityWindow.agreed_min,
     CapacityWindow.actual_min,

@@ -27,11 +27,16 @@ PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 
 
 def ask(
-    asker: Node, partner_ids: Sequence[str], need_min: int = 100 * 60, key: str = "keller", file: bytes = PDF
+    asker: Node,
+    partner_ids: Sequence[str],
+    need_min: int = 100 * 60,
+    key: str = "keller",
+    file: bytes = PDF,
+    first_week: str = NEED.first_week,
 ) -> str:
     """Publish a request with a drawing to these partners."""
     actor = asker.actor(key)
-    need = replace(NEED, need_min=need_min)
+    need = replace(NEED, need_min=need_min, first_week=first_week)
     details = Details(
         shortage_reason=ShortageReason.CAPACITY,
         reply_by=default_reply_by(clock.now(), holidays_near(clock.today())),

@@ -187,7 +187,7 @@ def _start(name: str, database: Database, folder: Path, keys: Sequence[str]) -> 
     use_node_key(node.config.node_key)
     with database.write() as session:
         for key in keys:
-            _open_firm(session, node, key)
+            open_firm(session, node, key)
     node.thread = threading.Thread(target=node.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     node.thread.start()
     return node
@@ -208,8 +208,9 @@ def _front(node: Node) -> Any:
     return answer
 
 
-def _open_firm(session: Session, node: Node, key: str) -> None:
-    firm, passkey = make_firm(session, key), SoftwarePasskey(rp_id="localhost", origin=node.config.origin)
+def open_firm(session: Session, node: Node, key: str) -> None:
+    """A firm with people, machine, free hours, and a ledger that its manager's passkey began."""
+    firm, passkey = make_firm(session, key), SoftwarePasskey(rp_id=node.config.rp_id, origin=node.config.origin)
     address = f"{key}@{node.name}"
     session.get_one(Firm, firm.id).address = address
     node.firms[key], node.passkeys[key] = firm, passkey
