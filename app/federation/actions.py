@@ -20,7 +20,7 @@ from app.federation.files import grant_files
 from app.federation.files import note_opening as note_opening
 from app.federation.files import set_files_open as set_files_open
 from app.federation.files import store_file as store_file
-from app.federation.lanes import first_waiting, park_lane, parked_since, resume_lane
+from app.federation.lanes import first_waiting, park_lane, parked_since, resume_lane, wake_lane
 from app.federation.lanes import waiting_messages as waiting_messages
 from app.federation.models import Message
 from app.federation.rules import Incoming, check_body, next_try
@@ -145,8 +145,13 @@ def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbo
         note_refusal(session, _arriving(message))
     else:
         message.state, message.delivered_at = "delivered", clock.now()
-        # the partner is there: what rested on the way to it goes
-        resume_lane(session, message.peer_id, firm_id, clock.now())
+        hear_partner(session, message.peer_id, firm_id)
+
+
+def hear_partner(session: Session, firm_id: str, partner_id: str) -> None:
+    """Something came from the partner, so it is there: what rested on the way to it goes."""
+    resume_lane(session, firm_id, partner_id, clock.now())
+    wake_lane(session, firm_id, partner_id, clock.now())
 
 
 def put_off(session: Session, firm_id: str, message_id: str, error: str) -> None:

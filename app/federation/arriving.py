@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken, WerkringError
 from app.core.ids import new_id
-from app.federation.actions import Arriving, Inbox, has_arrived, remember_refusal, take_message
+from app.federation.actions import Arriving, Inbox, has_arrived, hear_partner, remember_refusal, take_message
 from app.federation.envelopes import ADDRESS, MOST_BYTES, Envelope, read_envelope
 from app.federation.files import want_files
 from app.federation.http_signatures import (
@@ -31,7 +31,6 @@ from app.federation.http_signatures import (
     check_request,
     digest_of,
 )
-from app.federation.lanes import resume_lane
 from app.federation.models import Message, MessageRefusal, WantedFile
 from app.firms.actions import bump_version
 from app.firms.models import Firm
@@ -233,7 +232,7 @@ def _take(session: Session, inbox: Inbox, peer: Peer, partner_id: str, envelope:
         remember_refusal(session, arriving, refusal.text[:300])
         _add_refusal(session, peer.firm_id, peer.sender, "rule", refusal.status, envelope.id)
         return Answer(refusal.status, _no(refusal.text[:300]))
-    resume_lane(session, peer.firm_id, partner_id, clock.now())
+    hear_partner(session, peer.firm_id, partner_id)
     return Answer(202, {"state": "done"})
 
 

@@ -23,7 +23,7 @@ from app.core.urls import base_url
 from app.federation.actions import put_off
 from app.federation.envelopes import LIFE, Envelope, write_envelope
 from app.federation.http_signatures import INVITATION, sign_request
-from app.federation.lanes import waiting_lanes
+from app.federation.lanes import LEASE, resting_lanes, waiting_lanes, wake_node
 from app.federation.models import WAITING, Message
 from app.federation.rules import GIVE_UP_AFTER
 from app.firms.actions import bump_version
@@ -35,7 +35,6 @@ from app.partners.rules import OWED
 
 log = structlog.get_logger()
 INBOX, KEYS = "/federation/inbox", "/federation/keys"
-LEASE = dt.timedelta(minutes=2)
 MOST_IN_A_ROW = 100
 LONGEST_RUN_S = 60
 TAKEN = (200, 202)
@@ -43,8 +42,12 @@ FILE_WAITS_S = (0.3, 0.5, 1, 2)
 """While the partner's node fetches the files that a message names, its lane waits so long; then it tries again in a while"""
 SOON = dt.timedelta(seconds=20)
 LOOK_AGAIN_S = 0.2
+PROBE_EVERY = dt.timedelta(minutes=5)
+"""However long the lanes to a silent node rest: one of them, with the oldest message, looks so often whether it is back"""
 _turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
 _asked_again: set[str] = set()
+_silent: dict[tuple[str, str], dt.datetime] = {}
+"""When each node was last knocked at in vain. A restart forgets it: that costs one knock more."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,21 @@ class Parcel:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A lane that may go now. `is_probe`: it rests, and goes all the same to see whether its node is back."""
+
+    firm_id: str
+    peer_id: str
+    is_probe: bool = False
+
+
+@dataclass(frozen=True)
 class Lane:
     """What waits for one partner on another node, claimed by this worker."""
 
     firm_id: str
     peer_id: str
+    node: str
     sender: str
     receiver: str
     url: str
@@ -98,17 +111,21 @@ def send_due_messages(database: Database, config: Config) -> None:
             turn.release()
 
 
-def claim_lane(session: Session, config: Config, firm_id: str, peer_id: str, now: dt.datetime) -> Lane | None:
-    """Take what waits for one partner, oldest first: whoever moves `next_try_at` has it for two minutes."""
+def claim_lane(session: Session, config: Config, turn: Turn, now: dt.datetime) -> Lane | None:
+    """Take what waits for one partner, oldest first: whoever moves `next_try_at` has it for two minutes.
+
+    A probe takes the oldest alone.
+    """
+    firm_id, peer_id = turn.firm_id, turn.peer_id
     rows = session.scalars(
         sa.select(Message)
         .where(Message.firm_id == firm_id, Message.peer_id == peer_id, WAITING)
         .order_by(Message.seq)
-        .limit(MOST_IN_A_ROW)
+        .limit(1 if turn.is_probe else MOST_IN_A_ROW)
         .with_for_update()
     ).all()
     partner = find_partnership(session, firm_id, peer_id)
-    if not rows or rows[0].next_try_at is None or rows[0].next_try_at > now or partner is None:
+    if not rows or partner is None or not _may_go(rows[0], turn, now):
         return None
     own, parcels = address(session, firm_id), []
     for row in rows:
@@ -118,7 +135,7 @@ def claim_lane(session: Session, config: Config, firm_id: str, peer_id: str, now
         else:
             row.state = "cancelled"
     return Lane(
-        firm_id, peer_id, own, partner.address, base_url(partner.node, config.federation_test_nodes),
+        firm_id, peer_id, partner.node, own, partner.address, base_url(partner.node, config.federation_test_nodes),
         message_key(session, firm_id), key_document(session, firm_id), tuple(parcels),
     )  # fmt: skip
 
@@ -147,9 +164,10 @@ async def _send_all(database: Database, config: Config) -> None:
     async with courier(config.federation_test_nodes) as post:
         is_new = True
         while is_new or tasks:
-            started = [lane for lane in await asyncio.to_thread(_due, database) if lane not in tasks] if is_new else []
-            for lane in started:
-                tasks[lane] = asyncio.create_task(_send_lane(database, config, post, *lane))
+            for turn in await asyncio.to_thread(_due, database) if is_new else ():
+                if (turn.firm_id, turn.peer_id) not in tasks:
+                    sending = asyncio.create_task(_send_lane(database, config, post, turn))
+                    tasks[turn.firm_id, turn.peer_id] = sending
             if tasks:
                 await asyncio.wait(tasks.values(), timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
             is_full = any(task.done() and task.result() for task in tasks.values())
@@ -158,28 +176,59 @@ async def _send_all(database: Database, config: Config) -> None:
             _asked_again.discard(database.url)
 
 
-def _due(database: Database) -> list[tuple[str, str]]:
+def _due(database: Database) -> list[Turn]:
+    """Lanes whose time has come, and one lane to each silent node that nobody has looked for lately."""
+    now = clock.now()
     with database.read() as session:
-        return list(waiting_lanes(session, clock.now()))
+        turns = [Turn(*lane) for lane in waiting_lanes(session, now)]
+        resting = {node: (firm_id, peer_id) for firm_id, peer_id, node in reversed(resting_lanes(session, now))}
+    for node, lane in resting.items():
+        last = _silent.get((database.url, node))
+        if last is None or last + PROBE_EVERY <= now:
+            turns.append(Turn(*lane, is_probe=True))
+    return turns
 
 
-async def _send_lane(database: Database, config: Config, post: Courier, firm_id: str, peer_id: str) -> bool:
-    """Send what waits for one partner; True when more of it may wait behind what was claimed."""
+async def _send_lane(database: Database, config: Config, post: Courier, turn: Turn) -> bool:
+    """Send what waits for one partner; True when more may wait: behind what was claimed, or for a node that is back."""
     try:
-        lane = await asyncio.to_thread(_claimed, database, config, firm_id, peer_id)
+        lane = await asyncio.to_thread(_claimed, database, config, turn)
         if lane is not None and lane.parcels:
             outcomes = await _carry(post, lane)
             await asyncio.to_thread(_in_writing, database, lambda session: note_outcomes(session, lane, outcomes))
-            return outcomes[-1].state in ("delivered", "refused")
+            is_back = await asyncio.to_thread(_note_node, database, lane.node, outcomes[-1].state != "later")
+            return is_back or outcomes[-1].state in ("delivered", "refused")
     except Exception:
         # one lane's fault is no other lane's; the lease ends by itself
-        log.exception("lane failed", firm_id=firm_id)
+        log.exception("lane failed", firm_id=turn.firm_id)
     return False
 
 
-def _claimed(database: Database, config: Config, firm_id: str, peer_id: str) -> Lane | None:
+def _note_node(database: Database, node: str, is_there: bool) -> bool:
+    """Remember which nodes are silent; True when this one is back and all that waits for it may go."""
+    if not is_there:
+        _silent[database.url, node] = clock.now()
+        return False
+    if _silent.pop((database.url, node), None) is None:
+        return False
+    _in_writing(database, lambda session: wake_node(session, node, clock.now()))
+    return True
+
+
+def _claimed(database: Database, config: Config, turn: Turn) -> Lane | None:
     with database.write() as session:
-        return claim_lane(session, config, firm_id, peer_id, clock.now())
+        lane = claim_lane(session, config, turn, clock.now())
+    if lane is not None and turn.is_probe:
+        # before it knocks: no other lane to the same node shall do so meanwhile
+        _silent[database.url, lane.node] = clock.now()
+    return lane
+
+
+def _may_go(first: Message, turn: Turn, now: dt.datetime) -> bool:
+    """Its time has come; or it rests, and nobody has it under way."""
+    if first.next_try_at is None:
+        return False
+    return first.next_try_at <= now or (turn.is_probe and first.next_try_at > now + LEASE)
 
 
 def _in_writing(database: Database, act: Callable[[Session], None]) -> None:

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 from app.core.db import UtcTime
 from app.federation.models import PARKED, WAITING, Message
 
+LEASE = dt.timedelta(minutes=2)
+"""So long a lane belongs to the worker that claimed it; whoever rests longer is under way nowhere"""
 _WAITS = "m.direction = 'out' AND m.state = 'waiting'"
 _FOLLOWING = f"""(SELECT m.{{column}} FROM message AS m
     WHERE {_WAITS} AND (m.firm_id, m.peer_id) > (lane.firm_id, lane.peer_id)
     ORDER BY m.firm_id, m.peer_id LIMIT 1)"""
 # Grouping would read every waiting row; this reads a few per pair, however long one partner's queue has grown.
-_DUE = sa.text(
-    f"""
+_OLDEST = f"""
     WITH RECURSIVE lane(firm_id, peer_id) AS (
         SELECT * FROM (SELECT m.firm_id, m.peer_id FROM message AS m
             WHERE {_WAITS} ORDER BY m.firm_id, m.peer_id LIMIT 1) AS first_lane
@@ -30,7 +31,9 @@ _DUE = sa.text(
         SELECT lane.firm_id, lane.peer_id, (SELECT min(m.seq) FROM message AS m
             WHERE {_WAITS} AND m.firm_id = lane.firm_id AND m.peer_id = lane.peer_id) AS seq
         FROM lane WHERE lane.firm_id IS NOT NULL
-    )
+    )"""
+_DUE = sa.text(
+    f"""{_OLDEST}
     SELECT m.firm_id, m.id, m.peer_id, EXISTS (SELECT 1 FROM firm WHERE firm.id = m.peer_id) AS is_here FROM oldest
     JOIN message AS m ON m.firm_id = oldest.firm_id AND m.direction = 'out' AND m.peer_id = oldest.peer_id
         AND m.seq = oldest.seq
@@ -38,6 +41,16 @@ _DUE = sa.text(
     ORDER BY m.id
     """
 ).bindparams(sa.bindparam("now", type_=UtcTime()))
+_RESTING = sa.text(
+    f"""{_OLDEST}
+    SELECT m.firm_id, m.peer_id, (SELECT partnership.node FROM partnership
+        WHERE partnership.firm_id = m.firm_id AND partnership.partner_id = m.peer_id) AS node FROM oldest
+    JOIN message AS m ON m.firm_id = oldest.firm_id AND m.direction = 'out' AND m.peer_id = oldest.peer_id
+        AND m.seq = oldest.seq
+    WHERE m.next_try_at > :late
+    ORDER BY m.id
+    """
+).bindparams(sa.bindparam("late", type_=UtcTime()))
 _FIRST = sa.text(
     f"""
     SELECT o.id, o.next_try_at FROM message AS o
@@ -57,6 +70,12 @@ def waiting_lanes(session: Session, now: dt.datetime) -> Sequence[tuple[str, str
     return [(row.firm_id, row.peer_id) for row in session.execute(_DUE, {"now": now}) if not row.is_here]
 
 
+def resting_lanes(session: Session, now: dt.datetime) -> Sequence[tuple[str, str, str]]:
+    """(firm_id, peer_id, node) of the pairs whose next try at another node is some time away; the oldest message first."""
+    rows = session.execute(_RESTING, {"late": now + LEASE})
+    return [(row.firm_id, row.peer_id, row.node) for row in rows if row.node]
+
+
 def first_waiting(session: Session, firm_id: str, peer_id: str) -> Any:
     """The oldest message that waits for one partner, as (id, next_try_at); None when nothing does."""
     return session.execute(
@@ -74,6 +93,23 @@ def resume_lane(session: Session, firm_id: str, peer_id: str, now: dt.datetime) 
     anew = {"state": "waiting", "attempts": 0, "next_try_at": now, "waits_since": now}
     resumed = session.execute(sa.update(Message).where(*_lane(firm_id, peer_id), PARKED).values(anew))
     return int(resumed.rowcount)  # type: ignore[attr-defined]
+
+
+def wake_lane(session: Session, firm_id: str, peer_id: str, now: dt.datetime) -> None:
+    """The partner is there: what waits for it to come back is due at once. What is under way keeps its lease."""
+    session.execute(
+        sa.update(Message)
+        .where(*_lane(firm_id, peer_id), WAITING, Message.next_try_at > now + LEASE)
+        .values(next_try_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def wake_node(session: Session, node: str, now: dt.datetime) -> None:
+    """A node that was silent has answered: every lane to it is due at once."""
+    for firm_id, peer_id, lane_node in sorted(resting_lanes(session, now)):
+        if lane_node == node:
+            wake_lane(session, firm_id, peer_id, now)
 
 
 def parked_since(session: Session, firm_id: str, peer_id: str) -> dt.datetime | None:

@@ -88,7 +88,8 @@ def described_files(body: dict[str, Any]) -> list[NamedFile]:
 def next_try(waits_since: dt.datetime, attempts: int, now: dt.datetime) -> dt.datetime | None:
     """When to try again after so many failures; None after seven days: then a person is told."""
     following = now + dt.timedelta(minutes=RETRIES_MIN[min(attempts, len(RETRIES_MIN)) - 1])
-    return following if following <= waits_since + GIVE_UP_AFTER else None
+    last = waits_since + GIVE_UP_AFTER
+    return min(following, last) if now < last else None
 
 
 def _values(value: Any, depth: int) -> Iterator[Any]:

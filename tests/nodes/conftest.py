@@ -20,6 +20,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outgoing, "TIMEOUT", aiohttp.ClientTimeout(total=120))
     monkeypatch.setattr(carrying, "FILE_WAITS_S", ())
     monkeypatch.setattr(carrying, "SOON", dt.timedelta())
+    carrying._silent.clear()
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """Several nodes in one process: each with its own database, application and real server on the loopback."""
 
 import contextvars
+import datetime as dt
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from app.config import Config, load_config
+from app.core import clock
 from app.core.db import Database
 from app.factory import create_app
 from app.federation.carrying import send_due_messages
@@ -42,6 +44,10 @@ class QuietHandler(WSGIRequestHandler):
 
     def log(self, *args: object) -> None:
         pass
+
+    def connection_dropped(self, error: BaseException, environ: object = None) -> None:
+        """A cut cable: whoever knocked knows it at once."""
+        self.close_connection = True
 
 
 @dataclass
@@ -118,6 +124,19 @@ def settle_all(nodes: Sequence[Node], rounds: int = 30) -> None:
         if before == [_weight(node.database) for node in nodes]:
             return
     raise AssertionError("the nodes do not come to rest")
+
+
+def pass_time(
+    nodes: Sequence[Node], begin: dt.datetime, minutes: int, step_min: int = 1, until: Callable[[], bool] | None = None
+) -> dt.datetime:
+    """Let the clock go on in steps and every node work at each; ends early once `until` holds. Returns the time then."""
+    for passed in range(step_min, minutes + 1, step_min):
+        now = begin + dt.timedelta(minutes=passed)
+        with clock.frozen(now):
+            settle_all(nodes)
+        if until is not None and until():
+            return now
+    return begin + dt.timedelta(minutes=minutes)
 
 
 def link(one: Node, one_key: str, other: Node, other_key: str, nodes: Sequence[Node] = ()) -> None:
