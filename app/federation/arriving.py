@@ -90,12 +90,32 @@ _under_way: Counter[tuple[str, str]] = Counter()
 _guard = Lock()
 
 
-def receive_knock(database: Database, config: Config, inbox: Inbox, knock: Knock) -> Answer:
-    """Everything from size to effect, in the order of federation.md; each refusal leaves one row."""
+@dataclass(frozen=True)
+class Proof:
+    """Who knocked: a partner whose signature held, or (without a claim) somebody who has an invitation to show."""
+
+    peer: Peer
+    claim: Claim | None = None
+
+
+def receive_knock(
+    database: Database, config: Config, inbox: Inbox, knock: Knock, count_stranger: Callable[[], int]
+) -> Answer:
+    """Everything from size to effect, in the order of federation.md; each refusal leaves one row.
+
+    `count_stranger` says how many seconds whoever proved nothing has to wait: then it leaves no row either.
+    """
     said = Said(knock.headers.get(RECEIVER, "")[:120], knock.headers.get(SENDER, "")[:120], nonce_of(knock.headers))
+    proof = None
     try:
-        return _receive(database, config, inbox, knock)
+        proof = _prove(database, config, knock)
+        if proof.claim is None:
+            return _receive_stranger(database, config, inbox, knock, proof.peer)
+        return _receive(database, inbox, knock, proof.peer, proof.claim)
     except Refused as refused:
+        is_stranger = proof is None or proof.claim is None
+        if is_stranger and (wait_s := count_stranger()):
+            return Answer(429, {"state": "refused", "reason": "many"}, wait_s)
         _note(database, said, refused)
         return Answer(refused.status, {"state": "refused", "reason": refused.reason, "error": refused.text})
 
@@ -143,7 +163,7 @@ def check_signed_get(database: Database, config: Config, path: str, headers: Map
     return peer
 
 
-def _receive(database: Database, config: Config, inbox: Inbox, knock: Knock) -> Answer:
+def _prove(database: Database, config: Config, knock: Knock) -> Proof:
     # 1. size
     if knock.length is None:
         raise Refused(411, "size")
@@ -156,11 +176,17 @@ def _receive(database: Database, config: Config, inbox: Inbox, knock: Knock) -> 
         peer = _peer(session, knock.headers)
         key = _known_key(session, peer) if peer.partner_id else None
     if key is None:
-        return _receive_stranger(database, config, inbox, knock, peer)
-    # 3. signature over the headers, and by them over the digest
-    token = knock.headers.get(INVITATION, "")
-    claim = _checked(knock.method, config, knock.path, knock.headers, key, (INVITATION,) if token else ())
+        return Proof(peer)
+    # 3. signature over the headers, and by them over the digest; and it is of now
+    covered = (INVITATION,) if INVITATION in knock.headers else ()
+    claim = _checked(knock.method, config, knock.path, knock.headers, key, covered)
     _check_clock(claim)
+    return Proof(peer, claim)
+
+
+def _receive(database: Database, inbox: Inbox, knock: Knock, peer: Peer, claim: Claim) -> Answer:
+    """What a partner signed."""
+    token = knock.headers.get(INVITATION, "")
     with _one_of_few(peer):
         body = _read_body(knock)
     envelope = _opened(body, peer, claim)

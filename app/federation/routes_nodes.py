@@ -10,7 +10,7 @@ from app.federation.arriving import Knock, Refused, check_signed_get, nonce_of, 
 from app.federation.door import room
 from app.federation.files import granted_file
 from app.federation.linking import card_for, public_document
-from app.web.limits import CODE, limiter
+from app.web.limits import CODE, KNOCKS, count_network, limiter
 from app.web.transaction import machine
 from app.web.world import config
 
@@ -24,7 +24,8 @@ def inbox(database: Database) -> Response:
     """One message from a partner's node; see `arriving`."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     knock = Knock(request.method, request.path, headers, request.content_length, _read)
-    answer = receive_knock(database, config(), current_app.extensions["inbox"], knock)
+    inbox_table = current_app.extensions["inbox"]
+    answer = receive_knock(database, config(), inbox_table, knock, lambda: count_network(KNOCKS))
     response = jsonify(answer.body)
     response.status_code = answer.status
     response.headers["Werkring-Answer"] = nonce_of(headers)

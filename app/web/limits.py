@@ -38,7 +38,7 @@ CHECK = "20 per minute; 200 per hour"
 
 @dataclass(frozen=True)
 class Pace:
-    """How often one signed-in person may do one kind of thing."""
+    """How often one person or one network may do one kind of thing."""
 
     name: str
     most: int
@@ -51,6 +51,9 @@ DEEDS = Pace("deeds", 120, 60)
 UPLOADS = Pace("uploads", 30, 3600)
 PROOFS = Pace("proofs", 60, 3600)
 """What leaves as a file: evidence, PDF, tables, drawings"""
+
+KNOCKS = Pace("knocks", 60, 60)
+"""At the inbox of other nodes, by who proves nothing: each of them leaves a row for the audit"""
 
 
 class DatabaseStorage(Storage):
@@ -144,6 +147,17 @@ def count_person(actor: Any, pace: Pace) -> None:
     if wait_s:
         again_at = (clock.now() + dt.timedelta(seconds=wait_s + 59)).astimezone(BERLIN)
         raise TooMany("Das ging zu schnell. Ab %(time)s Uhr geht es weiter.", time=f"{again_at:%H:%M}")
+
+
+def count_network(pace: Pace) -> int:
+    """Count what came from a network; returns how many seconds it has to wait: 0 when it is not too much.
+
+    In the memory of each process: what is bounded here are rows, and counting must not write more of them.
+    """
+    if not config().counts_people:
+        return 0
+    tally: Tally = current_app.extensions.setdefault("tally", Tally())
+    return tally.count(visitor_network(), pace, monotonic())
 
 
 def paced(pace: Pace) -> Callable[[View], View]:

@@ -3,6 +3,8 @@
 import gzip
 import http.client
 import random
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +21,33 @@ from app.notary.queries import message_key
 from tests.nodes.world import Node
 
 INBOX = "/federation/inbox"
+EFFECTS = (
+    "message", "work_request", "offer", "offer_line", "agreement", "agreement_line", "booking", "partnership",
+    "partner_keys", "ledger_entry", "ledger_evidence", "capacity_window", "hold", "stored_file", "alert", "witness",
+)  # fmt: skip
+"""Every table that messages could change"""
+
+
+class Listener:
+    """Something inside the house that nobody outside may reach; counts who comes."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._count, daemon=True).start()
+
+    def _count(self) -> None:
+        while True:
+            try:
+                taken, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            taken.close()
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 @dataclass(frozen=True)
@@ -43,6 +72,8 @@ class Attacker:
     rng: random.Random
     spoken: list[Envelope]
     """What honest times left behind: real messages with real signatures of both firms in them"""
+    trap: int = 0
+    """A port inside the victim's house that nobody may be led to"""
 
     @classmethod
     def at(cls, own: Node, own_key: str, victim: Node, victim_key: str, seed: int = 1) -> "Attacker":
@@ -54,6 +85,7 @@ class Attacker:
                 .where(
                     Message.firm_id == own.firm_id(own_key), Message.direction == "out", Message.peer_id == partner_id
                 )
+                .where(Message.state == "delivered")
                 .order_by(Message.seq)
             ).all()
             sender, receiver = own.address(own_key), victim.address(victim_key)
@@ -118,12 +150,8 @@ def refusals(node: Node) -> int:
 
 def effects(node: Node) -> list[tuple[Any, ...]]:
     """Everything that messages could change, table by table: counts and the sum of what they hold."""
-    tables = (
-        "message", "work_request", "offer", "offer_line", "agreement", "agreement_line", "booking", "partnership",
-        "partner_keys", "ledger_entry", "ledger_evidence", "capacity_window", "hold", "stored_file", "alert", "witness",
-    )  # fmt: skip
     with node.database.read() as session:
-        return [(table, *_digest(session, table)) for table in tables]
+        return [(table, *_digest(session, table)) for table in EFFECTS]
 
 
 def _digest(session: Any, table: str) -> tuple[int, int]:
@@ -188,7 +216,7 @@ def _sender_only_inside(attacker: Attacker) -> Knock:
 def _foreign_key_id(attacker: Attacker) -> Knock:
     envelope = attacker.envelope()
     body = write_envelope(envelope)
-    kid = f"http://127.0.0.1:{attacker.victim.config.port}/federation/keys"
+    kid = f"http://127.0.0.1:{attacker.trap or attacker.victim.config.port}/federation/keys"
     headers = attacker.signed(body, envelope.id, key=MessageKey(kid, attacker.key.private))
     return Knock("foreign key id", headers, body, frozenset({401}))
 

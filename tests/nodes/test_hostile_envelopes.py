@@ -4,7 +4,6 @@ import copy
 import http.client
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,11 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from sqlalchemy.exc import NoResultFound
 
 from app.core import outgoing
+from app.factory import create_app
 from app.federation.models import Message
 from app.partners.models import Partnership
+from app.web.limits import KNOCKS
 from app.worker import run_until_quiet
 from ledger.encoding import from_b64url, to_b64url
-from tests.nodes.hostile import Attacker, effects, knock_on, refusals
+from tests.nodes.hostile import Attacker, Listener, effects, knock_on, refusals
 from tests.nodes.job import agreement, answer, ask, draft, plan, play, sign
 from tests.nodes.world import Node, link, messages, partnership, settle_all
 from tests.passkeys.software import P256_ORDER
@@ -34,28 +35,6 @@ def partners(nodes: list[Node]) -> list[Node]:
     link(one, "keller", two, "yilmaz", nodes)
     play(nodes, [(two, "yilmaz")])
     return nodes
-
-
-class Listener:
-    """Something inside the house that nobody outside may reach; counts who comes."""
-
-    def __init__(self) -> None:
-        self.connections = 0
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._count, daemon=True).start()
-
-    def _count(self) -> None:
-        while True:
-            try:
-                taken, _ = self._socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            taken.close()
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture
@@ -76,6 +55,27 @@ def test_every_hostile_knock_changes_nothing_and_leaves_one_row(partners: list[N
             wrong.append((knock.fault, status, refusals(one) - rows - count))
             before, rows = effects(one), refusals(one) - count
     assert wrong == []
+
+
+def test_strangers_of_one_network_fill_no_audit_and_keep_no_partner_out(partners: list[Node]) -> None:
+    one, two, _ = partners
+    counting(one)
+    attacker = Attacker.at(two, "yilmaz", one, "keller")
+    unsigned = replace(attacker.valid(attacker.envelope()), headers={})
+    before = refusals(one)
+    statuses = [knock_on(one, unsigned) for _ in range(KNOCKS.most + 20)]
+    assert statuses == [400] * KNOCKS.most + [429] * 20
+    assert refusals(one) == before + KNOCKS.most
+    assert knock_on(one, attacker.valid(attacker.envelope(seq=5_000))) == 202
+    assert knock_on(one, attacker.valid(attacker.envelope(seq=4_000))) == 409
+    assert refusals(one) == before + KNOCKS.most + 1
+
+
+def counting(node: Node) -> None:
+    """From now on the node counts who knocks, as a real one does."""
+    assert node.server is not None
+    app = create_app(replace(node.config, counts_people=True), node.database)
+    node.server.app = lambda environ, start_response: node.context.copy().run(app, environ, start_response)
 
 
 def test_a_valid_message_between_hostile_ones_arrives(partners: list[Node]) -> None:
