@@ -28,14 +28,14 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, **env: str) -> Iterator[Server]:
+def serving(folder: Path, port: int = 0, app: str = "tests.bench.hurried:app", **env: str) -> Iterator[Server]:
     """Granian as `flask serve` starts it, over the data folder; ends with the block."""
-    port = free_port()
+    port = port or free_port()
     told = {name: value for name, value in os.environ.items() if name not in NOT_TOLD}
     told |= {"DATA_DIR": str(folder), "PORT": str(port), "PRACTICE": "off", "PYTHONPATH": str(ROOT)} | env
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "1", "--blocking-threads", "8", "--no-ws", "--log-level", "warning", "tests.bench.hurried:app",
+        "--workers", "1", "--blocking-threads", "8", "--no-ws", "--log-level", "warning", app,
     ]  # fmt: skip
     started = time.perf_counter()
     process = subprocess.Popen(
