@@ -33,8 +33,10 @@ def ask(
     key: str = "keller",
     file: bytes = PDF,
     first_week: str = NEED.first_week,
+    name: str = "gehaeuse.pdf",
+    **told: object,
 ) -> str:
-    """Publish a request with a drawing to these partners."""
+    """Publish a request with a drawing to these partners; `told` replaces what it says."""
     actor = asker.actor(key)
     need = replace(NEED, need_min=need_min, first_week=first_week)
     details = Details(
@@ -46,11 +48,12 @@ def ask(
         contact_name="Petra",
         contact_phone="03677 123",
     )
+    details = replace(details, **told)  # type: ignore[arg-type]
     with asker.database.write() as session:
         request_id = start_draft(session, actor, RequestKind.HOURS, need)
         save_details(session, actor, request_id, need, details)
         if file:
-            attach_file(session, actor, request_id, Upload("gehaeuse.pdf", file))
+            attach_file(session, actor, request_id, Upload(name, file))
             for stored in session.scalars(sa.select(StoredFile).where(StoredFile.firm_id == actor.firm_id)):
                 stored.is_clean = True
         publish_request(session, actor, request_id)
