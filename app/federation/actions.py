@@ -20,7 +20,7 @@ from app.federation.files import grant_files
 from app.federation.files import note_opening as note_opening
 from app.federation.files import set_files_open as set_files_open
 from app.federation.files import store_file as store_file
-from app.federation.lanes import first_waiting, park_lane, parked_since, resume_lane, wake_lane
+from app.federation.lanes import first_waiting, is_lane_used, park_lane, parked_since, resume_lane, wake_lane
 from app.federation.lanes import waiting_messages as waiting_messages
 from app.federation.models import Message
 from app.federation.rules import Incoming, check_body, next_try
@@ -150,6 +150,8 @@ def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbo
 
 def hear_partner(session: Session, firm_id: str, partner_id: str) -> None:
     """Something came from the partner, so it is there: what rested on the way to it goes."""
+    if not is_lane_used(session, firm_id, partner_id):
+        return
     resume_lane(session, firm_id, partner_id, clock.now())
     wake_lane(session, firm_id, partner_id, clock.now())
 
@@ -208,6 +210,11 @@ def take_message(session: Session, arriving: Arriving, inbox: Inbox) -> None:
     # 4. consent and scope of the receiver; only the messages that make a partnership bring their own right
     if not may_receive(session, arriving.firm_id, arriving.from_id, arriving.kind, arriving.body):
         raise NotFound
+    take_effect(session, arriving, inbox)
+
+
+def take_effect(session: Session, arriving: Arriving, inbox: Inbox) -> None:
+    """Note a message that passed every check in this transaction, and do what it says."""
     action = inbox.get(arriving.kind)
     _note_arrival(session, arriving, "done" if action else "unknown")
     if action is not None:

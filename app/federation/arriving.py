@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken, WerkringError
 from app.core.ids import new_id
-from app.federation.actions import Arriving, Inbox, has_arrived, hear_partner, remember_refusal, take_message
+from app.federation.actions import Arriving, Inbox, has_arrived, hear_partner, remember_refusal, take_effect
 from app.federation.envelopes import ADDRESS, MOST_BYTES, Envelope, read_envelope
 from app.federation.files import want_files
 from app.federation.http_signatures import (
@@ -86,6 +86,18 @@ class Peer:
     partner_id: str = ""
 
 
+_FIRM = sa.select(Firm.id).where(Firm.address == sa.bindparam("address"))
+_PARTNER = (
+    sa.select(Partnership.partner_id, Partnership.node)
+    .join(
+        PartnerKeys,
+        (PartnerKeys.firm_id == Partnership.firm_id) & (PartnerKeys.partner_id == Partnership.partner_id),
+    )
+    .where(Partnership.firm_id == sa.bindparam("firm_id"), Partnership.address == sa.bindparam("address"))
+)
+_LAST = sa.select(sa.func.max(Message.seq)).where(
+    Message.firm_id == sa.bindparam("firm_id"), Message.direction == "in", Message.peer_id == sa.bindparam("peer_id")
+)
 _under_way: Counter[tuple[str, str]] = Counter()
 _guard = Lock()
 
@@ -253,7 +265,7 @@ def _take(session: Session, inbox: Inbox, peer: Peer, partner_id: str, envelope:
     )
     try:
         with session.begin_nested():
-            take_message(session, arriving, inbox)
+            take_effect(session, arriving, inbox)
     except WerkringError as refusal:
         remember_refusal(session, arriving, refusal.text[:300])
         _add_refusal(session, peer.firm_id, peer.sender, "rule", refusal.status, envelope.id)
@@ -278,22 +290,15 @@ def _peer(session: Session, headers: Mapping[str, str]) -> Peer:
     receiver, sender = headers.get(RECEIVER, ""), headers.get(SENDER, "")
     if not all(len(one) <= 120 and ADDRESS.fullmatch(one) for one in (receiver, sender)):
         raise Refused(400, "headers")
-    firm = session.scalar(sa.select(Firm).where(Firm.address == receiver))
-    if firm is None:
+    firm_id = session.scalar(_FIRM, {"address": receiver})
+    if firm_id is None:
         raise Refused(404, "audience")
-    found = session.execute(
-        sa.select(Partnership.partner_id, Partnership.node)
-        .join(
-            PartnerKeys,
-            (PartnerKeys.firm_id == Partnership.firm_id) & (PartnerKeys.partner_id == Partnership.partner_id),
-        )
-        .where(Partnership.firm_id == firm.id, Partnership.address == sender)
-    ).one_or_none()
+    found = session.execute(_PARTNER, {"firm_id": firm_id, "address": sender}).one_or_none()
     if found is not None and not found.node:
         raise Refused(404, "sender")
-    if is_blocked(session, firm.id, sender) and found is None:
+    if found is None and is_blocked(session, firm_id, sender):
         raise Refused(404, "stranger")
-    return Peer(firm.id, sender, receiver, found.partner_id if found else "")
+    return Peer(firm_id, sender, receiver, found.partner_id if found else "")
 
 
 def _firm(session: Session, address: str) -> Firm:
@@ -364,12 +369,7 @@ def _is_invited(session: Session, peer: Peer, token: str) -> bool:
 
 
 def _last_seq(session: Session, firm_id: str, partner_id: str) -> int:
-    found = session.scalar(
-        sa.select(sa.func.max(Message.seq)).where(
-            Message.firm_id == firm_id, Message.direction == "in", Message.peer_id == partner_id
-        )
-    )
-    return found or 0
+    return session.scalar(_LAST, {"firm_id": firm_id, "peer_id": partner_id}) or 0
 
 
 @contextmanager

@@ -79,7 +79,6 @@ class Lane:
     receiver: str
     url: str
     key: MessageKey
-    keys: dict[str, Any]
     parcels: tuple[Parcel, ...]
 
 
@@ -136,7 +135,7 @@ def claim_lane(session: Session, config: Config, turn: Turn, now: dt.datetime) -
             row.state = "cancelled"
     return Lane(
         firm_id, peer_id, partner.node, own, partner.address, base_url(partner.node, config.federation_test_nodes),
-        message_key(session, firm_id), key_document(session, firm_id), tuple(parcels),
+        message_key(session, firm_id), tuple(parcels),
     )  # fmt: skip
 
 
@@ -194,7 +193,7 @@ async def _send_lane(database: Database, config: Config, post: Courier, turn: Tu
     try:
         lane = await asyncio.to_thread(_claimed, database, config, turn)
         if lane is not None and lane.parcels:
-            outcomes = await _carry(post, lane)
+            outcomes = await _carry(database, post, lane)
             await asyncio.to_thread(_in_writing, database, lambda session: note_outcomes(session, lane, outcomes))
             is_back = await asyncio.to_thread(_note_node, database, lane.node, outcomes[-1].state != "later")
             return is_back or outcomes[-1].state in ("delivered", "refused")
@@ -237,19 +236,19 @@ def _in_writing(database: Database, act: Callable[[Session], None]) -> None:
         act(session)
 
 
-async def _carry(post: Courier, lane: Lane) -> list[Outcome]:
+async def _carry(database: Database, post: Courier, lane: Lane) -> list[Outcome]:
     """Send one after the other until one does not arrive, or others should have their turn."""
     outcomes: list[Outcome] = []
     began = asyncio.get_running_loop().time()
     for parcel in lane.parcels:
-        outcome = await _hand_over(post, lane, parcel)
+        outcome = await _hand_over(database, post, lane, parcel)
         outcomes.append(outcome)
         if outcome.state in ("later", "soon", "order") or asyncio.get_running_loop().time() - began > LONGEST_RUN_S:
             break
     return outcomes
 
 
-async def _hand_over(post: Courier, lane: Lane, parcel: Parcel) -> Outcome:
+async def _hand_over(database: Database, post: Courier, lane: Lane, parcel: Parcel) -> Outcome:
     """One message until the partner's node has said yes, no, or nothing that counts."""
     has_told_keys, waits = False, list(FILE_WAITS_S)
     while True:
@@ -261,7 +260,7 @@ async def _hand_over(post: Courier, lane: Lane, parcel: Parcel) -> Outcome:
         if said is None:
             return Outcome(parcel.id, "later", f"status {answer.status}")
         if said.get("reason") == "key" and not has_told_keys:
-            has_told_keys = await _tell_keys(post, lane)
+            has_told_keys = await _tell_keys(database, post, lane)
             if has_told_keys:
                 continue
         if said["state"] != "later":
@@ -280,14 +279,20 @@ async def _post(post: Courier, lane: Lane, parcel: Parcel) -> Answer:
     return await post.send("POST", url, headers | {"content-type": "application/json"}, parcel.body)
 
 
-async def _tell_keys(post: Courier, lane: Lane) -> bool:
+async def _tell_keys(database: Database, post: Courier, lane: Lane) -> bool:
     """The partner does not know our newest key: our key document proves it by the chain of keys."""
-    body = json.dumps({"to": lane.receiver, "document": lane.keys}).encode()
+    document = await asyncio.to_thread(_own_keys, database, lane.firm_id)
+    body = json.dumps({"to": lane.receiver, "document": document}).encode()
     try:
         answer = await post.send("POST", lane.url + KEYS, {"content-type": "application/json"}, body)
     except Unreachable:
         return False
     return answer.status == 204
+
+
+def _own_keys(database: Database, firm_id: str) -> dict[str, Any]:
+    with database.read() as session:
+        return key_document(session, firm_id)
 
 
 def _read(answer: Answer, parcel: Parcel) -> dict[str, Any] | None:

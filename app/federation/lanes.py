@@ -59,6 +59,14 @@ _FIRST = sa.text(
     """
 )
 
+_USED = sa.text(
+    f"""
+    SELECT EXISTS (SELECT 1 FROM message AS m WHERE {_WAITS} AND m.firm_id = :firm_id AND m.peer_id = :peer_id)
+        OR EXISTS (SELECT 1 FROM message AS m WHERE m.direction = 'out' AND m.state = 'parked'
+            AND m.firm_id = :firm_id AND m.peer_id = :peer_id)
+    """
+)
+
 
 def waiting_messages(session: Session, now: dt.datetime) -> Sequence[tuple[str, str]]:
     """(firm_id, id) of messages to firms of this node whose time has come: for each pair only the oldest one."""
@@ -93,6 +101,11 @@ def resume_lane(session: Session, firm_id: str, peer_id: str, now: dt.datetime) 
     anew = {"state": "waiting", "attempts": 0, "next_try_at": now, "waits_since": now}
     resumed = session.execute(sa.update(Message).where(*_lane(firm_id, peer_id), PARKED).values(anew))
     return int(resumed.rowcount)  # type: ignore[attr-defined]
+
+
+def is_lane_used(session: Session, firm_id: str, peer_id: str) -> bool:
+    """Say whether anything waits or rests on the way to a partner."""
+    return bool(session.scalar(_USED, {"firm_id": firm_id, "peer_id": peer_id}))
 
 
 def wake_lane(session: Session, firm_id: str, peer_id: str, now: dt.datetime) -> None:

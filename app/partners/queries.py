@@ -18,11 +18,17 @@ from app.partners.models import BlockedFirm, Framework, PartnerInvitation, Partn
 from app.partners.rules import LINKED, OPEN, OWED, WITHOUT_CONSENT, hash_of, lets_through
 from app.passkeys.queries import was_locked_since
 
+# written once: these run with every message, and writing them costs as much as running them
+_PARTNERSHIP = sa.select(Partnership).where(
+    Partnership.firm_id == sa.bindparam("firm_id"), Partnership.partner_id == sa.bindparam("partner_id")
+)
+_BLOCK = sa.select(BlockedFirm.id).where(
+    BlockedFirm.firm_id == sa.bindparam("firm_id"), BlockedFirm.address == sa.bindparam("address")
+)
+
 
 def find_partnership(session: Session, firm_id: str, partner_id: str) -> Partnership | None:
-    return session.scalar(
-        sa.select(Partnership).where(Partnership.firm_id == firm_id, Partnership.partner_id == partner_id)
-    )
+    return session.scalar(_PARTNERSHIP, {"firm_id": firm_id, "partner_id": partner_id})
 
 
 def partner_by_address(session: Session, firm_id: str, address: str) -> Partnership | None:
@@ -176,8 +182,7 @@ def invitation_used(session: Session, firm_id: str, partner_id: str) -> str:
 
 def is_blocked(session: Session, firm_id: str, address: str) -> bool:
     """Say whether the firm has blocked that address."""
-    query = sa.select(BlockedFirm.id).where(BlockedFirm.firm_id == firm_id, BlockedFirm.address == address)
-    return session.scalar(query) is not None
+    return session.scalar(_BLOCK, {"firm_id": firm_id, "address": address}) is not None
 
 
 def blocked_firms(session: Session, firm_id: str) -> Sequence[BlockedFirm]:
