@@ -7,7 +7,7 @@ import time
 from importlib import import_module
 from typing import Any
 
-NAMES = ("match", "plan", "pages", "ledger", "push")
+NAMES = ("match", "plan", "pages", "ledger", "push", "nodes")
 
 
 def main(words: list[str]) -> int:

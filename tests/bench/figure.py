@@ -28,17 +28,25 @@ def figure(
 
 
 def alternating_s(
-    works: Sequence[Callable[[], object]], rounds: int = ROUNDS, clock: Callable[[], float] = time.perf_counter
+    works: Sequence[Callable[[], object]],
+    rounds: int = ROUNDS,
+    clock: Callable[[], float] = time.perf_counter,
+    before: Callable[[], object] = lambda: None,
 ) -> list[float]:
     """Medians of several works, taken in turns so that a busy neighbour slows all of them alike.
 
+    `before` prepares each round and is not timed.
     What only computes is timed with time.process_time, what waits for a disk or another process by the clock on the wall.
     """
+    before()
     for work in works:
         work()
     gc.collect()
     gc.freeze()
-    taken = [[_seconds(work, clock) for work in works] for _ in range(rounds)]
+    taken = []
+    for _ in range(rounds):
+        before()
+        taken.append([_seconds(work, clock) for work in works])
     return [median(column) for column in zip(*taken, strict=True)]
 
 
