@@ -83,7 +83,7 @@ def run(is_short: bool, seed: int) -> Found:
         caught = _effects(one.config.data_dir, known) != mixed
     is_good = mixed == alone and not faults and not log.wrong and listener.connections == 0 and caught
     return {
-        "ok": is_good and growth_mb <= MOST_GROWTH_MB and log.slowest_s <= LONGEST_WAIT_S,
+        "ok": is_good and growth_mb <= MOST_GROWTH_MB and (is_short or log.slowest_s <= LONGEST_WAIT_S),
         "hostile": count, "honest": len(honest), "same_effects": mixed == alone, "audit_faults": len(faults),
         "wrong_answers": len(log.wrong), "first": (log.wrong + faults)[:5], "statuses": dict(sorted(log.statuses.items())),
         "connections_inside": listener.connections, "memory_growth_mb": round(growth_mb, 1),
