@@ -23,7 +23,18 @@ LEGAL_FORMS = (
 )
 MOST_SHORT = 14
 RESERVED_HANDLES = frozenset(
-    {"aufgaben", "daten", "einladen", "kalender", "leute", "mitnehmen", "nachweis", "neu", "schluessel", "zwei-leitungen"}
+    {
+        "aufgaben",
+        "daten",
+        "einladen",
+        "kalender",
+        "leute",
+        "mitnehmen",
+        "nachweis",
+        "neu",
+        "schluessel",
+        "zwei-leitungen",
+    }
 )
 """Words that follow /betrieb/ in addresses of our own: a firm's public page stands there too."""
 INVITES: dict[Role, frozenset[Role]] = {
