@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -237,37 +237,23 @@ def note_refusal(session: Session, arriving: Arriving) -> None:
         )  # fmt: skip
 
 
-def remember_refusal(session: Session, arriving: Arriving, error: str) -> None:
-    """Keep that a message of another node was refused, and the sentence, not what it said: told again, it is refused again.
-
-    Without it the sender's next try would come behind younger messages, and be judged by what happened since.
-    """
-    note_refusal(session, arriving)
-    refused = _arrived(replace(arriving, body={}), "refused")
-    refused.error = error
-    session.add(refused)
-    session.flush()
-
-
 def _note_arrival(session: Session, arriving: Arriving, state: str) -> None:
-    session.add(_arrived(arriving, state))
-    session.flush()
-
-
-def _arrived(arriving: Arriving, state: str) -> Message:
-    return Message(
-        firm_id=arriving.firm_id,
-        id=arriving.id,
-        created_at=arriving.at,
-        direction="in",
-        peer_id=arriving.from_id,
-        kind=arriving.kind,
-        seq=arriving.seq,
-        body=arriving.body,
-        subject_id=arriving.subject_id,
-        state=state,
-        delivered_at=clock.now(),
+    session.add(
+        Message(
+            firm_id=arriving.firm_id,
+            id=arriving.id,
+            created_at=arriving.at,
+            direction="in",
+            peer_id=arriving.from_id,
+            kind=arriving.kind,
+            seq=arriving.seq,
+            body=arriving.body,
+            subject_id=arriving.subject_id,
+            state=state,
+            delivered_at=clock.now(),
+        )
     )
+    session.flush()
 
 
 def _arriving(message: Message) -> Arriving:

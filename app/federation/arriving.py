@@ -17,7 +17,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken, WerkringError
 from app.core.ids import new_id
-from app.federation.actions import Arriving, Inbox, has_arrived, hear_partner, remember_refusal, take_effect
+from app.federation.actions import Arriving, Inbox, has_arrived, hear_partner, note_refusal, take_effect
 from app.federation.envelopes import ADDRESS, MOST_BYTES, Envelope, read_envelope
 from app.federation.files import want_files
 from app.federation.http_signatures import (
@@ -249,9 +249,11 @@ def _take(session: Session, inbox: Inbox, peer: Peer, partner_id: str, envelope:
     if not may_receive(session, peer.firm_id, partner_id, envelope.kind, envelope.body):
         raise Refused(404, "consent")
     if has_arrived(session, peer.firm_id, envelope.id):
-        again = _said_before(session, peer.firm_id, envelope.id)
-        _add_refusal(session, peer.firm_id, peer.sender, "repeated", again.status, envelope.id)
-        return again
+        _add_refusal(session, peer.firm_id, peer.sender, "repeated", 200, envelope.id)
+        return Answer(200, {"state": "done"})
+    if _was_refused(session, peer, envelope.id):
+        _add_refusal(session, peer.firm_id, peer.sender, "repeated", RuleBroken.status, envelope.id)
+        return Answer(RuleBroken.status, {"state": "refused", "reason": "rule", "error": ""})
     last = _last_seq(session, peer.firm_id, partner_id)
     if envelope.seq <= last:
         _add_refusal(session, peer.firm_id, peer.sender, "order", 409, envelope.id)
@@ -267,23 +269,20 @@ def _take(session: Session, inbox: Inbox, peer: Peer, partner_id: str, envelope:
         with session.begin_nested():
             take_effect(session, arriving, inbox)
     except WerkringError as refusal:
-        remember_refusal(session, arriving, refusal.text[:300])
+        note_refusal(session, arriving)
         _add_refusal(session, peer.firm_id, peer.sender, "rule", refusal.status, envelope.id)
-        return Answer(refusal.status, _no(refusal.text[:300]))
+        return Answer(refusal.status, {"state": "refused", "reason": "rule", "error": refusal.text[:300]})
     hear_partner(session, peer.firm_id, partner_id)
     return Answer(202, {"state": "done"})
 
 
-def _said_before(session: Session, firm_id: str, message_id: str) -> Answer:
-    """The same message once more gets the same answer: its first one may have been lost."""
-    message = session.get_one(Message, (firm_id, message_id))
-    return (
-        Answer(RuleBroken.status, _no(message.error)) if message.state == "refused" else Answer(200, {"state": "done"})
+def _was_refused(session: Session, peer: Peer, message_id: str) -> bool:
+    """What was refused is refused again: else it would come behind younger messages, and be judged by what happened since."""
+    query = sa.select(MessageRefusal.id).where(
+        MessageRefusal.firm_id == peer.firm_id, MessageRefusal.message_id == message_id
     )
-
-
-def _no(text: str) -> dict[str, Any]:
-    return {"state": "refused", "reason": "rule", "error": text}
+    query = query.where(MessageRefusal.sender == peer.sender, MessageRefusal.reason == "rule")
+    return session.scalar(query.limit(1)) is not None
 
 
 def _peer(session: Session, headers: Mapping[str, str]) -> Peer:

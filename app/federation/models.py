@@ -32,7 +32,7 @@ class Message(FirmOwned, Base):
     subject_id: Mapped[str] = mapped_column(sa.String(36), default="")
     """The request, offer, agreement … that the message is about."""
     state: Mapped[str] = mapped_column(sa.String(10))
-    """out: waiting, delivered, refused, parked, cancelled; of one pair all wait, or all are parked. in: done, refused, unknown"""
+    """out: waiting, delivered, refused, parked, cancelled; in: done, unknown. Of one pair all wait, or all are parked."""
     attempts: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[dt.datetime | None]
     waits_since: Mapped[dt.datetime | None]
@@ -100,7 +100,10 @@ class MessageRefusal(Base):
     """Something that came to the inbox from another node and was not let in; `firm_id` is empty where it names no firm here."""
 
     __tablename__ = "message_refusal"
-    __table_args__ = (sa.Index("ix_message_refusal_at", "at"),)
+    __table_args__ = (
+        sa.Index("ix_message_refusal_at", "at"),
+        sa.Index("ix_message_refusal_message", "firm_id", "message_id"),
+    )
 
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     firm_id: Mapped[str] = mapped_column(sa.String(36), index=True)

@@ -470,6 +470,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_message_refusal_at", "message_refusal", ["at"], unique=False)
     op.create_index(op.f("ix_message_refusal_firm_id"), "message_refusal", ["firm_id"], unique=False)
+    op.create_index("ix_message_refusal_message", "message_refusal", ["firm_id", "message_id"], unique=False)
     op.create_table(
         "node_setting",
         sa.Column("key", sa.String(length=40), nullable=False),

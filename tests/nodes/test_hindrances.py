@@ -1,7 +1,7 @@
 """What stands between two nodes, and what they once told each other: nothing is judged twice, no stranger answers."""
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.core.outgoing import Answer
 from app.federation import fetching
 from app.federation.actions import send_message
 from app.federation.arriving import INBOX_PATH, Knock, receive_knock
+from app.federation.arriving import Answer as Answered
 from app.federation.rules import Incoming
 from app.requests.models import WorkRequest
 from tests.nodes.hostile import Attacker
@@ -51,10 +52,12 @@ def test_what_was_refused_is_refused_again_although_it_would_fit_by_now(partners
         taken.append(incoming.id)
 
     refused, younger = sender.envelope(seq=100_001), sender.envelope(seq=100_002)
-    first = receive_knock(two.database, two.config, {"board.posted": refuse}, knock(sender, refused))
-    receive_knock(two.database, two.config, {"board.posted": take}, knock(sender, younger))
-    again = receive_knock(two.database, two.config, {"board.posted": take}, knock(sender, refused))
-    assert (first.status, again.status, again.body) == (422, 422, first.body)
+
+    def hear(act: Callable[[Session, Incoming], None], envelope: Any) -> Answered:
+        return receive_knock(two.database, two.config, {"board.posted": act}, knock(sender, envelope), lambda: 0)
+
+    first, _, again = hear(refuse, refused), hear(take, younger), hear(take, refused)
+    assert (first.status, again.status, again.body["state"]) == (422, 422, "refused")
     assert taken == [younger.id]
 
 
