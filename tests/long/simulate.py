@@ -37,8 +37,8 @@ from tests.long.simulate_planted import PLANTED, PLANTED_SEEDS
 from tests.long.simulate_world import Place, PowerCut, World, build_world, carried_by, copied, repeatable
 
 SEEDS, SHORT_SEEDS, PROCESSES = 1000, 20, 2
-DAYS, HOURS, ROUNDS_MIN, ACTS = 30, (7, 14), (0, 3), 2
-"""Twice a day, but not at weekends, two people of each firm act; the workers work twice then, some minutes apart."""
+DAYS, HOURS, ROUNDS_MIN, ACTS = 30, (9,), (0, 3), 3
+"""Once a day, but not at weekends, three people of each firm act; the workers work twice then, some minutes apart."""
 HEALING_DAYS, MOST_ROUNDS = (1, 2, 4, 8, 12, 16, 18), 12
 """Who waits for a partner's word gives up after 14 days."""
 OUTAGES = tuple(dt.timedelta(hours=hours) for hours in (1, 4, 12, 24, 72, 144))

@@ -177,11 +177,8 @@ def _log(session: Session, house: House) -> Iterator[str]:
 def _carried(one: House, other: House) -> Iterator[str]:
     """What left as delivered stands at the receiver once, had its effect once, and in its order."""
     sent = one.sent(other, "delivered")
-    came_from = ("in", other.id_of(one))
     arrived = {
-        row.id: row
-        for row in other.messages.values()
-        if (row.direction, row.peer_id) == came_from and row.state != "refused"
+        row.id: row for row in other.messages.values() if (row.direction, row.peer_id) == ("in", other.id_of(one))
     }
     effects = [effect[2] for effect in other.effects if effect[:2] == (other.firm_id, other.id_of(one))]
     for row in sent:

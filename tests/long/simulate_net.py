@@ -186,7 +186,7 @@ class Net:
                 len(letter.body),
                 lambda most_bytes: letter.body[:most_bytes],
             )
-            told = receive_knock(place.database, place.config, self._inbox, knock)
+            told = receive_knock(place.database, place.config, self._inbox, knock, lambda: 0)
             self.counts[f"answered {told.status} {told.body.get('reason', told.body['state'])}"] += 1
             return Answer(told.status, headers, json.dumps(told.body).encode())
         try:

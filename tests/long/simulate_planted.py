@@ -35,8 +35,8 @@ def sender_believes() -> Iterator[None]:
     """What got no answer counts as delivered."""
     hand_over = carrying._hand_over
 
-    async def trusting(post: Any, lane: Any, parcel: Any) -> Any:
-        outcome = await hand_over(post, lane, parcel)
+    async def trusting(*given: Any) -> Any:
+        outcome, parcel = await hand_over(*given), given[-1]
         return carrying.Outcome(parcel.id, "delivered") if outcome.state == "later" else outcome
 
     with patch.object(carrying, "_hand_over", trusting):
@@ -47,8 +47,8 @@ def sender_believes() -> Iterator[None]:
 def nobody_keeps_order() -> Iterator[None]:
     """What did not arrive holds up nothing behind it, and the receiver takes what comes."""
 
-    async def carry_all(post: Any, lane: Any) -> Any:
-        return [await carrying._hand_over(post, lane, parcel) for parcel in lane.parcels]
+    async def carry_all(*given: Any) -> Any:
+        return [await carrying._hand_over(*given, parcel) for parcel in given[-1].parcels]
 
     with patch.object(carrying, "_carry", carry_all), patch.object(arriving, "_last_seq", lambda *_: 0):
         yield

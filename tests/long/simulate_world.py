@@ -90,6 +90,7 @@ class Place(Node):
         self.database.close()
         self.database = House(self.database.url)
         carrying._asked_again.discard(self.database.url)
+        carrying._silent.clear()
         arriving._under_way.clear()
         resume_checkpoints(self.database)
 
@@ -126,6 +127,7 @@ def copied(world: World, folder: Path) -> Iterator[list[Place]]:
     """The nodes of the world, each with a fresh copy of its database."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    carrying._silent.clear()
     places = []
     try:
         for made in world.places:
