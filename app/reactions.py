@@ -21,7 +21,7 @@ from app.machines import expiry, profile
 from app.matching import actions as matching
 from app.offers import actions as offers
 from app.partners import actions as partners
-from app.partners import approaching, introducing
+from app.partners import approaching, homes, introducing
 from app.passkeys import actions as passkeys
 from app.plans import actions as plans
 from app.push import actions as push
@@ -108,6 +108,7 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "partner.resumed": partners.receive_resumed,
     "partner.scoped": partners.receive_scoped,
     "partner.end": partners.receive_end,
+    "firm.moved": homes.receive_moved,
     "file.opened": files.receive_opening,
     "introduction.offered": introducing.receive_introduction,
     "introduction.accepted": introducing.receive_introduction_answer,

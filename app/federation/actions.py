@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.errors import NotFound, RuleBroken, WerkringError
+from app.core.errors import Conflict, NotFound, RuleBroken, WerkringError
 from app.core.events import MessageParked
 from app.core.ids import new_id
 from app.core.outbox import emit
@@ -27,6 +27,7 @@ from app.federation.rules import Incoming, check_body, next_try
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
+from app.notary.transfer import is_elsewhere
 from app.partners.queries import may_receive, may_send, shown_partnership
 
 
@@ -63,6 +64,8 @@ def send_message(
     """
     if not may_send(session, from_firm_id, to_firm_id, kind, body):
         raise RuleBroken("Mit diesem Betrieb besteht gerade keine Partnerschaft.")
+    if is_elsewhere(session, from_firm_id):
+        raise Conflict("Euer Betrieb arbeitet auf einem anderen Server. Hier geht nichts mehr hinaus.")
     check_body(body)
     now = clock.now()
     grant_files(session, from_firm_id, to_firm_id, body)

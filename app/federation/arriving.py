@@ -36,7 +36,9 @@ from app.firms.actions import bump_version
 from app.firms.models import Firm
 from app.notary.actions import remember_partner_keys
 from app.notary.models import PartnerKeys
-from app.notary.queries import VerificationError, sender_key
+from app.notary.moved import new_home
+from app.notary.queries import VerificationError, key_document, sender_key
+from app.notary.transfer import forwards, is_closed, is_elsewhere
 from app.partners.models import Partnership
 from app.partners.queries import is_blocked, may_receive, open_invitation
 from app.partners.receiving import take_stranger
@@ -167,6 +169,8 @@ def check_signed_get(database: Database, config: Config, path: str, headers: Map
         peer = _peer(session, headers)
         if not peer.partner_id:
             raise Refused(404, "stranger")
+        if is_closed(session, peer.firm_id, clock.now()):
+            raise Refused(404, "audience")
         public = _known_key(session, peer)
     claim = _checked("GET", config, path, headers, public)
     _check_clock(claim)
@@ -254,6 +258,8 @@ def _take(session: Session, inbox: Inbox, peer: Peer, partner_id: str, envelope:
     if _was_refused(session, peer, envelope.id):
         _add_refusal(session, peer.firm_id, peer.sender, "repeated", RuleBroken.status, envelope.id)
         return Answer(RuleBroken.status, {"state": "refused", "reason": "rule", "error": ""})
+    if is_elsewhere(session, peer.firm_id):
+        return _answer_of_old_node(session, peer, envelope)
     last = _last_seq(session, peer.firm_id, partner_id)
     if envelope.seq <= last:
         _add_refusal(session, peer.firm_id, peer.sender, "order", 409, envelope.id)
@@ -285,12 +291,20 @@ def _was_refused(session: Session, peer: Peer, message_id: str) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
+def _answer_of_old_node(session: Session, peer: Peer, envelope: Envelope) -> Answer:
+    """The firm works at another node: a partner learns which one, for 90 days; a copy takes nothing, and all waits."""
+    if forwards(session, peer.firm_id, clock.now()):
+        return Answer(421, {"state": "moved", "keys": key_document(session, peer.firm_id)})
+    _add_refusal(session, peer.firm_id, peer.sender, "elsewhere", 503, envelope.id)
+    return Answer(503, {"state": "refused", "reason": "elsewhere", "error": ""})
+
+
 def _peer(session: Session, headers: Mapping[str, str]) -> Peer:
     receiver, sender = headers.get(RECEIVER, ""), headers.get(SENDER, "")
     if not all(len(one) <= 120 and ADDRESS.fullmatch(one) for one in (receiver, sender)):
         raise Refused(400, "headers")
     firm_id = session.scalar(_FIRM, {"address": receiver})
-    if firm_id is None:
+    if firm_id is None or _has_gone(session, firm_id):
         raise Refused(404, "audience")
     found = session.execute(_PARTNER, {"firm_id": firm_id, "address": sender}).one_or_none()
     if found is not None and not found.node:
@@ -300,9 +314,15 @@ def _peer(session: Session, headers: Mapping[str, str]) -> Peer:
     return Peer(firm_id, sender, receiver, found.partner_id if found else "")
 
 
+def _has_gone(session: Session, firm_id: str) -> bool:
+    """It left this node more than 90 days ago: as if it had never been here."""
+    home = new_home(session, firm_id)
+    return home is not None and is_closed(session, firm_id, clock.now())
+
+
 def _firm(session: Session, address: str) -> Firm:
     firm = session.scalar(sa.select(Firm).where(Firm.address == address))
-    if firm is None:
+    if firm is None or is_elsewhere(session, firm.id):
         raise NotFound
     return firm
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.config import Config
 from app.core import clock
 from app.core.db import Database
+from app.core.errors import WerkringError
 from app.core.events import MessageParked
 from app.core.outbox import emit
 from app.core.outgoing import Answer, Courier, Unreachable, courier
@@ -29,6 +30,8 @@ from app.federation.rules import GIVE_UP_AFTER
 from app.firms.actions import bump_version
 from app.notary.messaging import MessageKey
 from app.notary.queries import address, key_document, message_key
+from app.notary.transfer import is_elsewhere
+from app.partners.homes import follow_partner
 from app.partners.models import Partnership
 from app.partners.queries import find_partnership, may_send
 from app.partners.rules import OWED
@@ -38,6 +41,7 @@ INBOX, KEYS = "/federation/inbox", "/federation/keys"
 MOST_IN_A_ROW = 100
 LONGEST_RUN_S = 60
 TAKEN = (200, 202)
+HOLDING_UP = ("later", "soon", "order", "moved")
 FILE_WAITS_S = (0.3, 0.5, 1, 2)
 """While the partner's node fetches the files that a message names, its lane waits so long; then it tries again in a while"""
 SOON = dt.timedelta(seconds=20)
@@ -84,12 +88,14 @@ class Lane:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one parcel: delivered, refused, order (its number is taken), soon (files are on their way) or later."""
+    """What became of one parcel: delivered, refused, order (its number is taken), soon (files are on their way), moved
+    (the partner lives elsewhere, says its old node) or later."""
 
     id: str
     state: str
     text: str = ""
     last: int = 0
+    keys: object = None
 
 
 def send_due_messages(database: Database, config: Config) -> None:
@@ -124,7 +130,7 @@ def claim_lane(session: Session, config: Config, turn: Turn, now: dt.datetime) -
         .with_for_update()
     ).all()
     partner = find_partnership(session, firm_id, peer_id)
-    if not rows or partner is None or not _may_go(rows[0], turn, now):
+    if not rows or partner is None or not _may_go(rows[0], turn, now) or is_elsewhere(session, firm_id):
         return None
     own, parcels = address(session, firm_id), []
     for row in rows:
@@ -147,6 +153,8 @@ def note_outcomes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None
     for outcome in outcomes:
         if outcome.state == "later":
             put_off(session, lane.firm_id, outcome.id, outcome.text)
+        elif outcome.state == "moved":
+            _follow(session, lane, outcome, now)
         elif outcome.state == "soon":
             _try_soon(session, lane.firm_id, outcome.id, now)
         elif outcome.state == "order":
@@ -196,7 +204,7 @@ async def _send_lane(database: Database, config: Config, post: Courier, turn: Tu
             outcomes = await _carry(database, post, lane)
             await asyncio.to_thread(_in_writing, database, lambda session: note_outcomes(session, lane, outcomes))
             is_back = await asyncio.to_thread(_note_node, database, lane.node, outcomes[-1].state != "later")
-            return is_back or outcomes[-1].state in ("delivered", "refused")
+            return is_back or outcomes[-1].state in ("delivered", "refused", "moved")
     except Exception:
         # one lane's fault is no other lane's; the lease ends by itself
         log.exception("lane failed", firm_id=turn.firm_id)
@@ -243,7 +251,7 @@ async def _carry(database: Database, post: Courier, lane: Lane) -> list[Outcome]
     for parcel in lane.parcels:
         outcome = await _hand_over(database, post, lane, parcel)
         outcomes.append(outcome)
-        if outcome.state in ("later", "soon", "order") or asyncio.get_running_loop().time() - began > LONGEST_RUN_S:
+        if outcome.state in HOLDING_UP or asyncio.get_running_loop().time() - began > LONGEST_RUN_S:
             break
     return outcomes
 
@@ -313,7 +321,10 @@ def _judged(parcel: Parcel, status: int, said: dict[str, Any]) -> Outcome:
     last = said.get("last")
     if said["state"] == "order" and type(last) is int and 0 < last < 2**40:
         return Outcome(parcel.id, "order", last=last)
-    if status in (401, 408, 411, 429) or status >= 500:
+    if said["state"] == "moved":
+        return Outcome(parcel.id, "moved", keys=said.get("keys"))
+    # a firm that is on its way from node to node is not there yet
+    if status in (401, 408, 411, 429) or status >= 500 or said.get("reason") == "audience":
         return Outcome(parcel.id, "later", f"{said.get('reason', status)}")
     return Outcome(parcel.id, "refused", str(said.get("error") or said.get("reason") or status)[:300])
 
@@ -346,6 +357,19 @@ def _end(session: Session, lane: Lane, outcome: Outcome, now: dt.datetime) -> No
         message.delivered_at = now
         if message.kind == "partner.accept" and (partner := find_partnership(session, lane.firm_id, lane.peer_id)):
             partner.token = ""
+
+
+def _follow(session: Session, lane: Lane, outcome: Outcome, now: dt.datetime) -> None:
+    """An old node speaks for a partner that left it only by the partner's own log key."""
+    try:
+        with session.begin_nested():
+            has_moved = follow_partner(session, lane.firm_id, lane.peer_id, outcome.keys)
+    except WerkringError:
+        has_moved = False
+    if has_moved:
+        _release(session, lane.firm_id, [outcome.id], now)
+    else:
+        put_off(session, lane.firm_id, outcome.id, "moved")
 
 
 def _renumber(session: Session, lane: Lane, last: int) -> None:

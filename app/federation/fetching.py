@@ -22,6 +22,7 @@ from app.federation.photos import clean_photo
 from app.federation.rules import MOST_FILE_BYTES, is_photo
 from app.notary.messaging import MessageKey
 from app.notary.queries import address, message_key
+from app.notary.transfer import firms_elsewhere
 from app.partners.queries import find_partnership
 
 log = structlog.get_logger()
@@ -59,7 +60,10 @@ def fetch_wanted_files(database: Database, config: Config) -> None:
 
 def _errands(session: Session, config: Config) -> list[Errand]:
     rows = session.scalars(
-        sa.select(WantedFile).where(WantedFile.ended_at.is_(None)).order_by(WantedFile.asked_at).limit(AT_ONCE)
+        sa.select(WantedFile)
+        .where(WantedFile.ended_at.is_(None), WantedFile.firm_id.not_in(firms_elsewhere()))
+        .order_by(WantedFile.asked_at)
+        .limit(AT_ONCE)
     )
     return [errand for row in rows if (errand := _errand(session, config, row)) is not None]
 

@@ -14,7 +14,7 @@ from app.federation.models import FileGrant, StoredFile, WantedFile
 from app.federation.rules import MOST_FILE_BYTES as MOST_FILE_BYTES
 from app.federation.rules import Incoming, described_files, is_photo, named_files
 from app.firms.actions import note_event
-from app.firms.models import Firm
+from app.partners.queries import is_here
 
 MISSING = "Die Datei des Partners ist nicht da."
 
@@ -81,7 +81,7 @@ def fetch_file(session: Session, firm_id: str, from_firm_id: str, file_id: str, 
             StoredFile.firm_id == firm_id, StoredFile.from_firm_id == from_firm_id, StoredFile.origin_id == file_id
         )
     )
-    if session.get(Firm, from_firm_id) is None:
+    if not is_here(session, firm_id, from_firm_id):
         return _brought(session, firm_id, earlier, sha256)
     theirs = session.get(StoredFile, (from_firm_id, file_id))
     is_granted = session.get(FileGrant, (from_firm_id, file_id, firm_id)) is not None

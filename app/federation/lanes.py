@@ -16,6 +16,8 @@ from app.federation.models import PARKED, WAITING, Message
 LEASE = dt.timedelta(minutes=2)
 """So long a lane belongs to the worker that claimed it; whoever rests longer is under way nowhere"""
 _WAITS = "m.direction = 'out' AND m.state = 'waiting'"
+_WORKS_HERE = """NOT EXISTS (SELECT 1 FROM ledger_head AS h
+        WHERE h.firm_id = m.firm_id AND h.halt IN ('moved', 'copy'))"""
 _FOLLOWING = f"""(SELECT m.{{column}} FROM message AS m
     WHERE {_WAITS} AND (m.firm_id, m.peer_id) > (lane.firm_id, lane.peer_id)
     ORDER BY m.firm_id, m.peer_id LIMIT 1)"""
@@ -34,10 +36,12 @@ _OLDEST = f"""
     )"""
 _DUE = sa.text(
     f"""{_OLDEST}
-    SELECT m.firm_id, m.id, m.peer_id, EXISTS (SELECT 1 FROM firm WHERE firm.id = m.peer_id) AS is_here FROM oldest
+    SELECT m.firm_id, m.id, m.peer_id, EXISTS (SELECT 1 FROM firm WHERE firm.id = m.peer_id)
+        AND NOT EXISTS (SELECT 1 FROM partnership AS p
+            WHERE p.firm_id = m.firm_id AND p.partner_id = m.peer_id AND p.node <> '') AS is_here FROM oldest
     JOIN message AS m ON m.firm_id = oldest.firm_id AND m.direction = 'out' AND m.peer_id = oldest.peer_id
         AND m.seq = oldest.seq
-    WHERE m.next_try_at <= :now
+    WHERE m.next_try_at <= :now AND {_WORKS_HERE}
     ORDER BY m.id
     """
 ).bindparams(sa.bindparam("now", type_=UtcTime()))
@@ -47,7 +51,7 @@ _RESTING = sa.text(
         WHERE partnership.firm_id = m.firm_id AND partnership.partner_id = m.peer_id) AS node FROM oldest
     JOIN message AS m ON m.firm_id = oldest.firm_id AND m.direction = 'out' AND m.peer_id = oldest.peer_id
         AND m.seq = oldest.seq
-    WHERE m.next_try_at > :late
+    WHERE m.next_try_at > :late AND {_WORKS_HERE}
     ORDER BY m.id
     """
 ).bindparams(sa.bindparam("late", type_=UtcTime()))
@@ -69,7 +73,10 @@ _USED = sa.text(
 
 
 def waiting_messages(session: Session, now: dt.datetime) -> Sequence[tuple[str, str]]:
-    """(firm_id, id) of messages to firms of this node whose time has come: for each pair only the oldest one."""
+    """(firm_id, id) of messages to firms of this node whose time has come: for each pair only the oldest one.
+
+    A firm that works elsewhere sends nothing from here.
+    """
     return [(row.firm_id, row.id) for row in session.execute(_DUE, {"now": now}) if row.is_here]
 
 
@@ -123,6 +130,21 @@ def wake_node(session: Session, node: str, now: dt.datetime) -> None:
     for firm_id, peer_id, lane_node in sorted(resting_lanes(session, now)):
         if lane_node == node:
             wake_lane(session, firm_id, peer_id, now)
+
+
+def put_first(session: Session, firm_id: str, peer_id: str) -> None:
+    """Let the newest message of a pair go before all that waits: each takes the number of the one before it."""
+    rows = session.scalars(
+        sa.select(Message).where(*_lane(firm_id, peer_id), WAITING).order_by(Message.seq.desc()).with_for_update()
+    ).all()
+    newest = rows[0]
+    free, newest.seq = newest.seq, 0
+    session.flush()
+    for row in rows[1:]:
+        row.seq, free = free, row.seq
+        session.flush()
+    newest.seq = free
+    session.flush()
 
 
 def parked_since(session: Session, firm_id: str, peer_id: str) -> dt.datetime | None:

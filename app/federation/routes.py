@@ -16,8 +16,7 @@ from app.federation.lanes import parked_since
 from app.federation.queries import answer_facts, file_for, is_told, stuck_messages
 from app.firms.access import Actor
 from app.firms.actions import note_event
-from app.firms.models import Firm
-from app.partners.queries import may_send
+from app.partners.queries import is_here, may_send
 from app.web.limits import PROOFS, paced
 from app.web.render import go_to
 from app.web.security import FILE_POLICY
@@ -65,7 +64,7 @@ def _tell_owner(database: Database, actor: Actor, owner_id: str, origin_id: str,
         note_event(session, actor.firm_id, actor.person_id, "file_opened", "file", file_id, owner_id, {}, once)
         if not origin_id:
             return
-        if session.get(Firm, owner_id) is not None:
+        if is_here(session, actor.firm_id, owner_id):
             note_opening(session, owner_id, origin_id, name, actor.firm_id)
         elif may_send(session, actor.firm_id, owner_id, OPENED, {}) and not is_told(
             session, actor.firm_id, file_id, OPENED

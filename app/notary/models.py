@@ -53,6 +53,9 @@ class LedgerHead(Base):
     """Why nothing is appended: restored (partners are being asked), behind or forked (what partners saw), moved (the log
     goes on at another node) or copy (it goes on where it came from); '' goes on."""
     halted_at: Mapped[dt.datetime | None]
+    moved_to: Mapped[str] = mapped_column(sa.String(120), default="")
+    """Host and port of the node that the firm moved to last; '' for one that never moved."""
+    moved_at: Mapped[dt.datetime | None]
 
 
 class LedgerEntry(Base):

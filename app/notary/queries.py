@@ -19,6 +19,7 @@ from app.notary.messaging import message_key as message_key
 from app.notary.messaging import message_key_note
 from app.notary.messaging import sender_key as sender_key
 from app.notary.models import FirmKey, LedgerCheckpoint, LedgerCosignature, LedgerEntry, LedgerEvidence, PartnerKeys
+from app.notary.moved import moved_note
 from app.notary.rings import key_entries, read_key_document, write_record
 from ledger import canonical, checkpoint, fsck, typed
 from ledger.encoding import from_b64, to_b64, to_hex
@@ -109,7 +110,7 @@ def evidence(session: Session, firm_id: str, seq: int) -> dict[str, Any]:
 def key_document(session: Session, firm_id: str) -> dict[str, Any]:
     """All key records of our log with proofs under its newest checkpoint: what a partner needs to check our signatures."""
     note = _checkpoint(session, firm_id, 0)
-    return {
+    document = {
         "v": 1,
         "address": address(session, firm_id),
         "origin": origin(session, firm_id),
@@ -117,6 +118,8 @@ def key_document(session: Session, firm_id: str) -> dict[str, Any]:
         "keys": [write_record(record) for record in _proved_keys(session, firm_id, note.size)],
         "message": message_key_note(session, firm_id),
     }
+    moved = moved_note(session, firm_id)
+    return document | {"moved": moved} if moved else document
 
 
 def newest_checkpoint(session: Session, firm_id: str) -> str:

@@ -1,5 +1,6 @@
 """A log that changes its node: only one of the two goes on, and the keys travel closed under 24 words."""
 
+import datetime as dt
 import os
 from collections.abc import Iterable
 
@@ -10,6 +11,7 @@ from app.core import clock
 from app.notary.heads import stored_head
 from app.notary.keys import open_wrapped
 from app.notary.models import FirmKey, LedgerHead, PartnerKeys, Witness
+from app.notary.moved import new_home
 from app.notary.rings import own_keys, verify_key_document
 from app.notary.rotation import PURPOSES
 from app.notary.witnesses import RESTORED
@@ -22,6 +24,7 @@ from ledger.note import COSIGNER_KEY, LOG_KEY, Signer
 from ledger.signatures import seal_address
 
 MOVED, COPY = "moved", "copy"
+FORWARDS_FOR = dt.timedelta(days=90)
 ELSEWHERE = (MOVED, COPY)
 """The log goes on at another node: here it is only read."""
 
@@ -87,6 +90,18 @@ def firms_elsewhere() -> sa.Select[str]:
 def is_elsewhere(session: Session, *firm_ids: str) -> bool:
     """Whether one of these firms works at another node."""
     return session.scalar(_ELSEWHERE, {"firms": firm_ids}) is not None
+
+
+def forwards(session: Session, firm_id: str, now: dt.datetime) -> bool:
+    """Whether the firm left this node, told where to, and that is less than 90 days ago."""
+    halt = session.scalar(sa.select(LedgerHead.halt).where(LedgerHead.firm_id == firm_id))
+    home = new_home(session, firm_id)
+    return halt == MOVED and home is not None and now < home.at + FORWARDS_FOR
+
+
+def is_closed(session: Session, firm_id: str, now: dt.datetime) -> bool:
+    """Whether the firm works elsewhere and this node says nothing about it any more."""
+    return is_elsewhere(session, firm_id) and not forwards(session, firm_id, now)
 
 
 def replay_lines(lines: Iterable[bytes]) -> tuple[str, int, str]:

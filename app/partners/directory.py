@@ -13,6 +13,7 @@ from app.core import clock
 from app.core.errors import NotFound
 from app.firms.models import Firm
 from app.firms.queries import sites
+from app.notary.transfer import firms_elsewhere
 from app.partners.models import Approach, BlockedFirm, DirectoryEntry, DirectoryProcess, Partnership
 from app.partners.rules import LINKED, OPEN, is_settled
 
@@ -111,7 +112,7 @@ def public_entry(session: Session, handle: str, language: str, seen_by: str | No
     if not HANDLE.fullmatch(handle):
         raise NotFound
     query = sa.select(Firm, DirectoryEntry).join(DirectoryEntry, DirectoryEntry.firm_id == Firm.id)
-    query = query.where(Firm.address.startswith(f"{handle}@", autoescape=True), DirectoryEntry.is_public)
+    query = query.where(Firm.address.startswith(f"{handle}@", autoescape=True), DirectoryEntry.is_public, _is_here())
     if seen_by is not None:
         query = query.where(~_is_hidden(session, seen_by))
     found = session.execute(query.order_by(Firm.created_at, Firm.id).limit(1)).first()
@@ -124,8 +125,13 @@ def _visible_to(session: Session, firm_id: str) -> sa.Select[Firm, DirectoryEntr
     return (
         sa.select(Firm, DirectoryEntry)
         .join(DirectoryEntry, DirectoryEntry.firm_id == Firm.id)
-        .where(DirectoryEntry.is_listed, Firm.id != firm_id, ~_is_hidden(session, firm_id))
+        .where(DirectoryEntry.is_listed, Firm.id != firm_id, ~_is_hidden(session, firm_id), _is_here())
     )
+
+
+def _is_here() -> sa.ColumnElement[bool]:
+    """A firm that works on another node shows itself there."""
+    return Firm.id.not_in(firms_elsewhere())
 
 
 def _is_hidden(session: Session, firm_id: str) -> sa.ColumnElement[bool]:

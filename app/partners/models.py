@@ -33,6 +33,8 @@ class Partnership(FirmOwned, Base):
     """What the partner allows us to send."""
     node: Mapped[str] = mapped_column(sa.String(120), default="")
     """Host and port of the partner's own node; empty for a firm on ours."""
+    moved_at: Mapped[dt.datetime | None]
+    """When the partner moved to that node, by its own signed word; an older word changes nothing."""
     token: Mapped[str] = mapped_column(sa.String(40), default="")
     """Of the invitation from another node that we used; it goes along until the partner knows our keys."""
     own_card: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -14,6 +14,7 @@ from app.firms.models import Firm
 from app.firms.queries import roles_of
 from app.notary.models import PartnerKeys
 from app.notary.queries import derived_secret, fingerprint_words, genesis_digest
+from app.notary.transfer import is_elsewhere
 from app.partners.models import BlockedFirm, Framework, PartnerInvitation, Partnership
 from app.partners.rules import LINKED, OPEN, OWED, WITHOUT_CONSENT, hash_of, lets_through
 from app.passkeys.queries import was_locked_since
@@ -133,10 +134,17 @@ def open_invitation(session: Session, token: str) -> PartnerInvitation:
 
 def is_open(session: Session, row: PartnerInvitation) -> bool:
     """Say whether an invitation still counts: unused, in time, and of somebody who still may and was not locked since."""
-    if row.used_at is not None or row.expires_at <= clock.now():
+    if row.used_at is not None or row.expires_at <= clock.now() or is_elsewhere(session, row.firm_id):
         return False
     may_invite = PERMISSIONS["partners.edit"] & roles_of(session, row.firm_id, row.invited_by)
     return bool(may_invite) and not was_locked_since(session, row.firm_id, row.invited_by, row.created_at)
+
+
+def is_of_moved_firm(session: Session, token: str) -> bool:
+    """Say whether an invitation opens nothing only because its firm lives on another node now."""
+    found = session.scalar(sa.select(PartnerInvitation).where(PartnerInvitation.token_hash == hash_of(token)))
+    is_fresh = found is not None and found.used_at is None and found.expires_at > clock.now()
+    return is_fresh and found is not None and is_elsewhere(session, found.firm_id)
 
 
 def open_invitations(session: Session, firm_id: str) -> list[PartnerInvitation]:
@@ -167,7 +175,7 @@ def invitation_token(session: Session, firm_id: str, invitation_id: str) -> str:
 def invitation_used(session: Session, firm_id: str, partner_id: str) -> str:
     """The id of the partner's invitation that our firm used last; raises NotFound."""
     partner = partnership_with(session, firm_id, partner_id)
-    if partner.node:
+    if "invitation_id" in partner.profile:
         return str(partner.profile["invitation_id"])
     found = session.scalar(
         sa.select(PartnerInvitation.id)
@@ -190,6 +198,15 @@ def blocked_firms(session: Session, firm_id: str) -> Sequence[BlockedFirm]:
     return session.scalars(
         sa.select(BlockedFirm).where(BlockedFirm.firm_id == firm_id).order_by(BlockedFirm.name, BlockedFirm.address)
     ).all()
+
+
+def is_here(session: Session, firm_id: str, peer_id: str) -> bool:
+    """Say whether what our firm tells the other one stays on this node; `federation:lanes` asks the same in SQL.
+
+    It is a firm of ours, and no partner whose node is named: one that moved away left its row behind.
+    """
+    partner = find_partnership(session, firm_id, peer_id)
+    return session.get(Firm, peer_id) is not None and (partner is None or not partner.node)
 
 
 def own_words(session: Session, firm_id: str) -> str:

@@ -28,6 +28,7 @@ from app.partners.queries import (
     address_of,
     find_partnership,
     framework_with,
+    is_here,
     locked_partnership,
     open_invitation,
     partner_by_address,
@@ -161,7 +162,7 @@ def _take_in(session: Session, incoming: Incoming, told: Joined) -> None:
     if known is not None and (known.state in LINKED or not _we_draft(session, known)):
         return
     words = fingerprint_words(known_in(told.keys).genesis)
-    node = "" if session.get(Firm, incoming.from_id) else node_in(told.keys)
+    node = "" if is_here(session, incoming.firm_id, incoming.from_id) else node_in(told.keys)
     partnership = open_row(session, incoming.firm_id, incoming.from_id, told.card, words, we_invited=True, node=node)
     partnership.we_invited = True
     draft_framework(session, partnership)

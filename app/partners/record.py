@@ -13,6 +13,7 @@ from app.core.errors import RuleBroken
 from app.firms.queries import firm_of
 from app.notary.documents import Display, new_message, to_hex
 from app.notary.models import PartnerKeys
+from app.notary.moved import home_in
 from app.notary.queries import VerificationError, derived_secret, digest, genesis_digest, origin, seal_address
 from app.partners.documents import FrameworkFacts, render_framework
 from app.partners.models import Framework, Partnership
@@ -48,7 +49,12 @@ def known_in(document: dict[str, Any]) -> Known:
 
 
 def node_in(document: dict[str, Any]) -> str:
-    """Host and port of the node that a verified key document names: where the firm's pages are."""
+    """Host and port of the node that a verified key document names: where the firm's pages are, or where it moved to."""
+    if "moved" in document:
+        try:
+            return home_in(document["moved"], document).node
+        except VerificationError as error:
+            raise RuleBroken(NO_KEYS) from error
     first: str = document["keys"][0]["evidence"]["message"]["origins"][0]
     return urlsplit(first).netloc
 

@@ -36,6 +36,7 @@ from app.partners.queries import (
     blocked_firms,
     invitation_for,
     invitation_token,
+    is_of_moved_firm,
     is_open,
     open_invitations,
     own_words,
@@ -205,7 +206,7 @@ def join(session: Session, actor: Actor | None, token: str) -> Response:
     try:
         inviter = inviter_by(session, token)
     except NotFound:
-        return render("partners/gone.html", 404)
+        return render("partners/gone.html", 404, has_moved=is_of_moved_firm(session, token))
     return render(
         "partners/join.html", inviter=inviter, words=inviter.words.split(), token=token, form=Form({"weiter": f"/join/{token}"}),
         is_own=actor is not None and actor.firm_id == inviter.firm_id, may_accept=may(actor, "partners.edit"),

@@ -39,6 +39,7 @@ OWED = frozenset(
         "booking.changed",
         "booking.cancelled",
         "partner.end",
+        "firm.moved",
     }
 )
 """What follows from something signed reaches the other side whatever became of the partnership, even if it is blocked:

@@ -401,6 +401,8 @@ def upgrade() -> None:
         sa.Column("key_seqs", sa.JSON(), nullable=False),
         sa.Column("halt", sa.String(length=12), nullable=False),
         sa.Column("halted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("moved_to", sa.String(length=120), nullable=False),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("firm_id", name=op.f("pk_ledger_head")),
         sa.UniqueConstraint("origin", name=op.f("uq_ledger_head_origin")),
     )
@@ -610,6 +612,7 @@ def upgrade() -> None:
         sa.Column("scope", sa.JSON(), nullable=False),
         sa.Column("partner_scope", sa.JSON(), nullable=False),
         sa.Column("node", sa.String(length=120), nullable=False),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("token", sa.String(length=40), nullable=False),
         sa.Column("own_card", sa.JSON(), nullable=False),
         sa.Column("paused_by", sa.String(length=8), nullable=False),

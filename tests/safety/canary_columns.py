@@ -53,6 +53,7 @@ join_invitation.second_approver join_invitation.token_hash ledger_anchor.contrac
 ledger_anchor.sent ledger_checkpoint.note ledger_checkpoint.root
 ledger_entry.counterpart ledger_entry.digest ledger_entry.evidence_sha256 ledger_entry.leaf_hash ledger_entry.subject_id
 ledger_entry.type ledger_cosignature.line ledger_cosignature.partner_id ledger_cosignature.vkey ledger_head.halt
+ledger_head.moved_to
 wanted_file.from_firm_id wanted_file.media_type wanted_file.origin_id
 wanted_file.sha256 witness.partner_id
 witnessed_log.note witnessed_log.origin witnessed_log.partner_id
