@@ -222,14 +222,20 @@ def _doubt_what_was_restored(config: Config) -> None:
 @click.argument("address")
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--move", is_flag=True, help="The firm leaves: here nothing is written any more, there its log goes on.")
-def export_firm(address: str, target: Path, move: bool) -> None:
+@click.option("--to", "new_node", default="", help="With --move: host[:port] of the new node, as its PUBLIC_URL says.")
+def export_firm(address: str, target: Path, move: bool, new_node: str) -> None:
     """Write everything that belongs to one firm into one archive, its keys closed under 24 words that are shown once."""
     from app.core.db import Database
     from app.moving.exporting import firm_at, leave_node, note_export, write_archive
     from app.moving.rules import COPY, MOVE, MovingError
     from app.notary.keys import use_node_key
+    from app.notary.moved import is_node
     from app.notary.transfer import new_transfer_key, words_of
 
+    if move is not is_node(new_node):
+        raise click.ClickException(
+            "--move and --to go together: partners are told where the firm lives, as new.example."
+        )
     config, transfer_key, target = _config(), new_transfer_key(), target.absolute()
     use_node_key(config.node_key)
     database = Database(config.database_url)
@@ -238,13 +244,11 @@ def export_firm(address: str, target: Path, move: bool) -> None:
             with database.read() as session:
                 firm_id = firm_at(session, address)
             if move:
-                leave_node(database, firm_id)
+                leave_node(database, firm_id, new_node)
             with database.write() as session:
                 note_export(session, firm_id, None)
             kind = MOVE if move else COPY
-            files = write_archive(
-                database, firm_id, file, transfer_key, target.parent, kind=kind, node=config.node_name
-            )
+            files = write_archive(database, firm_id, file, transfer_key, target.parent, kind=kind, node=config.node)
     except MovingError as error:
         raise click.ClickException(str(error)) from None
     finally:
@@ -254,7 +258,8 @@ def export_firm(address: str, target: Path, move: bool) -> None:
     click.echo(f"These words open the keys inside. Nobody can show them again:\n{words_of(transfer_key)}")
     if move:
         click.echo(
-            f"{address} has left this node. Import the archive on ONE other node: two would contradict each other."
+            f"{address} has left this node. Import the archive on {new_node} and nowhere else: two nodes would"
+            " contradict each other. Keep this one running for 90 days: it shows partners the way."
         )
 
 
@@ -287,7 +292,7 @@ def import_firm(archive: Path, words: str) -> None:
     _migrate(config)
     database = Database(config.database_url)
     try:
-        found = bring_in(database, archive, words, config.node_key, config.data_dir)
+        found = bring_in(database, archive, words, config.node_key, config.data_dir, config.node)
     except MovingError as error:
         raise click.ClickException(str(error)) from None
     finally:
@@ -309,18 +314,22 @@ def resume(address: str, alone: bool) -> None:
 
     from app.core.db import Database
     from app.firms.models import Firm
-    from app.notary.transfer import ELSEWHERE, return_log
+    from app.moving.leaving import stay_after_all
+    from app.notary.keys import use_node_key
+    from app.notary.transfer import ELSEWHERE
     from app.notary.witnesses import RESTORED as ASKING
     from app.notary.witnesses import halt_of, resume_log
 
-    database = Database(_config().database_url)
+    config = _config()
+    use_node_key(config.node_key)
+    database = Database(config.database_url)
     try:
         with database.write() as session:
             firm_id = session.scalar(sa.select(Firm.id).where(Firm.address == address))
             halt = halt_of(session, firm_id) if firm_id else ""
             if firm_id is None or halt not in (ELSEWHERE if alone else (ASKING,)):
                 raise click.ClickException(f"No log of {address} waits for that here.")
-            return_log(session, firm_id) if alone else resume_log(session, firm_id)
+            stay_after_all(session, firm_id, config.node) if alone else resume_log(session, firm_id)
             halt = halt_of(session, firm_id)
     finally:
         database.close()

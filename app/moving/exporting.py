@@ -16,6 +16,7 @@ from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
 from app.moving.archive import Packer
 from app.moving.calendars import calendars
+from app.moving.leaving import go_to_node
 from app.moving.rows import fingerprint, owned_tables, read_rows, write_line
 from app.moving.rules import COPY, LOG, README, MovingError, body_file, rows_file
 from app.moving.tables import people_tables
@@ -35,8 +36,10 @@ def firm_at(session: Session, address: str) -> str:
     return firm_id
 
 
-def leave_node(database: Database, firm_id: str) -> None:
+def leave_node(database: Database, firm_id: str, to: str = "") -> None:
     """Before a move: what happened is settled, the log is signed to its end, and nothing is appended here any more.
+
+    `to`: host and port of the new node, which partners are told in the firm's own name.
 
     May be done again, as long as nobody imported the archive. Raises MovingError while events wait for the worker.
     """
@@ -46,6 +49,8 @@ def leave_node(database: Database, firm_id: str) -> None:
             raise MovingError(f"{waiting} events of this firm are not settled yet: let the node run, and try again.")
         if not leave_log(session, firm_id):
             raise MovingError("The log of this firm rests: settle that first, its page about witnesses says how.")
+        if to:
+            go_to_node(session, firm_id, to)
         note_event(session, firm_id, None, "firm_moved", once_key="firm_moved")
         bump_version(session, firm_id)
     # a crash here leaves a log that rests: the same command goes on

@@ -15,14 +15,17 @@ from app.core import clock
 from app.core.db import Database
 from app.firms.models import Firm
 from app.moving.archive import NO_ARCHIVE, lines_of, read_manifest, unpack
+from app.moving.leaving import tell_partners
 from app.moving.rows import BATCH, BODIES, fingerprint, owned_tables, read_line
 from app.moving.rules import COPY, LOG, MOVE, MovingError, body_file, rows_file
 from app.notary.documents import is_practice_log
 from app.notary.keys import use_node_key
 from app.notary.models import LedgerHead
+from app.notary.moved import new_home
 from app.notary.queries import VerificationError, export_log
 from app.notary.transfer import COPY as HALT_OF_A_COPY
 from app.notary.transfer import check_arrived_keys, closed_on_arrival, key_of, replay_lines
+from app.partners.models import Partnership
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,13 @@ class Arrival:
         return str(self.manifest["firm"]["log"])
 
 
-def import_firm(database: Database, archive: Path, words: str, node_key: bytes, folder: Path) -> Imported:
+def import_firm(
+    database: Database, archive: Path, words: str, node_key: bytes, folder: Path, node: str = ""
+) -> Imported:
     """Bring a firm in; raises MovingError with one sentence, and then nothing has changed.
 
-    `folder` takes the unpacked files, which are gone afterwards.
+    `node` is host and port of this node: a move that names another one is refused. Partners are told where the firm
+    lives from now on. `folder` takes the unpacked files, which are gone afterwards.
     """
     use_node_key(node_key)
     with tempfile.TemporaryDirectory(dir=folder) as place:
@@ -71,6 +77,8 @@ def import_firm(database: Database, archive: Path, words: str, node_key: bytes, 
                 _check_absent(session, arrival)
                 count = sum(_insert(session, table, arrival) for table in owned_tables())
                 _check_arrived(session, arrival)
+                if arrival.manifest["kind"] == MOVE:
+                    _settle_in(session, arrival, node)
                 firm = session.get_one(Firm, arrival.firm_id)
         except (sa.exc.IntegrityError, sa.exc.DataError):
             raise MovingError(
@@ -132,6 +140,23 @@ def _arriving(table: str, row: dict[str, Any], arrival: Arrival) -> dict[str, An
     if table == "ledger_head" and arrival.manifest["kind"] == COPY:
         return row | {"halt": HALT_OF_A_COPY, "halted_at": clock.now()}
     return row | {BODIES[1]: _body(row, arrival)} if table == BODIES[0] else row
+
+
+def _settle_in(session: Session, arrival: Arrival, node: str) -> None:
+    """Who was a partner next door is one on another node now; each learns where the firm lives."""
+    home = new_home(session, arrival.firm_id)
+    if home is None:
+        return
+    if home.node != node:
+        raise MovingError(
+            f"This firm told its partners that it moves to {home.node}; this node is {node or 'another'}."
+        )
+    session.execute(
+        sa.update(Partnership)
+        .where(Partnership.firm_id == arrival.firm_id, Partnership.node == "")
+        .values(node=arrival.manifest["node"])
+    )
+    tell_partners(session, arrival.firm_id)
 
 
 def _closed(row: dict[str, Any], arrival: Arrival) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def download(session: Session, actor: Actor, export_id: str) -> Response:
     handle = firm_of(session, actor.firm_id).address.partition("@")[0]
     with ExitStack() as ends:
         file = ends.enter_context(tempfile.TemporaryFile(dir=settings.data_dir))
-        node = settings.node_name
+        node = settings.node
         write_archive(world().database(), actor.firm_id, file, transfer_key, settings.data_dir, node=node)
         ends.pop_all()  # from here on the file ends with the answer
     name = f"werkring-{handle}-{clock.now().astimezone(BERLIN):%Y-%m-%d}.tar.gz"

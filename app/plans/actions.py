@@ -16,6 +16,7 @@ from app.core.outbox import emit
 from app.firms.access import Actor, Role
 from app.firms.actions import bump_version, note_event
 from app.firms.queries import people
+from app.notary.transfer import firms_elsewhere
 from app.offers.models import Offer, OfferLine
 from app.plans.check import check_plan
 from app.plans.greedy import build_greedy
@@ -48,7 +49,11 @@ def replan_request(session: Session, event: RequestChanged) -> None:
 def solve_due_plans(database: Database, _config: Config) -> None:
     """Build the plans that are due. Nothing is locked while the solver thinks."""
     with database.read() as session:
-        due = session.execute(sa.select(PlanTask.firm_id, PlanTask.request_id).order_by(PlanTask.created_at)).all()
+        due = session.execute(
+            sa.select(PlanTask.firm_id, PlanTask.request_id)
+            .where(PlanTask.firm_id.not_in(firms_elsewhere()))
+            .order_by(PlanTask.created_at)
+        ).all()
     for firm_id, request_id in due:
         try:
             solve_plans(database, firm_id, request_id)

@@ -16,10 +16,12 @@ from app.core.signing import HMAC_SHA256
 from app.firms.access import PERMISSIONS
 from app.firms.models import Person
 from app.firms.queries import roles_of
+from app.notary.witnesses import halt_of
 from app.passkeys.models import SignIn
 from app.passkeys.queries import is_living
 from app.push.messages import DONE, translate
 from app.push.models import Alert, AnswerToken, PushDevice
+from app.web.transaction import ELSEWHERE
 
 ANSWERS = "requests.answer"
 UNDO_LIFE = dt.timedelta(minutes=10)
@@ -118,6 +120,9 @@ def _living_token(session: Session, token: str, sign_in_id: str) -> AnswerToken:
         raise NotFound(OVER)
     if sign_in_id and not hmac.compare_digest(_person_of(session, row.firm_id, sign_in_id), row.person_id):
         raise NotFound(OVER)
+    halt = halt_of(session, row.firm_id)
+    if halt in ELSEWHERE:
+        raise Conflict(ELSEWHERE[halt])
     return row
 
 

@@ -33,21 +33,27 @@ def words_in(said: str) -> str:
 
 def test_a_firm_moves_to_a_fresh_node_and_the_old_one_rests(folder: Path, tmp_path: Path) -> None:
     archive, new = tmp_path / "keller.tar.gz", tmp_path / "new"
+    there = {"DATA_DIR": str(new), "PUBLIC_URL": "https://new.example"}
     code, said = run("flask", "export", "--move", ADDRESS, str(archive), DATA_DIR=str(folder))
+    assert (code, "--to go together" in said, archive.exists()) == (1, True, False), said
+    code, said = run("flask", "export", "--move", "--to", "new.example", ADDRESS, str(archive), DATA_DIR=str(folder))
     assert (code, "has left this node" in said, oct(archive.stat().st_mode)[-3:]) == (0, True, "600"), said
     words = words_in(said)
-    code, wrong = run("flask", "import", str(archive), "--words", "Haus " * 24, DATA_DIR=str(new))
+    code, wrong = run("flask", "import", str(archive), "--words", "Haus " * 24, **there)
     assert (code, wrong.startswith("Error: These are not 24 words"), wrong.count("\n")) == (1, True, 1), wrong
-    code, said = run("flask", "import", str(archive), "--words", words, DATA_DIR=str(new))
+    code, said = run("flask", "import", str(archive), "--words", words, DATA_DIR=str(tmp_path / "wrong"))
+    assert (code, "moves to new.example" in said) == (1, True), said
+    code, said = run("flask", "import", str(archive), "--words", words, **there)
     assert (code, "is here" in said, "copy" in said) == (0, True, False), said
-    code, said = run("flask", "import", str(archive), "--words", words, DATA_DIR=str(new))
+    code, said = run("flask", "import", str(archive), "--words", words, **there)
     assert (code, "on this node already" in said) == (1, True), said
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["keller.tar.gz", "new", "var"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["keller.tar.gz", "new", "var", "wrong"]
     assert not [path for path in new.iterdir() if path.is_dir()]
 
 
 def test_a_move_that_was_given_up_is_taken_back(folder: Path, tmp_path: Path) -> None:
-    run("flask", "export", "--move", ADDRESS, str(tmp_path / "a.tgz"), DATA_DIR=str(folder))
+    move = ("--move", "--to", "new.example")
+    assert run("flask", "export", *move, ADDRESS, str(tmp_path / "a.tgz"), DATA_DIR=str(folder))[0] == 0
     assert run("flask", "resume-log", ADDRESS, DATA_DIR=str(folder))[0] == 1
     code, said = run("flask", "resume-log", ADDRESS, "--alone", DATA_DIR=str(folder))
     assert (code, "goes on" in said) == (0, True), said

@@ -13,6 +13,7 @@ from app.core.db import Database
 from app.core.errors import Conflict, NotFound, RuleBroken, WerkringError
 from app.firms.access import Role
 from app.firms.models import Person
+from app.notary.models import LedgerHead
 from app.passkeys.models import SignIn
 from app.push.actions import alert_people, answered_token, cancel_alerts, note_receipt, use_answer_token
 from app.push.models import Alert, AnswerToken, PushDevice
@@ -63,6 +64,16 @@ def test_a_refused_answer_leaves_the_token_unused(world: PushWorld, token: str) 
         use_answer_token(session, token)
         raise RuntimeError
     assert use(world, token)[2] == REQUEST_ID
+
+
+@pytest.mark.parametrize(("halt", "said"), [("moved", "umgezogen"), ("copy", "nur eine Kopie")])
+def test_a_tap_in_a_firm_that_works_elsewhere_is_refused_plainly(
+    world: PushWorld, token: str, halt: str, said: str
+) -> None:
+    with world.database.write() as session:
+        session.merge(LedgerHead(firm_id=world.yilmaz.id, origin="y", frontier=[], root="", key_seqs=[], halt=halt))
+    with pytest.raises(Conflict, match=said):
+        use(world, token)
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "A" * 22, "%00", "ü" * 22])
