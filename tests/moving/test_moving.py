@@ -35,7 +35,7 @@ from app.push.actions import alert_people
 from app.push.mails import write_due_mails
 from app.push.models import Alert
 from app.requests.actions import ask_question
-from app.worker import run_until_quiet
+from app.worker import end_what_is_due, run_until_quiet
 from tests.agreements.world import Deal, at, verified
 from tests.moving.world import WORDS, bring, lines, members, pack, repack, same_files
 from tests.moving.year import SMALL, Year
@@ -360,3 +360,27 @@ def test_a_small_year_goes_to_a_hub_and_comes_home(
     files = same_files(first, pack(house_of_postgres, keller, tmp_path, kind=MOVE, name="b"))
     assert "'=1+1" in files["tables/anfragen.csv"].decode() + files["tables/angebote.csv"].decode()
     assert len(lines(files["rows/agreement.jsonl"])) == SMALL.agreements
+
+
+@pytest.mark.parametrize("has_left", [True, False])
+def test_deadlines_change_nothing_of_a_firm_that_moved(sqlite_database: Database, has_left: bool) -> None:
+    """But for sign-ins, which are of this node and end here."""
+    keller = make_scene(sqlite_database).houses["keller"].firm.id
+    run_until_quiet(sqlite_database)
+    if has_left:
+        leave_node(sqlite_database, keller, "neu.example")
+    before = _all_of(sqlite_database, keller)
+    with clock.frozen(clock.now() + dt.timedelta(days=70)):
+        end_what_is_due(sqlite_database)
+    after = _all_of(sqlite_database, keller)
+    changed = {name for name in before if before[name] != after[name]} - {"outbox", "sign_in"}
+    assert (changed == set()) is has_left, changed
+
+
+def _all_of(database: Database, firm_id: str) -> dict[str, list[Any]]:
+    with database.read() as session:
+        return {
+            table.name: [tuple(row) for row in session.execute(sa.select(table).where(table.c.firm_id == firm_id))]
+            for table in Base.metadata.sorted_tables
+            if "firm_id" in table.c
+        }
