@@ -1,5 +1,6 @@
 """A firm moves to another node: what was open goes on there, and partners notice nothing but the new address."""
 
+import contextvars
 import datetime as dt
 import http.client
 import json
@@ -18,7 +19,8 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict, RuleBroken
 from app.federation.actions import send_message
-from app.federation.models import Message
+from app.federation.fetching import fetch_wanted_files
+from app.federation.models import Message, StoredFile, WantedFile
 from app.moving.leaving import stay_after_all
 from app.moving.rules import MovingError
 from app.notary.keys import log_signer
@@ -242,11 +244,24 @@ def test_the_old_node_shows_the_way_for_90_days_and_then_knows_nobody(moved: tup
         settle_all([one, two])
         assert partnership(two, "yilmaz", KELLER).node == one.config.node
         assert [row.error for row in messages(two) if row.kind == "request.asked"] == ["audience"]
+        assert not fetches_drawing(two)
     with clock.frozen(clock.now() + dt.timedelta(days=89)):
+        one.context = contextvars.copy_context()
+        assert fetches_drawing(two)
         with two.database.write() as session:
             session.execute(sa.update(Message).where(Message.state == "waiting").values(next_try_at=clock.now()))
         settle_all([one, two])
     assert partnership(two, "yilmaz", KELLER).node == four.config.node
+
+
+def fetches_drawing(node: Node) -> bool:
+    """Whether the drawing of a message that came before the move is to be had, as if it had not been fetched yet."""
+    with node.database.write() as session:
+        session.execute(sa.update(StoredFile).values(origin_id=""))
+        session.execute(sa.update(WantedFile).values(ended_at=None))
+    fetch_wanted_files(node.database, node.config)
+    with node.database.read() as session:
+        return session.scalar(sa.select(StoredFile.id).where(StoredFile.origin_id != "")) is not None
 
 
 def note_by(node: Node, key: str, log: str, home: str, at: int) -> str:
