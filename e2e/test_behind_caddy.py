@@ -89,6 +89,7 @@ def test_slow_bodies_wait_at_the_door_and_large_ones_are_refused_there(shop: Sho
     assert status(large) in (413, 502)
 
 
+@pytest.mark.long
 def test_two_nodes_become_partners_over_tls_that_both_check(play: Playwright, tmp_path: Path) -> None:
     with ExitStack() as stack:
         shops = open_shops(stack, tmp_path, *(f"https://localhost:{free_port()}" for _ in range(2)))

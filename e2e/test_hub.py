@@ -35,7 +35,7 @@ from e2e.proof import prove_offline
 from e2e.test_three_nodes import ask, choose_plan
 from tests.postgres import PostgresServer
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(missing()), reason=missing() or "-")]
 CADDY_SEES_MS = 4_000
 """It looks after each machine every two seconds"""
 

@@ -340,10 +340,12 @@ class ActiveReader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.found: list[str] = []
-        self.in_script = False
+        self.in_script = self.in_data = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.in_script = tag == "script"
+        # linked data is never run; what could end it early, or begin a tag in it, is active all the same
+        self.in_data = self.in_script and attrs == [("type", "application/ld+json")]
         for name, text in attrs:
             told = text or ""
             is_handler = name.startswith(("on", "hx-on")) and MARK in told
@@ -352,7 +354,7 @@ class ActiveReader(HTMLParser):
                 self.found.append(f"<{tag} {name}={told!r}>")
 
     def handle_data(self, data: str) -> None:
-        if self.in_script and MARK in data:
+        if self.in_script and MARK in data and not (self.in_data and not set(data) & set("<>&")):
             self.found.append(f"<script>{data}")
 
     def handle_endtag(self, tag: str) -> None:

@@ -136,6 +136,7 @@ def test_no_template_breaks_the_content_policy_or_reckons(path: Path) -> None:
         ("{{ name|safe }}", "|safe"),
         ("{% autoescape false %}{{ name }}{% endautoescape %}", "autoescape switched"),
         ("<script>1</script>", "inline script"),
+        ('<script type="application/ld+json" id="x">{{ data }}</script>', "inline script"),
         ("{{ minutes / 60 }}", "sum in a template"),
         ("{{ session.scalars(x) }}", "query"),
         ("{% if %}", "Expected an expression"),
