@@ -3,8 +3,6 @@
 import asyncio
 import datetime as dt
 import json
-import threading
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +18,7 @@ from app.core.errors import WerkringError
 from app.core.events import MessageParked
 from app.core.outbox import emit
 from app.core.outgoing import Answer, Courier, Unreachable, courier
+from app.core.turns import Turns
 from app.core.urls import base_url
 from app.federation.actions import put_off
 from app.federation.envelopes import LIFE, Envelope, write_envelope
@@ -48,8 +47,7 @@ SOON = dt.timedelta(seconds=20)
 LOOK_AGAIN_S = 0.2
 PROBE_EVERY = dt.timedelta(minutes=5)
 """However long the lanes to a silent node rest: one of them, with the oldest message, looks so often whether it is back"""
-_turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
-_asked_again: set[str] = set()
+_turns = Turns()
 _silent: dict[tuple[str, str], dt.datetime] = {}
 """When each node was last knocked at in vain. A restart forgets it: that costs one knock more."""
 
@@ -105,15 +103,7 @@ def send_due_messages(database: Database, config: Config) -> None:
     """
     if config.is_practice:
         return
-    turn = _turns[database.url]
-    _asked_again.add(database.url)
-    while database.url in _asked_again and turn.acquire(blocking=False):
-        try:
-            _asked_again.discard(database.url)
-            if _due(database):
-                asyncio.run(_send_all(database, config))
-        finally:
-            turn.release()
+    _turns.run(database.url, lambda: _run(database, config))
 
 
 def claim_lane(session: Session, config: Config, turn: Turn, now: dt.datetime) -> Lane | None:
@@ -165,6 +155,11 @@ def note_outcomes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None
     _release(session, lane.firm_id, rest, now)
 
 
+def _run(database: Database, config: Config) -> None:
+    if _due(database):
+        asyncio.run(_send_all(database, config))
+
+
 async def _send_all(database: Database, config: Config) -> None:
     """Every lane goes at its own pace: a slow one holds up no other, and what is new meanwhile goes at once."""
     tasks: dict[tuple[str, str], asyncio.Task[bool]] = {}
@@ -179,8 +174,7 @@ async def _send_all(database: Database, config: Config) -> None:
                 await asyncio.wait(tasks.values(), timeout=LOOK_AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
             is_full = any(task.done() and task.result() for task in tasks.values())
             tasks = {lane: task for lane, task in tasks.items() if not task.done()}
-            is_new = is_full or database.url in _asked_again
-            _asked_again.discard(database.url)
+            is_new = _turns.was_asked_again(database.url) or is_full
 
 
 def _due(database: Database) -> list[Turn]:

@@ -2,8 +2,6 @@
 
 import asyncio
 import datetime as dt
-import threading
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,6 +12,7 @@ from app.config import Config
 from app.core import clock
 from app.core.db import Database, each_alone
 from app.core.ids import new_id
+from app.core.turns import Turns
 from app.firms.models import Person
 from app.notary.transfer import firms_elsewhere
 from app.passkeys.models import SignIn
@@ -28,8 +27,7 @@ from app.push.vapid import VapidHeaders, vapid_key, vapid_public_key
 
 __all__ = ["send_due_alerts", "send_due_mails"]
 MOST_AT_ONCE = 256
-_turns: dict[str, threading.Lock] = defaultdict(threading.Lock)
-_asked_again: set[str] = set()
+_turns = Turns()
 _headers: dict[str, VapidHeaders] = {}
 """By public key: another database may come to the same address, restored or in tests"""
 
@@ -41,14 +39,7 @@ def send_due_alerts(database: Database, config: Config) -> None:
     """
     if config.is_practice:
         return
-    turn = _turns[database.url]
-    _asked_again.add(database.url)
-    while database.url in _asked_again and turn.acquire(blocking=False):
-        try:
-            _asked_again.discard(database.url)
-            _run(database, config)
-        finally:
-            turn.release()
+    _turns.run(database.url, lambda: _run(database, config))
 
 
 def hand_out(database: Database) -> None:

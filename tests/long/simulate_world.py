@@ -89,7 +89,7 @@ class Place(Node):
         self.effects += self.house.effects
         self.database.close()
         self.database = House(self.database.url)
-        carrying._asked_again.discard(self.database.url)
+        carrying._turns.was_asked_again(self.database.url)
         carrying._silent.clear()
         arriving._under_way.clear()
         resume_checkpoints(self.database)
