@@ -64,7 +64,7 @@ class Phone:
             viewport={"width": size[0], "height": size[1]}, device_scale_factor=2, is_mobile=True, has_touch=True, locale="de-DE",
             timezone_id="Europe/Berlin", base_url=base, reduced_motion="reduce",
         )  # fmt: skip
-        context.set_default_timeout(8_000)
+        context.set_default_timeout(30_000)
         if push is not None:
             context.grant_permissions(["notifications"], origin=base)
             context.add_init_script(PUSH_STUB % json.dumps(push.json()))

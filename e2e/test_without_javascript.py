@@ -21,7 +21,7 @@ def sign_in(browser: Browser, url: str, cookie: str) -> Page:
     context = browser.new_context(
         viewport={"width": 360, "height": 640}, locale="de-DE", base_url=url, java_script_enabled=False
     )
-    context.set_default_timeout(8_000)
+    context.set_default_timeout(30_000)
     context.add_cookies([{"name": "werkring", "value": cookie, "url": url}])
     page = context.new_page()
     page.goto("/")

@@ -11,6 +11,7 @@ from e2e.parts.gallery import Look, render_page
 from e2e.parts.serve import FLAGS, Gallery
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=30_000)
 
 NOTE = """() => self.registration.getNotifications().then(
     (all) => all.map((n) => [n.title, n.body, n.actions.map((a) => a.action), n.data.token]))"""
@@ -63,7 +64,7 @@ def context(browser: Browser, gallery: Gallery) -> Iterator[BrowserContext]:
         viewport={"width": 360, "height": 640}, has_touch=True, locale="de-DE", base_url=gallery.url
     )
     opened.grant_permissions(["notifications"], origin=gallery.url)
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(30_000)
     yield opened
     opened.close()
 
@@ -412,7 +413,7 @@ NEW_KEY = {
     "user": {"id": "AQID", "name": "Petra", "displayName": "Petra"},
     "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
     "authenticatorSelection": {"residentKey": "required", "userVerification": "required"},
-    "timeout": 5000,
+    "timeout": 60_000,
 }
 
 
