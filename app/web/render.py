@@ -27,7 +27,7 @@ GERMAN_NUMBER = re.compile(r"\d+(\.\d{3})*(,\d+)?")
 OTHER_MARKS = str.maketrans(".,", ",.")
 UNIT = r"(?:[€%]|(?:h|kg|km|mm|hours?|days?|percent)(?!\w)|(?![a-z])\w{2,9}(?!\w))"
 LOOSE_SPACE = re.compile(
-    rf" (?:(?<=(?:KW|Ra) )(?=\d)|(?<=\d )(?={UNIT})|(?<=\d\. )(?=[A-Z]\w))(?=[^<>]*<(?!/textarea))"
+    rf" (?:(?<=(?:KW|Ra) )(?=\d)|(?<=≈ )(?=\d)|(?<=\d )(?={UNIT})|(?<=\d\. )(?=[A-Z]\w))(?=[^<>]*<(?!/textarea))"
 )
 """A space that must not end a line. Only in what people read: not inside a tag, nor in what they write"""
 
@@ -38,7 +38,7 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
 
 
 def tie_numbers(html: str) -> str:
-    """'KW 4', '40 h', '9,50 €', '3. Dezember': what belongs together stays on one line of a small screen."""
+    """'KW 4', '40 h', '≈ 34 km', '9,50 €', '3. Dezember': what belongs together stays on one line of a small screen."""
     return LOOSE_SPACE.sub("\N{NO-BREAK SPACE}", html)
 
 

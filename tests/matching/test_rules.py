@@ -321,7 +321,7 @@ def test_a_certificate_must_be_verified_and_cover_the_process() -> None:
     unverified = replace(ISO_9001, verified=False)
     other = replace(ISO_9001, process_keys=("turning",))
     assert last_sentence(judge(NEED, F5, unverified)) == "Noch nicht geprüft ist das Zertifikat ISO 9001."
-    assert last_sentence(judge(NEED, F5, other)) == "ISO 9001 gilt nicht für Fräsen 5-Achs."
+    assert last_sentence(judge(NEED, F5, other)) == "ISO 9001 gilt nicht für 5-Achs-Fräsen."
     assert judge(NEED, F5, unverified, other, ISO_9001).answer == "partly"
 
 

@@ -17,9 +17,9 @@ def parameter(operator: str) -> ParameterDefinition:
 
 def test_a_name_is_german_unless_english_is_asked_for() -> None:
     milling = METAL.process("milling_5x")
-    assert milling.label() == "Fräsen 5-Achs"
+    assert milling.label() == "5-Achs-Fräsen"
     assert milling.label("en-GB") == "5-axis milling"
-    assert milling.label("tr") == "Fräsen 5-Achs"
+    assert milling.label("tr") == "5-Achs-Fräsen"
     assert milling.chip("de") == "5-Achs-Fräsen"
 
 

@@ -90,7 +90,7 @@ def test_a_listed_firm_shows_name_town_processes_and_valid_certificates(database
             )  # fmt: skip
     list_firms(database, yilmaz)
     (entry,) = seen(database, keller)
-    assert (entry.name, entry.town, entry.processes) == ("Dreherei Yilmaz", "Suhl", ("Fräsen 5-Achs",))
+    assert (entry.name, entry.town, entry.processes) == ("Dreherei Yilmaz", "Suhl", ("5-Achs-Fräsen",))
     assert [until for _name, until in entry.certificates] == [dt.date(2028, 1, 1)]
     with clock.frozen(dt.datetime(2028, 1, 2, tzinfo=dt.UTC)):
         assert seen(database, keller)[0].certificates == ()
@@ -103,7 +103,7 @@ def test_the_entry_follows_what_the_machines_can_do_and_its_place_is_coarse(data
         add_machine(session, yilmaz.firm, "M2", process="turning")
         emit(session, AbilitiesChanged(yilmaz.id))
     run_until_quiet(database)
-    assert seen(database, keller)[0].processes == ("Drehen", "Fräsen 5-Achs")
+    assert seen(database, keller)[0].processes == ("5-Achs-Fräsen", "Drehen")
     with database.read() as session:
         entry = session.get_one(DirectoryEntry, yilmaz.id)
         assert (entry.lat, entry.lon) == (50.61, 10.69)

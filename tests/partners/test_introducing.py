@@ -93,7 +93,7 @@ def test_before_both_said_yes_each_knows_processes_and_region_only(database: Dat
     _keller, yilmaz, nowak = houses
     introduce(database, houses)
     (offer,) = shown(database, yilmaz)
-    assert (offer.processes, offer.region, offer.from_name) == (("Fräsen 5-Achs",), "07", "Keller Metallbau")
+    assert (offer.processes, offer.region, offer.from_name) == (("5-Achs-Fräsen",), "07", "Keller Metallbau")
     assert (offer.name, offer.town, offer.link) == ("", "", "")
     assert shown(database, nowak)[0].region == "98"
     assert shown(database, nowak)[0].id != offer.id

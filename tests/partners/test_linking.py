@@ -106,7 +106,7 @@ def test_after_both_signed_each_knows_the_others_processes_and_place_but_no_mach
     become_partners(database, keller, yilmaz)
     with database.read() as session:
         row = partnership_with(session, keller.id, yilmaz.id)
-        assert [one["de"] for one in row.profile["processes"]] == ["Fräsen 5-Achs"]
+        assert [one["de"] for one in row.profile["processes"]] == ["5-Achs-Fräsen"]
         assert row.lat == pytest.approx(50.6091, abs=0.001)
         told = json.dumps(row.profile)
         bodies = json.dumps(list(session.scalars(sa.select(Message.body))))
