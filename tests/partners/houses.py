@@ -18,6 +18,7 @@ from app.partners.signing import approve_partnership, end_partnership, prepare_e
 from app.worker import run_until_quiet
 from ledger.encoding import to_b64url
 from tests.passkeys.software import SoftwarePasskey
+from tests.remembered import done_once
 from tests.world import TestFirm, make_firm
 
 NODE_KEY = bytes(range(32))
@@ -59,6 +60,11 @@ def build_house(session: Session, key: str) -> House:
 
 def three_houses(database: Database) -> tuple[House, House, House]:
     """Keller and Yilmaz, and Nowak as noise."""
+    use_node_key(NODE_KEY)
+    return done_once(database, "three houses", lambda: _three_built(database))
+
+
+def _three_built(database: Database) -> tuple[House, House, House]:
     with database.write() as session:
         return build_house(session, "keller"), build_house(session, "yilmaz"), build_house(session, "nowak")
 
@@ -87,6 +93,10 @@ def approve(database: Database, house: House, partner: House, signer: House | No
 
 def become_partners(database: Database, one: House, other: House) -> None:
     """The whole way: QR, both approvals, all messages delivered."""
+    done_once(database, f"partners {one.id} {other.id}", lambda: _become_partners(database, one, other))
+
+
+def _become_partners(database: Database, one: House, other: House) -> None:
     use_invitation(database, other, invitation_of(database, one))
     approve(database, one, other)
     approve(database, other, one)

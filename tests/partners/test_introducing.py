@@ -29,6 +29,7 @@ from app.partners.queries import own_words, partnership_with
 from app.push.models import Alert
 from app.worker import run_until_quiet
 from tests.partners.houses import House, approve, become_partners, state_of, three_houses
+from tests.remembered import done_once
 
 Three = tuple[House, House, House]
 
@@ -37,13 +38,17 @@ Three = tuple[House, House, House]
 def houses(database: Database) -> Three:
     """Keller in the middle of Yilmaz and Nowak, who do not know each other and let Keller introduce firms."""
     keller, yilmaz, nowak = three_houses(database)
-    for other in (yilmaz, nowak):
+    done_once(database, f"in the middle {keller.id}", lambda: put_between(database, keller, (yilmaz, nowak)))
+    return keller, yilmaz, nowak
+
+
+def put_between(database: Database, keller: House, others: tuple[House, House]) -> None:
+    for other in others:
         become_partners(database, keller, other)
         allow(database, other, keller)
         with database.write() as session:
             emit(session, AbilitiesChanged(other.id))
     run_until_quiet(database)
-    return keller, yilmaz, nowak
 
 
 def allow(database: Database, house: House, partner: House) -> None:
