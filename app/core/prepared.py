@@ -1,4 +1,4 @@
-"""Statements for the path that every ledger entry takes: compiled once, then run by the driver alone."""
+"""Statements for the paths that every ledger entry and every message takes: compiled once, then run by the driver alone."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app.core.db import SqliteDialect
 
-Statement = sa.Select[*tuple[Any, ...]] | sa.UpdateBase
+Statement = sa.SelectBase | sa.UpdateBase
 Translations = list[tuple[str, Callable[[Any], Any]]]
 """Names of the values that the driver knows in another form, and how they get there or back"""
 
@@ -66,7 +66,7 @@ def _compile(statement: Statement, dialect: sa.Dialect) -> _Compiled:
     compiled = statement.compile(dialect=SqliteDialect(paramstyle="named") if dialect.name == "sqlite" else dialect)
     assert isinstance(compiled, sa.sql.compiler.SQLCompiler)
     binds = compiled.binds.items()
-    columns = statement.selected_columns.items() if isinstance(statement, sa.Select) else []
+    columns = statement.selected_columns.items() if isinstance(statement, sa.SelectBase) else []
     ins = [(name, bind.type.dialect_impl(dialect).bind_processor(dialect)) for name, bind in binds]
     outs = [(name, column.type.dialect_impl(dialect).result_processor(dialect, None)) for name, column in columns]
     return _Compiled(

@@ -13,6 +13,7 @@ from app.core.errors import Conflict, NotFound, RuleBroken, WerkringError
 from app.core.events import MessageParked
 from app.core.ids import new_id
 from app.core.outbox import emit
+from app.core.prepared import Prepared
 from app.federation.files import MOST_FILE_BYTES as MOST_FILE_BYTES
 from app.federation.files import drop_files as drop_files
 from app.federation.files import fetch_file as fetch_file
@@ -27,6 +28,7 @@ from app.federation.rules import Incoming, check_body, next_try
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
+from app.notary.models import table_of
 from app.notary.transfer import is_elsewhere
 from app.partners.queries import may_receive, may_send, shown_partnership
 
@@ -45,6 +47,11 @@ class Arriving:
     at: dt.datetime
 
 
+_MESSAGE = table_of(Message)
+_NEW = Prepared(sa.insert(_MESSAGE))
+_ARRIVED = Prepared(
+    sa.select(_MESSAGE.c.id).where(_MESSAGE.c.firm_id == sa.bindparam("firm_id"), _MESSAGE.c.id == sa.bindparam("id"))
+)
 Inbox = Mapping[str, Callable[[Session, Incoming], None]]
 
 
@@ -228,7 +235,8 @@ def take_effect(session: Session, arriving: Arriving, inbox: Inbox) -> None:
 
 def has_arrived(session: Session, firm_id: str, message_id: str) -> bool:
     """Say whether a message stands in the firm's house already."""
-    return session.get(Message, (firm_id, message_id)) is not None
+    session.flush()
+    return _ARRIVED.row(session.connection(), firm_id=firm_id, id=message_id) is not None
 
 
 def note_refusal(session: Session, arriving: Arriving) -> None:
@@ -241,22 +249,13 @@ def note_refusal(session: Session, arriving: Arriving) -> None:
 
 
 def _note_arrival(session: Session, arriving: Arriving, state: str) -> None:
-    session.add(
-        Message(
-            firm_id=arriving.firm_id,
-            id=arriving.id,
-            created_at=arriving.at,
-            direction="in",
-            peer_id=arriving.from_id,
-            kind=arriving.kind,
-            seq=arriving.seq,
-            body=arriving.body,
-            subject_id=arriving.subject_id,
-            state=state,
-            delivered_at=clock.now(),
-        )
-    )
     session.flush()
+    _NEW.change(
+        session.connection(), firm_id=arriving.firm_id, id=arriving.id, created_at=arriving.at, direction="in",
+        peer_id=arriving.from_id, kind=arriving.kind, seq=arriving.seq, body=arriving.body,
+        subject_id=arriving.subject_id, state=state, delivered_at=clock.now(), attempts=0, next_try_at=None,
+        waits_since=None, error="",
+    )  # fmt: skip
 
 
 def _arriving(message: Message) -> Arriving:

@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core.db import UtcTime
+from app.core.prepared import Prepared
 from app.federation.models import PARKED, WAITING, Message
+from app.notary.models import table_of
 
 LEASE = dt.timedelta(minutes=2)
 """So long a lane belongs to the worker that claimed it; whoever rests longer is under way nowhere"""
@@ -63,13 +65,11 @@ _FIRST = sa.text(
     """
 )
 
-_USED = sa.text(
-    f"""
-    SELECT EXISTS (SELECT 1 FROM message AS m WHERE {_WAITS} AND m.firm_id = :firm_id AND m.peer_id = :peer_id)
-        OR EXISTS (SELECT 1 FROM message AS m WHERE m.direction = 'out' AND m.state = 'parked'
-            AND m.firm_id = :firm_id AND m.peer_id = :peer_id)
-    """
+_MESSAGE = table_of(Message)
+_LANE = sa.select(_MESSAGE.c.id).where(
+    _MESSAGE.c.firm_id == sa.bindparam("firm_id"), _MESSAGE.c.peer_id == sa.bindparam("peer_id")
 )
+_USED = Prepared(sa.union_all(*(_LANE.where(rests) for rests in (WAITING, PARKED))).limit(1))
 
 
 def waiting_messages(session: Session, now: dt.datetime) -> Sequence[tuple[str, str]]:
@@ -112,7 +112,8 @@ def resume_lane(session: Session, firm_id: str, peer_id: str, now: dt.datetime) 
 
 def is_lane_used(session: Session, firm_id: str, peer_id: str) -> bool:
     """Say whether anything waits or rests on the way to a partner."""
-    return bool(session.scalar(_USED, {"firm_id": firm_id, "peer_id": peer_id}))
+    session.flush()
+    return _USED.row(session.connection(), firm_id=firm_id, peer_id=peer_id) is not None
 
 
 def wake_lane(session: Session, firm_id: str, peer_id: str, now: dt.datetime) -> None:

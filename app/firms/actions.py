@@ -10,19 +10,26 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
-from app.core.db import Database, after_end, insert_into
+from app.core.db import Base, Database, after_end, insert_into
 from app.core.errors import RuleBroken
 from app.core.ids import new_id
 from app.core.places import centroid
+from app.core.prepared import Prepared
 from app.firms.access import Actor, Role
 from app.firms.models import AuditEvent, Closure, Firm, Membership, Person, Site
 from app.firms.queries import firm_of, people, person_for, roles_of
 from app.firms.rules import MOST_SHORT, check_reachable, check_register_no, check_vat_id, handle_for, roles_to_invite
 
+_FIRM = Base.metadata.tables[Firm.__tablename__]
+_BUMP = Prepared(
+    sa.update(_FIRM).where(_FIRM.c.id == sa.bindparam("firm_id")).values({_FIRM.c.version: _FIRM.c.version + 1})
+)
+
 
 def bump_version(session: Session, firm_id: str) -> None:
     """Tell polled fragments of this firm that something changed."""
-    session.execute(sa.update(Firm).where(Firm.id == firm_id).values(version=Firm.version + 1))
+    session.flush()
+    _BUMP.change(session.connection(), firm_id=firm_id)
 
 
 def note_event(

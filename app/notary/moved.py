@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
+from app.core.prepared import Prepared
 from app.notary.keys import log_signer
-from app.notary.models import LedgerHead
+from app.notary.models import LedgerHead, table_of
 from app.notary.rings import verify_key_document
 from ledger import checkpoint
 from ledger import note as notes
@@ -19,6 +20,8 @@ TITLE = "werkring moved v1"
 NODE = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{2,5})?")
 LONGEST_NODE = 120
 LATEST_S = 2**36
+_HEAD = table_of(LedgerHead)
+_HOME = Prepared(sa.select(_HEAD.c.moved_to, _HEAD.c.moved_at).where(_HEAD.c.firm_id == sa.bindparam("firm")))
 
 
 class Home(NamedTuple):
@@ -42,9 +45,8 @@ def name_new_home(session: Session, firm_id: str, node: str) -> None:
 
 def new_home(session: Session, firm_id: str) -> Home | None:
     """Where a firm moved to, here or from here; None for one that never did."""
-    row = session.execute(
-        sa.select(LedgerHead.moved_to, LedgerHead.moved_at).where(LedgerHead.firm_id == firm_id)
-    ).one_or_none()
+    session.flush()
+    row = _HOME.row(session.connection(), firm=firm_id)
     return Home(row.moved_to, row.moved_at) if row is not None and row.moved_at is not None else None
 
 

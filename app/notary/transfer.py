@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.core import clock
+from app.core.prepared import Prepared
 from app.notary.heads import stored_head
 from app.notary.keys import open_wrapped
-from app.notary.models import FirmKey, LedgerHead, PartnerKeys, Witness
+from app.notary.models import FirmKey, LedgerHead, PartnerKeys, Witness, table_of
 from app.notary.moved import new_home
 from app.notary.rings import own_keys, verify_key_document
 from app.notary.rotation import PURPOSES
@@ -28,11 +29,8 @@ FORWARDS_FOR = dt.timedelta(days=90)
 ELSEWHERE = (MOVED, COPY)
 """The log goes on at another node: here it is only read."""
 
-_ELSEWHERE = (
-    sa.select(LedgerHead.firm_id)
-    .where(LedgerHead.firm_id.in_(sa.bindparam("firms", expanding=True)), LedgerHead.halt.in_(ELSEWHERE))
-    .limit(1)
-)
+_HEAD = table_of(LedgerHead)
+_HALT = Prepared(sa.select(_HEAD.c.halt).where(_HEAD.c.firm_id == sa.bindparam("firm")))
 
 
 def new_transfer_key() -> bytes:
@@ -89,7 +87,9 @@ def firms_elsewhere() -> sa.Select[str]:
 
 def is_elsewhere(session: Session, *firm_ids: str) -> bool:
     """Whether one of these firms works at another node."""
-    return session.scalar(_ELSEWHERE, {"firms": firm_ids}) is not None
+    session.flush()
+    halts = (_HALT.row(session.connection(), firm=firm_id) for firm_id in firm_ids)
+    return any(head is not None and head.halt in ELSEWHERE for head in halts)
 
 
 def forwards(session: Session, firm_id: str, now: dt.datetime) -> bool:

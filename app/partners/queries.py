@@ -1,7 +1,8 @@
 """Partnerships of the acting firm. Nothing here tells of a firm without consent."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import NotFound
+from app.core.prepared import Prepared
 from app.firms.access import PERMISSIONS
 from app.firms.models import Firm
 from app.firms.queries import roles_of
-from app.notary.models import PartnerKeys
+from app.notary.models import PartnerKeys, table_of
 from app.notary.queries import derived_secret, fingerprint_words, genesis_digest
 from app.notary.transfer import is_elsewhere
 from app.partners.models import BlockedFirm, Framework, PartnerInvitation, Partnership
@@ -22,6 +24,18 @@ from app.passkeys.queries import was_locked_since
 # written once: these run with every message, and writing them costs as much as running them
 _PARTNERSHIP = sa.select(Partnership).where(
     Partnership.firm_id == sa.bindparam("firm_id"), Partnership.partner_id == sa.bindparam("partner_id")
+)
+_PARTNERS, _BLOCKED = table_of(Partnership), table_of(BlockedFirm)
+_CONSENT = Prepared(
+    sa.select(
+        _PARTNERS.c.address,
+        _PARTNERS.c.state,
+        _PARTNERS.c.scope,
+        _PARTNERS.c.partner_scope,
+        sa.exists()
+        .where(_BLOCKED.c.firm_id == _PARTNERS.c.firm_id, _BLOCKED.c.address == _PARTNERS.c.address)
+        .label("is_blocked"),
+    ).where(_PARTNERS.c.firm_id == sa.bindparam("firm_id"), _PARTNERS.c.partner_id == sa.bindparam("partner_id"))
 )
 _BLOCK = sa.select(BlockedFirm.id).where(
     BlockedFirm.firm_id == sa.bindparam("firm_id"), BlockedFirm.address == sa.bindparam("address")
@@ -221,10 +235,13 @@ def is_linked(firm_id: str | sa.BindParameter[str]) -> sa.ColumnElement[bool]:
 
 def may_send(session: Session, firm_id: str, to_firm_id: str, kind: str, body: Mapping[str, Any]) -> bool:
     """Say whether our side of the consent lets this message leave for that firm."""
-    partner = find_partnership(session, firm_id, to_firm_id)
-    if partner is None or (kind not in OWED and is_blocked(session, firm_id, partner.address)):
-        return False
-    return lets_through(partner.state, partner.partner_scope, kind, body)
+    return _lets_out(_consent(session, firm_id, to_firm_id), kind, body)
+
+
+def sending_consent(session: Session, firm_id: str, to_firm_id: str) -> Callable[[str, Mapping[str, Any]], bool]:
+    """The same for many messages at once: a question about kind and body, answered as things stand now."""
+    partner = _consent(session, firm_id, to_firm_id)
+    return lambda kind, body: _lets_out(partner, kind, body)
 
 
 def may_receive(session: Session, firm_id: str, from_firm_id: str, kind: str, body: Mapping[str, Any]) -> bool:
@@ -232,13 +249,13 @@ def may_receive(session: Session, firm_id: str, from_firm_id: str, kind: str, bo
 
     The two kinds that make a partnership come in without one: their actions check token or step.
     """
-    partner = find_partnership(session, firm_id, from_firm_id)
-    address = partner.address if partner else address_of(session, firm_id, from_firm_id)
-    if not address or (kind not in OWED and is_blocked(session, firm_id, address)):
+    partner = _consent(session, firm_id, from_firm_id)
+    if partner is None:
+        address = address_of(session, firm_id, from_firm_id)
+        return bool(address) and kind in WITHOUT_CONSENT and not is_blocked(session, firm_id, address)
+    if kind not in OWED and partner.is_blocked:
         return False
-    if kind in WITHOUT_CONSENT:
-        return True
-    return partner is not None and lets_through(partner.state, partner.scope, kind, body)
+    return kind in WITHOUT_CONSENT or lets_through(partner.state, partner.scope, kind, body)
 
 
 def address_of(session: Session, firm_id: str, partner_id: str) -> str:
@@ -248,6 +265,18 @@ def address_of(session: Session, firm_id: str, partner_id: str) -> str:
         return here
     keys = session.get(PartnerKeys, (firm_id, partner_id))
     return keys.address if keys else ""
+
+
+def _consent(session: Session, firm_id: str, partner_id: str) -> SimpleNamespace | None:
+    """Our side of the consent, with what this transaction has changed of it."""
+    session.flush()
+    return _CONSENT.row(session.connection(), firm_id=firm_id, partner_id=partner_id)
+
+
+def _lets_out(partner: SimpleNamespace | None, kind: str, body: Mapping[str, Any]) -> bool:
+    if partner is None or (kind not in OWED and partner.is_blocked):
+        return False
+    return lets_through(partner.state, partner.partner_scope, kind, body)
 
 
 def _count(session: Session, firm_id: str, states: frozenset[str]) -> int:
