@@ -31,14 +31,20 @@ class Answer:
 
 
 class PublicResolver(AbstractResolver):
-    """Looks names up and lets only public addresses through: a name may point into our own house."""
+    """Looks names up and lets only public addresses through: a name may point into our own house.
+
+    `near` are names that may, for tests.
+    """
+
+    def __init__(self, near: Collection[str] = ()) -> None:
+        self._near = near
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        if not found or not all(is_public(str(one[4][0])) for one in found):
+        if not found or not (host in self._near or all(is_public(str(one[4][0])) for one in found)):
             raise OSError(f"{host} has no public address")
         return [
             ResolveResult(hostname=host, host=str(one[4][0]), port=port, family=one[0], proto=one[2], flags=0)

@@ -14,6 +14,7 @@ import aiohttp
 import structlog
 
 from app.core.errors import RuleBroken
+from app.core.outgoing import PublicResolver
 from app.push.encryption import encrypt_for
 from app.push.payload import Letter
 from app.push.rules import Outcome, Result, check_endpoint, origin_of, retry_after_s
@@ -118,8 +119,9 @@ class Postman:
 
 @asynccontextmanager
 async def postman(vapid: VapidHeaders, test_hosts: Collection[str]) -> AsyncIterator[Postman]:
-    """Open the connections; proxies of the environment are not asked."""
-    connector = aiohttp.TCPConnector(limit=MOST_AT_ONCE, limit_per_host=MOST_PER_ORIGIN)
+    """Open the connections, to public addresses and to hosts named for tests; proxies of the environment are not asked."""
+    resolver = PublicResolver({host.partition(":")[0] for host in test_hosts})
+    connector = aiohttp.TCPConnector(limit=MOST_AT_ONCE, limit_per_host=MOST_PER_ORIGIN, resolver=resolver)
     async with aiohttp.ClientSession(
         connector=connector, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
     ) as client:
