@@ -15,11 +15,10 @@ from sqlalchemy.orm import Session
 from app.config import Config
 from app.core import clock
 from app.core.db import Database
-from app.core.errors import NotFound, RuleBroken, WerkringError
-from app.core.ids import new_id
-from app.federation.actions import Arriving, Inbox, has_arrived, hear_partner, note_refusal, take_effect
-from app.federation.envelopes import ADDRESS, MOST_BYTES, Envelope, read_envelope
-from app.federation.files import want_files
+from app.core.errors import NotFound, WerkringError
+from app.core.prepared import Prepared
+from app.federation.actions import Inbox, has_arrived, hear_partner
+from app.federation.envelopes import ADDRESS, MOST_BYTES, MOST_TOGETHER, Envelope
 from app.federation.http_signatures import (
     INVITATION,
     LIFE_S,
@@ -31,31 +30,25 @@ from app.federation.http_signatures import (
     check_request,
     digest_of,
 )
-from app.federation.models import Message, MessageRefusal, WantedFile
+from app.federation.judging import Answer as Answer
+from app.federation.judging import Peer, add_refusal, check_envelope, judge_lines, judge_message, parsed
+from app.federation.judging import Refused as Refused
+from app.federation.models import MessageRefusal, WantedFile
 from app.firms.actions import bump_version
 from app.firms.models import Firm
 from app.notary.actions import remember_partner_keys
-from app.notary.models import PartnerKeys
+from app.notary.models import PartnerKeys, table_of
 from app.notary.moved import new_home
-from app.notary.queries import VerificationError, key_document, sender_key
-from app.notary.transfer import forwards, is_closed, is_elsewhere
+from app.notary.queries import VerificationError, sender_key
+from app.notary.transfer import is_closed, is_elsewhere
 from app.partners.models import Partnership
-from app.partners.queries import is_blocked, may_receive, open_invitation
+from app.partners.queries import is_blocked, open_invitation
 from app.partners.receiving import take_stranger
 
-INBOX_PATH = "/federation/inbox"
+INBOX_PATH, SEVERAL_PATH = "/federation/inbox", "/federation/inbox/several"
 MOST_AT_ONCE = 4
 """So many messages of one partner are read at a time: slow ones must not hold all threads"""
-SOON_S = 1
 REFUSALS_KEPT, WANTED_KEPT = dt.timedelta(days=90), dt.timedelta(days=8)
-
-
-class Refused(Exception):
-    """Not let in: status, a word for the audit, and what the sender's people may read."""
-
-    def __init__(self, status: int, reason: str, text: str = "") -> None:
-        super().__init__(reason)
-        self.status, self.reason, self.text = status, reason, text
 
 
 @dataclass(frozen=True)
@@ -69,36 +62,17 @@ class Knock:
     read: Callable[[int], bytes]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the sender's node is told."""
-
-    status: int
-    body: dict[str, Any]
-    retry_after_s: int = 0
-
-
-@dataclass(frozen=True)
-class Peer:
-    """Who sends to whom, as far as we know them; without `partner_id` it is a stranger with an invitation."""
-
-    firm_id: str
-    sender: str
-    receiver: str
-    partner_id: str = ""
-
-
-_FIRM = sa.select(Firm.id).where(Firm.address == sa.bindparam("address"))
-_PARTNER = (
-    sa.select(Partnership.partner_id, Partnership.node)
-    .join(
-        PartnerKeys,
-        (PartnerKeys.firm_id == Partnership.firm_id) & (PartnerKeys.partner_id == Partnership.partner_id),
-    )
-    .where(Partnership.firm_id == sa.bindparam("firm_id"), Partnership.address == sa.bindparam("address"))
+_HOUSE, _PARTNERS, _KEYS = table_of(Firm), table_of(Partnership), table_of(PartnerKeys)
+_FIRM = Prepared(sa.select(_HOUSE.c.id).where(_HOUSE.c.address == sa.bindparam("address")))
+_PARTNER = Prepared(
+    sa.select(_PARTNERS.c.partner_id, _PARTNERS.c.node)
+    .join(_KEYS, (_KEYS.c.firm_id == _PARTNERS.c.firm_id) & (_KEYS.c.partner_id == _PARTNERS.c.partner_id))
+    .where(_PARTNERS.c.firm_id == sa.bindparam("firm_id"), _PARTNERS.c.address == sa.bindparam("address"))
 )
-_LAST = sa.select(sa.func.max(Message.seq)).where(
-    Message.firm_id == sa.bindparam("firm_id"), Message.direction == "in", Message.peer_id == sa.bindparam("peer_id")
+_DOCUMENT = Prepared(
+    sa.select(_KEYS.c.document).where(
+        _KEYS.c.firm_id == sa.bindparam("firm_id"), _KEYS.c.partner_id == sa.bindparam("partner_id")
+    )
 )
 _under_way: Counter[tuple[str, str]] = Counter()
 _guard = Lock()
@@ -125,7 +99,8 @@ def receive_knock(
         proof = _prove(database, config, knock)
         if proof.claim is None:
             return _receive_stranger(database, config, inbox, knock, proof.peer)
-        return _receive(database, inbox, knock, proof.peer, proof.claim)
+        receive = _receive_several if knock.path == SEVERAL_PATH else _receive
+        return receive(database, inbox, knock, proof.peer, proof.claim)
     except Refused as refused:
         is_stranger = proof is None or proof.claim is None
         if is_stranger and (wait_s := count_stranger()):
@@ -207,20 +182,35 @@ def _receive(database: Database, inbox: Inbox, knock: Knock, peer: Peer, claim: 
         body = _read_body(knock)
     envelope = _opened(body, peer, claim)
     with database.write() as session:
+        bump_version(session, peer.firm_id)
         if token and not has_arrived(session, peer.firm_id, envelope.id):
             _use_up(session, peer, token, envelope)
         return _take(session, inbox, peer, peer.partner_id, envelope)
 
 
+def _receive_several(database: Database, inbox: Inbox, knock: Knock, peer: Peer, claim: Claim) -> Answer:
+    """Several messages under one signature. The signed id is that of the request; each line is judged by its own.
+
+    An invitation is opened by one message alone.
+    """
+    if INVITATION in knock.headers:
+        raise Refused(404, "stranger")
+    with _one_of_few(peer):
+        lines = _read_body(knock).split(b"\n")
+        if len(lines) > MOST_TOGETHER:
+            raise Refused(400, "form")
+        return judge_lines(database, inbox, peer, lines, claim.nonce)
+
+
 def _receive_stranger(database: Database, config: Config, inbox: Inbox, knock: Knock, peer: Peer) -> Answer:
     """Somebody uses our invitation: its single-use token opens the door, its own key document proves the signature."""
-    token = knock.headers.get(INVITATION, "")
+    token = "" if knock.path == SEVERAL_PATH else knock.headers.get(INVITATION, "")
     with database.read() as session:
         if not token or not _is_invited(session, peer, token):
             raise Refused(404, "stranger")
     with _one_of_few(peer):
         body = _read_body(knock)
-    envelope = _parsed(body)
+    envelope = parsed(body)
     document = envelope.body.get("keys")
     if envelope.kind != "partner.accept" or not isinstance(document, dict):
         raise Refused(404, "stranger")
@@ -232,10 +222,19 @@ def _receive_stranger(database: Database, config: Config, inbox: Inbox, knock: K
         raise Refused(404, "sender")
     claim = _checked(knock.method, config, knock.path, knock.headers, key, (INVITATION,))
     _check_clock(claim)
-    _check_envelope(envelope, peer, claim)
+    _check_signed(envelope, peer, claim)
     with database.write() as session:
+        bump_version(session, peer.firm_id)
         partner_id = _use_up(session, peer, token, envelope)
         return _take(session, inbox, peer, partner_id, envelope)
+
+
+def _take(session: Session, inbox: Inbox, peer: Peer, partner_id: str, envelope: Envelope) -> Answer:
+    session.flush()
+    answer = judge_message(session, inbox, peer, partner_id, envelope)
+    if answer.status == 202:
+        hear_partner(session, peer.firm_id, partner_id)
+    return answer
 
 
 def _use_up(session: Session, peer: Peer, token: str, envelope: Envelope) -> str:
@@ -246,72 +245,19 @@ def _use_up(session: Session, peer: Peer, token: str, envelope: Envelope) -> str
         raise Refused(404, "stranger") from None
 
 
-def _take(session: Session, inbox: Inbox, peer: Peer, partner_id: str, envelope: Envelope) -> Answer:
-    """One transaction: consent, once only, order, files, effect."""
-    bump_version(session, peer.firm_id)
-    session.flush()
-    if not may_receive(session, peer.firm_id, partner_id, envelope.kind, envelope.body):
-        raise Refused(404, "consent")
-    if has_arrived(session, peer.firm_id, envelope.id):
-        _add_refusal(session, peer.firm_id, peer.sender, "repeated", 200, envelope.id)
-        return Answer(200, {"state": "done"})
-    if _was_refused(session, peer, envelope.id):
-        _add_refusal(session, peer.firm_id, peer.sender, "repeated", RuleBroken.status, envelope.id)
-        return Answer(RuleBroken.status, {"state": "refused", "reason": "rule", "error": ""})
-    if is_elsewhere(session, peer.firm_id):
-        return _answer_of_old_node(session, peer, envelope)
-    last = _last_seq(session, peer.firm_id, partner_id)
-    if envelope.seq <= last:
-        _add_refusal(session, peer.firm_id, peer.sender, "order", 409, envelope.id)
-        return Answer(409, {"state": "order", "last": last})
-    if want_files(session, peer.firm_id, partner_id, envelope.body):
-        session.info["has_messages"] = True
-        return Answer(503, {"state": "later"}, SOON_S)
-    at = dt.datetime.fromtimestamp(envelope.at, dt.UTC)
-    arriving = Arriving(
-        peer.firm_id, partner_id, envelope.id, envelope.kind, envelope.seq, envelope.body, envelope.subject, at
-    )
-    try:
-        with session.begin_nested():
-            take_effect(session, arriving, inbox)
-    except WerkringError as refusal:
-        note_refusal(session, arriving)
-        _add_refusal(session, peer.firm_id, peer.sender, "rule", refusal.status, envelope.id)
-        return Answer(refusal.status, {"state": "refused", "reason": "rule", "error": refusal.text[:300]})
-    hear_partner(session, peer.firm_id, partner_id)
-    return Answer(202, {"state": "done"})
-
-
-def _was_refused(session: Session, peer: Peer, message_id: str) -> bool:
-    """What was refused is refused again: else it would come behind younger messages, and be judged by what happened since."""
-    query = sa.select(MessageRefusal.id).where(
-        MessageRefusal.firm_id == peer.firm_id, MessageRefusal.message_id == message_id
-    )
-    query = query.where(MessageRefusal.sender == peer.sender, MessageRefusal.reason == "rule")
-    return session.scalar(query.limit(1)) is not None
-
-
-def _answer_of_old_node(session: Session, peer: Peer, envelope: Envelope) -> Answer:
-    """The firm works at another node: a partner learns which one, for 90 days; a copy takes nothing, and all waits."""
-    if forwards(session, peer.firm_id, clock.now()):
-        return Answer(421, {"state": "moved", "keys": key_document(session, peer.firm_id)})
-    _add_refusal(session, peer.firm_id, peer.sender, "elsewhere", 503, envelope.id)
-    return Answer(503, {"state": "refused", "reason": "elsewhere", "error": ""})
-
-
 def _peer(session: Session, headers: Mapping[str, str]) -> Peer:
     receiver, sender = headers.get(RECEIVER, ""), headers.get(SENDER, "")
     if not all(len(one) <= 120 and ADDRESS.fullmatch(one) for one in (receiver, sender)):
         raise Refused(400, "headers")
-    firm_id = session.scalar(_FIRM, {"address": receiver})
-    if firm_id is None or _has_gone(session, firm_id):
+    firm = _FIRM.row(session.connection(), address=receiver)
+    if firm is None or _has_gone(session, firm.id):
         raise Refused(404, "audience")
-    found = session.execute(_PARTNER, {"firm_id": firm_id, "address": sender}).one_or_none()
+    found = _PARTNER.row(session.connection(), firm_id=firm.id, address=sender)
     if found is not None and not found.node:
         raise Refused(404, "sender")
-    if found is None and is_blocked(session, firm_id, sender):
+    if found is None and is_blocked(session, firm.id, sender):
         raise Refused(404, "stranger")
-    return Peer(firm_id, sender, receiver, found.partner_id if found else "")
+    return Peer(firm.id, sender, receiver, found.partner_id if found else "")
 
 
 def _has_gone(session: Session, firm_id: str) -> bool:
@@ -328,9 +274,9 @@ def _firm(session: Session, address: str) -> Firm:
 
 
 def _known_key(session: Session, peer: Peer) -> Any:
-    row = session.get_one(PartnerKeys, (peer.firm_id, peer.partner_id))
+    row = _DOCUMENT.row(session.connection(), firm_id=peer.firm_id, partner_id=peer.partner_id)
     try:
-        return sender_key(row.document)
+        return sender_key(row.document if row else {})
     except VerificationError:
         raise Refused(401, "key") from None
 
@@ -361,23 +307,15 @@ def _read_body(knock: Knock) -> bytes:
 
 
 def _opened(body: bytes, peer: Peer, claim: Claim) -> Envelope:
-    envelope = _parsed(body)
-    _check_envelope(envelope, peer, claim)
+    envelope = parsed(body)
+    _check_signed(envelope, peer, claim)
     return envelope
 
 
-def _parsed(body: bytes) -> Envelope:
-    try:
-        return read_envelope(body)
-    except RuleBroken as error:
-        raise Refused(400, "form", error.text) from None
-
-
-def _check_envelope(envelope: Envelope, peer: Peer, claim: Claim) -> None:
-    if (envelope.sender, envelope.receiver, envelope.id) != (peer.sender, peer.receiver, claim.nonce):
+def _check_signed(envelope: Envelope, peer: Peer, claim: Claim) -> None:
+    if envelope.id != claim.nonce:
         raise Refused(400, "envelope")
-    if envelope.expires < clock.now().timestamp():
-        raise Refused(400, "expired")
+    check_envelope(envelope, peer)
 
 
 def _is_invited(session: Session, peer: Peer, token: str) -> bool:
@@ -385,10 +323,6 @@ def _is_invited(session: Session, peer: Peer, token: str) -> bool:
         return open_invitation(session, token[:64]).firm_id == peer.firm_id
     except NotFound:
         return False
-
-
-def _last_seq(session: Session, firm_id: str, partner_id: str) -> int:
-    return session.scalar(_LAST, {"firm_id": firm_id, "peer_id": partner_id}) or 0
 
 
 @contextmanager
@@ -410,21 +344,7 @@ def _one_of_few(peer: Peer) -> Iterator[None]:
 def _note(database: Database, said: Said, refused: Refused) -> None:
     with database.write() as session:
         firm_id = session.scalar(sa.select(Firm.id).where(Firm.address == said.receiver))
-        _add_refusal(session, firm_id or "", said.sender, refused.reason, refused.status, said.message_id)
-
-
-def _add_refusal(session: Session, firm_id: str, sender: str, reason: str, status: int, message_id: str) -> None:
-    session.add(
-        MessageRefusal(
-            id=new_id(),
-            firm_id=firm_id,
-            at=clock.now(),
-            sender=sender if ADDRESS.fullmatch(sender) else "",
-            reason=reason,
-            status=status,
-            message_id=message_id,
-        )
-    )
+        add_refusal(session, firm_id or "", said.sender, refused.reason, refused.status, said.message_id)
 
 
 def nonce_of(headers: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,13 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import WerkringError
 from app.core.events import MessageParked
+from app.core.ids import new_id
 from app.core.outbox import emit
 from app.core.outgoing import Answer, Courier, Unreachable, courier
 from app.core.turns import Turns
 from app.core.urls import base_url
 from app.federation.actions import put_off
-from app.federation.envelopes import LIFE, Envelope, write_envelope
+from app.federation.envelopes import LIFE, MOST_BYTES, MOST_TOGETHER, Envelope, write_envelope
 from app.federation.http_signatures import INVITATION, sign_request
 from app.federation.lanes import LEASE, resting_lanes, waiting_lanes, wake_node
 from app.federation.models import WAITING, Message
@@ -32,11 +33,11 @@ from app.notary.queries import address, key_document, message_key
 from app.notary.transfer import is_elsewhere
 from app.partners.homes import follow_partner
 from app.partners.models import Partnership
-from app.partners.queries import find_partnership, may_send
+from app.partners.queries import find_partnership, sending_consent
 from app.partners.rules import OWED
 
 log = structlog.get_logger()
-INBOX, KEYS = "/federation/inbox", "/federation/keys"
+INBOX, SEVERAL, KEYS = "/federation/inbox", "/federation/inbox/several", "/federation/keys"
 MOST_IN_A_ROW = 100
 LONGEST_RUN_S = 60
 TAKEN = (200, 202)
@@ -122,9 +123,9 @@ def claim_lane(session: Session, config: Config, turn: Turn, now: dt.datetime) -
     partner = find_partnership(session, firm_id, peer_id)
     if not rows or partner is None or not _may_go(rows[0], turn, now) or is_elsewhere(session, firm_id):
         return None
-    own, parcels = address(session, firm_id), []
+    own, parcels, may_send = address(session, firm_id), [], sending_consent(session, firm_id, peer_id)
     for row in rows:
-        if may_send(session, firm_id, peer_id, row.kind, row.body):
+        if may_send(row.kind, row.body):
             row.next_try_at = now + LEASE
             parcels.append(_parcel(row, own, partner, now))
         else:
@@ -140,7 +141,10 @@ def note_outcomes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None
     now = clock.now()
     bump_version(session, lane.firm_id)
     rest = [parcel.id for parcel in lane.parcels[len(outcomes) :]]
+    _note_delivered(session, lane, outcomes, now)
     for outcome in outcomes:
+        if outcome.state == "delivered":
+            continue
         if outcome.state == "later":
             put_off(session, lane.firm_id, outcome.id, outcome.text)
         elif outcome.state == "moved":
@@ -151,7 +155,7 @@ def note_outcomes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None
             _renumber(session, lane, outcome.last)
             _release(session, lane.firm_id, [outcome.id], now + SOON)
         else:
-            _end(session, lane, outcome, now)
+            _refuse(session, lane, outcome)
     _release(session, lane.firm_id, rest, now)
 
 
@@ -239,15 +243,59 @@ def _in_writing(database: Database, act: Callable[[Session], None]) -> None:
 
 
 async def _carry(database: Database, post: Courier, lane: Lane) -> list[Outcome]:
-    """Send one after the other until one does not arrive, or others should have their turn."""
+    """Send in order, several in one request, until one does not arrive, or others should have their turn.
+
+    A node that says nothing of a group gets it one by one, as every node must take it.
+    """
     outcomes: list[Outcome] = []
     began = asyncio.get_running_loop().time()
-    for parcel in lane.parcels:
-        outcome = await _hand_over(database, post, lane, parcel)
-        outcomes.append(outcome)
-        if outcome.state in HOLDING_UP or asyncio.get_running_loop().time() - began > LONGEST_RUN_S:
+    most = MOST_TOGETHER
+    while len(outcomes) < len(lane.parcels):
+        group = _group(lane.parcels[len(outcomes) :], most)
+        judged = await _hand_over_together(post, lane, group) if len(group) > 1 else []
+        most = 1 if judged is None else most
+        outcomes += judged or [await _hand_over(database, post, lane, group[0])]
+        if outcomes[-1].state in HOLDING_UP or asyncio.get_running_loop().time() - began > LONGEST_RUN_S:
             break
     return outcomes
+
+
+def _group(parcels: Sequence[Parcel], most: int) -> Sequence[Parcel]:
+    """As many of the first as one request may hold; one that opens an invitation goes alone."""
+    length, size = 0, -1
+    for parcel in parcels[:most]:
+        size += len(parcel.body) + 1
+        if length and (size > MOST_BYTES or parcel.more or parcels[0].more):
+            break
+        length += 1
+    return parcels[:length]
+
+
+async def _hand_over_together(post: Courier, lane: Lane, parcels: Sequence[Parcel]) -> list[Outcome] | None:
+    """Several messages in one request: what became of those that were judged. None: nobody there judges a group."""
+    nonce = new_id()
+    try:
+        answer = await _post(post, lane, SEVERAL, Parcel(nonce, b"\n".join(one.body for one in parcels), {}))
+    except Unreachable as error:
+        return [Outcome(parcels[0].id, "later", str(error))]
+    said = _read(answer, nonce)
+    if said is None or not isinstance(said.get("verdicts"), list):
+        return None
+    outcomes: list[Outcome] = []
+    for parcel, verdict in zip(parcels, said["verdicts"], strict=False):
+        # what it cannot take yet is asked for alone, and waited for
+        if not _is_verdict(verdict, parcel.id) or verdict["state"] == "later":
+            break
+        outcomes.append(_judged(parcel, verdict["status"], verdict))
+        if outcomes[-1].state in HOLDING_UP:
+            break
+    return outcomes
+
+
+def _is_verdict(verdict: Any, message_id: str) -> bool:
+    if not isinstance(verdict, dict) or verdict.get("id") != message_id:
+        return False
+    return isinstance(verdict.get("state"), str) and type(verdict.get("status")) is int
 
 
 async def _hand_over(database: Database, post: Courier, lane: Lane, parcel: Parcel) -> Outcome:
@@ -255,10 +303,10 @@ async def _hand_over(database: Database, post: Courier, lane: Lane, parcel: Parc
     has_told_keys, waits = False, list(FILE_WAITS_S)
     while True:
         try:
-            answer = await _post(post, lane, parcel)
+            answer = await _post(post, lane, INBOX, parcel)
         except Unreachable as error:
             return Outcome(parcel.id, "later", str(error))
-        said = _read(answer, parcel)
+        said = _read(answer, parcel.id)
         if said is None:
             return Outcome(parcel.id, "later", f"status {answer.status}")
         if said.get("reason") == "key" and not has_told_keys:
@@ -272,8 +320,8 @@ async def _hand_over(database: Database, post: Courier, lane: Lane, parcel: Parc
         await asyncio.sleep(waits.pop(0))
 
 
-async def _post(post: Courier, lane: Lane, parcel: Parcel) -> Answer:
-    url = lane.url + INBOX
+async def _post(post: Courier, lane: Lane, path: str, parcel: Parcel) -> Answer:
+    url = lane.url + path
     now_s = int(clock.now().timestamp())
     headers = sign_request(
         "POST", url, lane.sender, lane.receiver, parcel.body, lane.key, parcel.id, now_s, parcel.more
@@ -297,9 +345,9 @@ def _own_keys(database: Database, firm_id: str) -> dict[str, Any]:
         return key_document(session, firm_id)
 
 
-def _read(answer: Answer, parcel: Parcel) -> dict[str, Any] | None:
-    """What a node of ours says of this very message; None for anything else that answers on the way."""
-    if answer.headers.get("werkring-answer") != parcel.id:
+def _read(answer: Answer, nonce: str) -> dict[str, Any] | None:
+    """What a node of ours says to this very request; None for anything else that answers on the way."""
+    if answer.headers.get("werkring-answer") != nonce:
         return None
     try:
         said = json.loads(answer.body)
@@ -339,18 +387,27 @@ def _parcel(row: Message, own: str, partner: Partnership, now: dt.datetime) -> P
     return Parcel(row.id, write_envelope(envelope), {INVITATION: partner.token} if is_first else {})
 
 
-def _end(session: Session, lane: Lane, outcome: Outcome, now: dt.datetime) -> None:
+def _note_delivered(session: Session, lane: Lane, outcomes: list[Outcome], now: dt.datetime) -> None:
+    delivered = {outcome.id for outcome in outcomes if outcome.state == "delivered"}
+    session.execute(
+        sa.update(Message)
+        .where(Message.firm_id == lane.firm_id, Message.id.in_(delivered), WAITING)
+        .values(state="delivered", delivered_at=now, error="")
+        .execution_options(synchronize_session=False)
+    )
+    opened = any(parcel.more and parcel.id in delivered for parcel in lane.parcels)
+    if opened and (partner := find_partnership(session, lane.firm_id, lane.peer_id)):
+        partner.token = ""
+
+
+def _refuse(session: Session, lane: Lane, outcome: Outcome) -> None:
     message = session.get(Message, (lane.firm_id, outcome.id), with_for_update=True, populate_existing=True)
     if message is None or message.state != "waiting":
         return
-    message.state, message.error = outcome.state, outcome.text
-    if outcome.state == "refused" and message.kind in OWED:
+    message.state, message.error = "refused", outcome.text
+    if message.kind in OWED:
         # what is signed here counts here and not there: people have to talk
         emit(session, MessageParked(lane.firm_id, message.id, lane.peer_id, message.created_at.isoformat()))
-    if outcome.state == "delivered":
-        message.delivered_at = now
-        if message.kind == "partner.accept" and (partner := find_partnership(session, lane.firm_id, lane.peer_id)):
-            partner.token = ""
 
 
 def _follow(session: Session, lane: Lane, outcome: Outcome, now: dt.datetime) -> None:

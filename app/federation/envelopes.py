@@ -13,6 +13,9 @@ from app.federation.rules import MOST_BODY_BYTES, MOST_DEPTH, check_body
 from app.web.json import depth_of
 
 MOST_BYTES = MOST_BODY_BYTES
+"""Of one request: of one message, or of several, a line each"""
+MOST_TOGETHER = 50
+"""Messages under one signature"""
 MEMBERS = frozenset({"v", "id", "from", "to", "seq", "kind", "at", "expires", "subject", "body"})
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ADDRESS = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*@[a-z0-9]+([.-][a-z0-9]+)*")

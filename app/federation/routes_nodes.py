@@ -19,9 +19,10 @@ LONGEST_READ = 64 * 1024
 
 
 @room.post("/federation/inbox")
+@room.post("/federation/inbox/several")
 @machine()
 def inbox(database: Database) -> Response:
-    """One message from a partner's node; see `arriving`."""
+    """One message from a partner's node, or several, a line each; see `arriving`."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     knock = Knock(request.method, request.path, headers, request.content_length, _read)
     inbox_table = current_app.extensions["inbox"]

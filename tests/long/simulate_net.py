@@ -13,7 +13,7 @@ from app.core import clock
 from app.core.errors import WerkringError
 from app.core.outgoing import Answer, Unreachable
 from app.federation.arriving import Knock, Refused, check_signed_get, nonce_of, receive_keys, receive_knock
-from app.federation.carrying import INBOX, KEYS
+from app.federation.carrying import INBOX, KEYS, SEVERAL
 from app.federation.fetching import FILES
 from app.federation.files import granted_file
 from app.federation.linking import INVITATIONS, card_for
@@ -48,11 +48,11 @@ class Letter:
     body: bytes
 
     def __str__(self) -> str:
-        kind = ""
-        if self.path == INBOX:
-            told = json.loads(self.body)
-            kind = f" {told['kind']} {told['seq']} {told['id'][-6:]} about {told['subject'][-6:]}"
-        return f"{self.sender} > {self.receiver} {self.path[:18]}{kind}"
+        kinds = ""
+        for line in self.body.split(b"\n") if self.path in (INBOX, SEVERAL) else ():
+            told = json.loads(line)
+            kinds += f" {told['kind']} {told['seq']} {told['id'][-6:]} about {told['subject'][-6:]}"
+        return f"{self.sender} > {self.receiver} {self.path[:18]}{kinds}"
 
 
 @dataclass
@@ -172,13 +172,13 @@ class Net:
         except Exception:
             self.faults.append(f"{letter}: {traceback.format_exc()}")
             raise Unreachable("simulated") from None
-        self.note(place.name, f"answers {answer.status}", answer.body[:120] if letter.path == INBOX else "")
+        self.note(place.name, f"answers {answer.status}", answer.body[:120] if letter.path in (INBOX, SEVERAL) else "")
         return answer
 
     def _answer(self, place: Place, letter: Letter) -> Answer:
         """What app/federation/routes_nodes.py does."""
         headers = {"werkring-answer": nonce_of(letter.headers)}
-        if letter.path == INBOX:
+        if letter.path in (INBOX, SEVERAL):
             knock = Knock(
                 letter.method,
                 letter.path,
@@ -187,7 +187,9 @@ class Net:
                 lambda most_bytes: letter.body[:most_bytes],
             )
             told = receive_knock(place.database, place.config, self._inbox, knock, lambda: 0)
-            self.counts[f"answered {told.status} {told.body.get('reason', told.body['state'])}"] += 1
+            self.counts["groups"] += letter.path == SEVERAL
+            for one in told.body.get("verdicts", [{"status": told.status, **told.body}]):
+                self.counts[f"answered {one['status']} {one.get('reason', one['state'])}"] += 1
             return Answer(told.status, headers, json.dumps(told.body).encode())
         try:
             if letter.path == KEYS:

@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 from app.agreements import sealing
-from app.federation import actions, arriving, carrying
+from app.federation import actions, arriving, carrying, judging
 from app.federation.models import Message
 from app.offers import exchange
 
@@ -23,9 +23,9 @@ def receiver_forgets() -> Iterator[None]:
             note(session, arriving_one, state)
 
     with ExitStack() as stack:
-        for room in (actions, arriving):
+        for room in (actions, arriving, judging):
             stack.enter_context(patch.object(room, "has_arrived", lambda *_: False))
-        stack.enter_context(patch.object(arriving, "_last_seq", lambda *_: 0))
+        stack.enter_context(patch.object(judging, "_last_seq", lambda *_: 0))
         stack.enter_context(patch.object(actions, "_note_arrival", note_once))
         yield
 
@@ -33,13 +33,18 @@ def receiver_forgets() -> Iterator[None]:
 @contextmanager
 def sender_believes() -> Iterator[None]:
     """What got no answer counts as delivered."""
-    hand_over = carrying._hand_over
+    alone, together = carrying._hand_over, carrying._hand_over_together
+
+    def believed(outcome: carrying.Outcome) -> carrying.Outcome:
+        return carrying.Outcome(outcome.id, "delivered") if outcome.state == "later" else outcome
 
     async def trusting(*given: Any) -> Any:
-        outcome, parcel = await hand_over(*given), given[-1]
-        return carrying.Outcome(parcel.id, "delivered") if outcome.state == "later" else outcome
+        return believed(await alone(*given))
 
-    with patch.object(carrying, "_hand_over", trusting):
+    async def trusting_all(*given: Any) -> Any:
+        return [believed(outcome) for outcome in await together(*given) or ()]
+
+    with patch.multiple(carrying, _hand_over=trusting, _hand_over_together=trusting_all):
         yield
 
 
@@ -50,7 +55,7 @@ def nobody_keeps_order() -> Iterator[None]:
     async def carry_all(*given: Any) -> Any:
         return [await carrying._hand_over(*given, parcel) for parcel in given[-1].parcels]
 
-    with patch.object(carrying, "_carry", carry_all), patch.object(arriving, "_last_seq", lambda *_: 0):
+    with patch.object(carrying, "_carry", carry_all), patch.object(judging, "_last_seq", lambda *_: 0):
         yield
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import itertools
 import random
 import shutil
 from collections import Counter
@@ -22,7 +23,7 @@ from app.capacity.models import CapacityWindow
 from app.config import load_config
 from app.core import clock, ids, outgoing
 from app.core.db import Database
-from app.federation import arriving, carrying, fetching
+from app.federation import arriving, carrying, fetching, judging
 from app.federation.rules import Incoming
 from app.notary.heads import resume_checkpoints
 from app.notary.keys import use_node_key
@@ -154,7 +155,10 @@ def carried_by(net: Any) -> Iterator[None]:
 
 @contextmanager
 def repeatable(seed: int) -> Iterator[None]:
-    """Ids follow the node's own clock and the seed alone: what is sorted by them comes in the same order every time."""
+    """Ids follow the node's own clock and the seed alone: what is sorted by them comes in the same order every time.
+
+    And a group of messages takes as many transactions, however fast the machine is.
+    """
     luck, count = random.Random(seed), Counter[str]()
 
     def time_ns() -> int:
@@ -162,7 +166,11 @@ def repeatable(seed: int) -> Iterator[None]:
         return int(clock.now().timestamp()) * 1_000_000_000 + count["ids"] * 1000
 
     secrets = SimpleNamespace(randbits=luck.getrandbits, token_urlsafe=ids.secrets.token_urlsafe)
-    with patch.object(ids, "time", SimpleNamespace(time_ns=time_ns)), patch.object(ids, "secrets", secrets):
+    looks = itertools.count(step=judging.LONGEST_WRITE_S / 2)
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(ids, "time", SimpleNamespace(time_ns=time_ns)))
+        stack.enter_context(patch.object(ids, "secrets", secrets))
+        stack.enter_context(patch.object(judging, "time", SimpleNamespace(monotonic=lambda: next(looks))))
         yield
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import http.client
+import json
 import random
 import socket
 import threading
@@ -58,6 +59,7 @@ class Knock:
     headers: dict[str, str]
     body: bytes
     refused: frozenset[int]
+    path: str = INBOX
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Attacker:
     """What honest times left behind: real messages with real signatures of both firms in them"""
     trap: int = 0
     """A port inside the victim's house that nobody may be led to"""
+    path: str = INBOX
+    """Where it knocks"""
 
     @classmethod
     def at(cls, own: Node, own_key: str, victim: Node, victim_key: str, seed: int = 1) -> "Attacker":
@@ -115,7 +119,7 @@ class Attacker:
 
     def signed(self, body: bytes, nonce: str, **more: Any) -> dict[str, str]:
         said = {
-            "method": "POST", "url": self.victim.config.origin + INBOX, "sender": self.sender, "receiver": self.receiver,
+            "method": "POST", "url": self.victim.config.origin + self.path, "sender": self.sender, "receiver": self.receiver,
             "body": body, "key": self.key, "nonce": nonce, "now_s": int(clock.now().timestamp()),
         } | more  # fmt: skip
         return sign_request(**said)
@@ -127,18 +131,18 @@ class Attacker:
     def all(self) -> Iterator[Knock]:
         """One knock of every kind."""
         for make in KINDS:
-            yield make(self)
+            yield replace(make(self), path=self.path)
 
 
 def knock_on(node: Node, knock: Knock) -> int:
-    """Send it as it is; returns the status."""
+    """Send it as it is; returns the status, of a group that of its first message."""
     host, _, port = node.config.node.partition(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=20)
     try:
-        connection.request("POST", INBOX, body=knock.body, headers=knock.headers)
+        connection.request("POST", knock.path, body=knock.body, headers=knock.headers)
         answer = connection.getresponse()
-        answer.read()
-        return answer.status
+        told = json.loads(answer.read())
+        return int(told["verdicts"][0]["status"]) if "verdicts" in told else answer.status
     finally:
         connection.close()
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import NoResultFound
 
 from app.core import outgoing
 from app.factory import create_app
+from app.federation.arriving import INBOX_PATH, SEVERAL_PATH
 from app.federation.models import Message
 from app.partners.models import Partnership
 from app.web.limits import KNOCKS
@@ -44,12 +45,15 @@ def listener() -> Iterator[Listener]:
     found.close()
 
 
-def test_every_hostile_knock_changes_nothing_and_leaves_one_row(partners: list[Node]) -> None:
+@pytest.mark.parametrize("path", [INBOX_PATH, SEVERAL_PATH])
+def test_every_hostile_knock_changes_nothing_and_leaves_one_row(partners: list[Node], path: str) -> None:
     one, two, _ = partners
-    attacker = Attacker.at(two, "yilmaz", one, "keller")
+    attacker = replace(Attacker.at(two, "yilmaz", one, "keller"), path=path)
     before, rows = effects(one), refusals(one)
+    # of several messages each has its own id, and the request another one
+    knocks = [knock for knock in attacker.all() if path == INBOX_PATH or knock.fault != "another id"]
     wrong = []
-    for count, knock in enumerate(attacker.all(), 1):
+    for count, knock in enumerate(knocks, 1):
         status = knock_on(one, knock)
         if status not in knock.refused or effects(one) != before or refusals(one) != rows + count:
             wrong.append((knock.fault, status, refusals(one) - rows - count))
