@@ -1,4 +1,4 @@
-"""Commands for the operator: serve, migrate, status, backup, restore, export, import, anchor, keys, logs, break-glass."""
+"""Commands for the operator: serve, migrate, status, backup, restore, export, import, forget, anchor, keys, logs, break-glass."""
 
 import fcntl
 import json
@@ -316,7 +316,7 @@ def resume(address: str, alone: bool) -> None:
     from app.firms.models import Firm
     from app.moving.leaving import stay_after_all
     from app.notary.keys import use_node_key
-    from app.notary.transfer import ELSEWHERE
+    from app.notary.transfer import COPY, MOVED
     from app.notary.witnesses import RESTORED as ASKING
     from app.notary.witnesses import halt_of, resume_log
 
@@ -327,13 +327,51 @@ def resume(address: str, alone: bool) -> None:
         with database.write() as session:
             firm_id = session.scalar(sa.select(Firm.id).where(Firm.address == address))
             halt = halt_of(session, firm_id) if firm_id else ""
-            if firm_id is None or halt not in (ELSEWHERE if alone else (ASKING,)):
+            if firm_id is None or halt not in ((MOVED, COPY) if alone else (ASKING,)):
                 raise click.ClickException(f"No log of {address} waits for that here.")
             stay_after_all(session, firm_id, config.node) if alone else resume_log(session, firm_id)
             halt = halt_of(session, firm_id)
     finally:
         database.close()
     click.echo(f"The log of {address} {'asks partners how far they saw it, and then goes on' if halt else 'goes on'}.")
+
+
+@main.command()
+@click.argument("address")
+@click.confirmation_option(prompt="Everything of this firm on this node is erased for good. Go on?")
+def forget(address: str) -> None:
+    """Let a firm leave this node for good; a copy, or what a firm left that moved 90 days ago, goes at once."""
+    from app.core.db import Database
+    from app.core.errors import Conflict, RuleBroken
+    from app.moving.exporting import firm_at
+    from app.moving.forgetting import forget_firm
+    from app.moving.rules import MovingError
+    from app.notary.heads import LEFT
+    from app.notary.keys import use_node_key
+    from app.notary.witnesses import halt_of
+
+    config = _config()
+    use_node_key(config.node_key)
+    database = Database(config.database_url)
+    try:
+        with database.write() as session:
+            firm_id = firm_at(session, address)
+            last = forget_firm(session, firm_id)
+            is_gone = halt_of(session, firm_id) == LEFT
+    except MovingError as error:
+        raise click.ClickException(str(error)) from None
+    except (RuleBroken, Conflict):
+        raise click.ClickException(
+            f"{address} stays: an agreement still runs, it is leaving already, or it moved less than 90 days ago."
+        ) from None
+    finally:
+        database.close()
+    later = "leaves: its partners are told, for seven days at most; then everything is erased."
+    click.echo(f"{address} {'is erased.' if is_gone else later}")
+    click.echo("What stays: its address, the hashes of its log and what partners and the log key signed about them.")
+    if last is not None:
+        click.echo(f"Evidence of its agreements stays closed until {last}, as the law wants; then it is erased too.")
+    click.echo("Backups hold the firm until they are overwritten.")
 
 
 @main.command()
@@ -411,7 +449,7 @@ def renew_node_key() -> None:
 def create_commands() -> Flask:
     """What `flask backup`, `flask restore` and the like find: without a world, so they need no running node."""
     app = Flask("app", static_folder=None)
-    operators = (status, renew_node_key, resume, break_glass)
+    operators = (status, renew_node_key, resume, break_glass, forget)
     for command in (backup, restore, export_firm, import_firm, migrate, anchor, *operators):
         app.cli.add_command(command)
     return app

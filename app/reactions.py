@@ -19,6 +19,7 @@ from app.federation import arriving, carrying, fetching, files, introductions, p
 from app.federation.rules import Incoming
 from app.machines import expiry, profile
 from app.matching import actions as matching
+from app.moving import forgetting
 from app.offers import actions as offers
 from app.partners import actions as partners
 from app.partners import approaching, homes, introducing
@@ -68,6 +69,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.MessageParked: (partner_news.announce_parked,),
     e.LogHalted: (partner_news.announce_halt,),
     e.LogContradicted: (partner_news.announce_contradiction,),
+    e.FirmLeaves: (forgetting.part_with_partners,),
     e.PhotoCleaned: (requests.send_what_waited,),
     e.RequestPublished: (requests.send_request,),
     e.RequestChanged: (
@@ -147,6 +149,7 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     expiry.warn_of_expiry,
     witnessing.ask_witnesses,
     arriving.forget_refusals,
+    forgetting.forget_left_firms,
     push.remind_people,
     push.escalate_requests,
     push.forget_old_rows,
@@ -158,4 +161,5 @@ ERRANDS: tuple[Callable[[Database, Config], None], ...] = (
     delivery.send_due_alerts,
     delivery.send_due_mails,
     printing.print_agreements,
+    forgetting.forget_moved_firms,
 )

@@ -80,6 +80,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     "machines.show": (_see(machine_id="machine"), _see(JONAS, machine_id="machine", note="meister")),
     "machines.upload": (_see(),),
     "moving.archive": (_see(export_id="export"),),
+    "moving.leave": (_see(),),
     "moving.show": (_see(),),
     "notary.check": (
         _see(NOBODY),
@@ -223,5 +224,6 @@ EMPTY = (
     "/notfall/schluessel", "/betrieb/aufgaben", "/start", "/suchen", "/wissen", "/zeit", "/vertraege", "/buchungen",
     "/partner", "/maschinen", "/zertifikate", "/anbieten", "/plan", "/betrieb", "/betrieb/kalender",
     "/protokoll", "/geraete", "/anfragen", "/mehr", "/betrieb/mitnehmen",
+    "/betrieb/verlassen",
 )  # fmt: skip
 """Lists of a firm that has just begun."""

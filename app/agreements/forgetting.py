@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.agreements.models import Agreement, AgreementErasure, AgreementLine, Amendment, Bundle
 from app.agreements.notices import ERASURE_TEMPLATE, erasure_text
 from app.agreements.queries import agreement_for, amendments_of, lines_of, locked_agreement, partner_of
-from app.agreements.rules import OPEN
+from app.agreements.rules import OPEN, OVER
 from app.agreements.telling import tell_managers
 from app.bookings.models import Booking
 from app.core import clock
@@ -55,6 +55,15 @@ def keep_until(session: Session, agreement: Agreement) -> dt.date:
 def is_kept_long_enough(session: Session, agreement: Agreement) -> bool:
     """Each side may erase alone."""
     return clock.today() > keep_until(session, agreement)
+
+
+def is_bound(session: Session, firm_id: str) -> bool:
+    """Something that both sides know is still owed: an agreement that runs, or waits for the other signature."""
+    rows = session.scalars(sa.select(Agreement).where(Agreement.firm_id == firm_id, Agreement.state.not_in(OVER)))
+    return any(
+        not is_over(session, one) if one.entry_seq is not None else bool(one.signed_at or one.partner_signed_at)
+        for one in rows
+    )
 
 
 def erasure_of(session: Session, firm_id: str, agreement_id: str) -> AgreementErasure:

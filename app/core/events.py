@@ -198,6 +198,11 @@ class LogContradicted(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class FirmLeaves(Event):
+    """Our firm leaves this node for good: partners are told, and its rows go."""
+
+
+@dataclasses.dataclass(frozen=True)
 class RequestPublished(Event):
     request_id: str
 

@@ -38,9 +38,8 @@ from app.firms.actions import bump_version
 from app.firms.models import Firm
 from app.notary.actions import remember_partner_keys
 from app.notary.models import PartnerKeys, table_of
-from app.notary.moved import new_home
 from app.notary.queries import VerificationError, sender_key
-from app.notary.transfer import is_closed, is_elsewhere
+from app.notary.transfer import has_gone, is_closed, is_elsewhere
 from app.partners.models import Partnership
 from app.partners.queries import is_blocked, open_invitation
 from app.partners.receiving import take_stranger
@@ -250,7 +249,7 @@ def _peer(session: Session, headers: Mapping[str, str]) -> Peer:
     if not all(len(one) <= 120 and ADDRESS.fullmatch(one) for one in (receiver, sender)):
         raise Refused(400, "headers")
     firm = _FIRM.row(session.connection(), address=receiver)
-    if firm is None or _has_gone(session, firm.id):
+    if firm is None or has_gone(session, firm.id, clock.now()):
         raise Refused(404, "audience")
     found = _PARTNER.row(session.connection(), firm_id=firm.id, address=sender)
     if found is not None and not found.node:
@@ -258,12 +257,6 @@ def _peer(session: Session, headers: Mapping[str, str]) -> Peer:
     if found is None and is_blocked(session, firm.id, sender):
         raise Refused(404, "stranger")
     return Peer(firm.id, sender, receiver, found.partner_id if found else "")
-
-
-def _has_gone(session: Session, firm_id: str) -> bool:
-    """It left this node more than 90 days ago: as if it had never been here."""
-    home = new_home(session, firm_id)
-    return home is not None and is_closed(session, firm_id, clock.now())
 
 
 def _firm(session: Session, address: str) -> Firm:

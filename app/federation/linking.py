@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.config import Config
+from app.core import clock
 from app.core.errors import NotFound, RuleBroken
 from app.core.urls import base_url
 from app.firms.models import Firm
 from app.firms.queries import firm_of
 from app.notary.queries import VerificationError, fingerprint_words, key_document, sender_key
+from app.notary.transfer import has_gone
 from app.partners.actions import FarInvitation
 from app.partners.framework import card_of
 from app.partners.queries import open_invitation
@@ -79,10 +81,14 @@ def card_for(session: Session, token: str) -> dict[str, Any]:
     return {"invitation_id": row.id, "card": asdict(card), "keys": key_document(session, row.firm_id)}
 
 
-def public_document(session: Session, handle: str, node_name: str) -> dict[str, Any]:
-    """A firm's public keys by purpose, and where its pages and its log are; raises NotFound."""
-    firm = session.scalar(sa.select(Firm).where(Firm.address == f"{handle}@{node_name}"))
-    if firm is None:
+def public_document(session: Session, name: str, node_name: str) -> dict[str, Any]:
+    """A firm's public keys by purpose, and where its pages and its log are; raises NotFound.
+
+    `name`: its handle; one that moved in from another node has kept its whole address.
+    """
+    address = name if "@" in name else f"{name}@{node_name}"
+    firm = session.scalar(sa.select(Firm).where(Firm.address == address))
+    if firm is None or has_gone(session, firm.id, clock.now()):
         raise NotFound
     return key_document(session, firm.id)
 

@@ -31,6 +31,7 @@ SENTENCES: dict[str, tuple[str, Any]] = {
     OPENED: ("key-round", lazy_gettext("Der Betreiber hat dieses Protokoll geöffnet. Grund: %(purpose)s")),
     "firm_exported": ("download", lazy_gettext("Alle Daten des Betriebs sind mitgenommen.")),
     "firm_exported_by_operator": ("download", lazy_gettext("Die Technik hat alle Daten des Betriebs kopiert.")),
+    "firm_leaves": ("send", lazy_gettext("Der Betrieb verlässt diesen Server.")),
     "firm_moved": ("send", lazy_gettext("Der Betrieb ist umgezogen.")),
     "saw": ("eye", lazy_gettext("Ein Angebot ist angesehen.")),
 }

@@ -33,6 +33,7 @@ RESERVED_HANDLES = frozenset(
         "nachweis",
         "neu",
         "schluessel",
+        "verlassen",
         "zwei-leitungen",
     }
 )

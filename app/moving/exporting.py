@@ -21,9 +21,10 @@ from app.moving.rows import fingerprint, owned_tables, read_rows, write_line
 from app.moving.rules import COPY, LOG, README, MovingError, body_file, rows_file
 from app.moving.tables import people_tables
 from app.notary.actions import sign_checkpoint
-from app.notary.heads import stored_head
+from app.notary.heads import LEFT, stored_head
 from app.notary.queries import VerificationError, export_log, origin
 from app.notary.transfer import closed_for_travel, is_elsewhere, leave_log
+from app.notary.witnesses import halt_of
 
 GUIDE = Path(__file__).with_name(README)
 
@@ -31,7 +32,7 @@ GUIDE = Path(__file__).with_name(README)
 def firm_at(session: Session, address: str) -> str:
     """The id of the firm with that address; raises MovingError."""
     firm_id = session.scalar(sa.select(Firm.id).where(Firm.address == address))
-    if firm_id is None:
+    if firm_id is None or halt_of(session, firm_id) == LEFT:
         raise MovingError(f"There is no firm {address} on this node.")
     return firm_id
 
@@ -44,7 +45,7 @@ def leave_node(database: Database, firm_id: str, to: str = "") -> None:
     May be done again, as long as nobody imported the archive. Raises MovingError while events wait for the worker.
     """
     with database.write() as session:
-        waiting = _waiting_events(session, firm_id)
+        waiting = waiting_events(session, firm_id)
         if waiting and not is_elsewhere(session, firm_id):
             raise MovingError(f"{waiting} events of this firm are not settled yet: let the node run, and try again.")
         if not leave_log(session, firm_id):
@@ -94,8 +95,8 @@ def write_archive(
     return packer.files
 
 
-def _waiting_events(session: Session, firm_id: str) -> int:
-    """Parked ones do not count: they wait for a person, here."""
+def waiting_events(session: Session, firm_id: str) -> int:
+    """How many events of the firm are not settled. Parked ones do not count: they wait for a person, here."""
     return int(
         session.scalar(
             sa.select(sa.func.count())

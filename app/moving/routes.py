@@ -1,4 +1,4 @@
-"""Alle Daten mitnehmen: a manager confirms it, writes down 24 words, and gets the archive."""
+"""Alle Daten mitnehmen: a manager confirms it, writes down 24 words, and gets the archive. And leaving for good."""
 
 import tempfile
 from collections.abc import Iterator
@@ -8,13 +8,22 @@ from typing import IO
 from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
+from app.agreements.forgetting import is_bound
 from app.core import clock
 from app.core.errors import NotFound
 from app.core.ids import new_id
 from app.core.units import BERLIN
 from app.firms.access import Actor
 from app.firms.queries import firm_of
-from app.moving.documents import EXPORT, confirmed_key, export_digest, export_text
+from app.moving.documents import (
+    EXPORT,
+    LEAVE,
+    confirmed_key,
+    export_digest,
+    export_text,
+    leave_digest,
+    leave_text,
+)
 from app.moving.exporting import write_archive
 from app.notary.transfer import words_of
 from app.passkeys.approvals import shown_digest
@@ -38,6 +47,20 @@ def show(session: Session, actor: Actor) -> Response:
     return render(
         "moving/show.html", kind=EXPORT, export_id=export_id, text=text, digest=shown_digest(export_digest(text))
     )
+
+
+@room.get("/betrieb/verlassen")
+@page("firm.export")
+def leave(session: Session, actor: Actor) -> Response:
+    """What goes, what stays, and the text to confirm; or what binds the firm."""
+    if config().is_practice:
+        raise NotFound
+    leave_id = new_id()
+    text = leave_text(session, actor, leave_id)
+    return render(
+        "moving/leave.html", kind=LEAVE, leave_id=leave_id, text=text, digest=shown_digest(leave_digest(text)),
+        is_bound=is_bound(session, actor.firm_id),
+    )  # fmt: skip
 
 
 @room.get("/betrieb/mitnehmen/<export_id>")

@@ -27,6 +27,26 @@ OF_THE_NODE = {
 }
 """Tables without rows of any firm."""
 
+KEPT_COMMITMENTS = {
+    "firm": "the address alone: nobody else may ever bear it, all other fields are empty",
+    "ledger_checkpoint": "what was signed about the log as a whole",
+    "ledger_cosignature": "that partners saw it",
+    "ledger_entry": "hashes that say a record existed, and not what it said",
+    "ledger_evidence": "closed, until the law wants it no more",
+    "ledger_head": "where the log ended, and when its evidence goes",
+}
+"""What stays at a node of a firm that left it."""
+
+NEEDED_TO_TELL = {
+    "blocked_firm": "who hears nothing of us",
+    "firm_key": "partners believe a signature only",
+    "message": "what is on its way",
+    "outbox": "the very event that is at work",
+    "partner_keys": "whom it goes to",
+    "partnership": "where it goes to",
+}
+"""What stays until partners have heard that the firm leaves, for seven days at most."""
+
 LOG, README, MANIFEST = "ledger/log.jsonl", "LIESMICH.txt", "manifest.json"
 
 

@@ -10,7 +10,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.events import LogHalted
 from app.core.outbox import emit
-from app.notary.heads import stored_head
+from app.notary.heads import LEFT, stored_head
 from app.notary.models import LedgerAudit, LedgerHead
 from app.notary.queries import export_log
 from app.notary.witnesses import halt_log
@@ -64,7 +64,7 @@ def _next_firm(database: Database) -> str | None:
         return session.scalar(
             sa.select(LedgerHead.firm_id)
             .outerjoin(LedgerAudit, LedgerAudit.firm_id == LedgerHead.firm_id)
-            .where(LedgerHead.size > 0)
+            .where(LedgerHead.size > 0, LedgerHead.halt != LEFT)
             .where(sa.or_(LedgerAudit.started_at.is_(None), LedgerAudit.started_at < clock.now() - EVERY))
             .order_by(LedgerAudit.started_at, LedgerHead.firm_id)
             .limit(1)

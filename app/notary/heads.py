@@ -19,6 +19,8 @@ from ledger.head import Head, sign_head
 from ledger.leaf import NO_PREVIOUS
 
 log = structlog.get_logger()
+LEFT = "left"
+"""The firm is gone: nothing of its log is signed or read any more."""
 StoredHead = SimpleNamespace
 """One row of `ledger_head`, read afresh: another process may have appended since."""
 
@@ -76,7 +78,10 @@ def resume_checkpoints(database: Database) -> int:
     A log that was tampered with stays unsigned and stops no other one.
     """
     with database.read() as session:
-        behind = session.scalars(sa.select(LedgerHead.firm_id).where(LedgerHead.signed_size < LedgerHead.size)).all()
+        unsigned = sa.select(LedgerHead.firm_id).where(
+            LedgerHead.signed_size < LedgerHead.size, LedgerHead.halt != LEFT
+        )
+        behind = session.scalars(unsigned).all()
     for firm_id in behind:
         try:
             sign_checkpoint(database, firm_id)

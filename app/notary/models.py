@@ -51,11 +51,14 @@ class LedgerHead(Base):
     """Where the key records stand, so that a key ring is read without the whole log."""
     halt: Mapped[str] = mapped_column(sa.String(12), default="")
     """Why nothing is appended: restored (partners are being asked), behind or forked (what partners saw), moved (the log
-    goes on at another node) or copy (it goes on where it came from); '' goes on."""
+    goes on at another node), copy (it goes on where it came from), leaving (partners are being told) or left (all but the
+    commitments is gone); '' goes on."""
     halted_at: Mapped[dt.datetime | None]
     moved_to: Mapped[str] = mapped_column(sa.String(120), default="")
     """Host and port of the node that the firm moved to last; '' for one that never moved."""
     moved_at: Mapped[dt.datetime | None]
+    keep_until: Mapped[dt.date | None]
+    """Of a firm that left: the last day on which the law wants its evidence kept."""
 
 
 class LedgerEntry(Base):

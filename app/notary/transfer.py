@@ -9,14 +9,15 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.prepared import Prepared
-from app.notary.heads import stored_head
+from app.notary.heads import LEFT, stored_head
 from app.notary.keys import open_wrapped
 from app.notary.models import FirmKey, LedgerHead, PartnerKeys, Witness, table_of
 from app.notary.moved import new_home
 from app.notary.rings import own_keys, verify_key_document
 from app.notary.rotation import PURPOSES
 from app.notary.witnesses import RESTORED
-from ledger import keys
+from ledger import checkpoint, keys
+from ledger import note as notes
 from ledger.encoding import to_hex
 from ledger.errors import VerificationError
 from ledger.firm_keys import FirmKeys, Position
@@ -25,9 +26,10 @@ from ledger.note import COSIGNER_KEY, LOG_KEY, Signer
 from ledger.signatures import seal_address
 
 MOVED, COPY = "moved", "copy"
+LEAVING = "leaving"
 FORWARDS_FOR = dt.timedelta(days=90)
-ELSEWHERE = (MOVED, COPY)
-"""The log goes on at another node: here it is only read."""
+ELSEWHERE = (MOVED, COPY, LEFT)
+"""The log goes on at another node, or nowhere: here it is at most read."""
 
 _HEAD = table_of(LedgerHead)
 _HALT = Prepared(sa.select(_HEAD.c.halt).where(_HEAD.c.firm_id == sa.bindparam("firm")))
@@ -102,6 +104,27 @@ def forwards(session: Session, firm_id: str, now: dt.datetime) -> bool:
 def is_closed(session: Session, firm_id: str, now: dt.datetime) -> bool:
     """Whether the firm works elsewhere and this node says nothing about it any more."""
     return is_elsewhere(session, firm_id) and not forwards(session, firm_id, now)
+
+
+def has_gone(session: Session, firm_id: str, now: dt.datetime) -> bool:
+    """Whether the firm left this node and its way is shown no more: as if it had never been here."""
+    head = _HALT.row(session.connection(), firm=firm_id)
+    if head is None or head.halt in (LEAVING, LEFT):
+        return head is not None
+    return head.halt in ELSEWHERE and new_home(session, firm_id) is not None and not forwards(session, firm_id, now)
+
+
+def goes_on_in(session: Session, firm_id: str, document: object) -> bool:
+    """Whether a key document is of our firm's very log, signed by its key, and no shorter than here."""
+    head = stored_head(session, firm_id)
+    if head is None or not isinstance(document, dict):
+        return False
+    try:
+        ring = verify_key_document(document)
+        size = checkpoint.parse(notes.parse(document["checkpoint"]).text).size
+    except VerificationError:
+        return False
+    return ring.genesis_digest == own_keys(session, firm_id).genesis_digest and size >= head.size
 
 
 def replay_lines(lines: Iterable[bytes]) -> tuple[str, int, str]:

@@ -16,7 +16,9 @@ from app.core import clock
 from app.core.outbox import OutboxRow
 from app.federation.models import Message
 from app.firms.models import Firm, NodeSetting
+from app.notary.heads import LEFT
 from app.notary.models import LedgerHead
+from app.notary.transfer import LEAVING
 from app.push.models import Mail
 
 HEARTBEAT = "worker_heartbeat"
@@ -75,13 +77,14 @@ def health_of(session: Session, data_dir: Path) -> Health:
     """The state of the node now."""
     disk, last = shutil.disk_usage(data_dir), last_heartbeat(session)
     waiting = Message.direction == "out", Message.state == "waiting"
+    left = sa.select(LedgerHead.firm_id).where(LedgerHead.halt == LEFT)
     unsettled = OutboxRow.settled_at.is_(None), OutboxRow.parked_at.is_(None)
     return Health(
         version=version(),
         python=platform.python_version(),
         database=_database(session),
         schema=_schema(session),
-        firms=_count(session, Firm),
+        firms=_count(session, Firm, Firm.id.not_in(left)),
         worker_silent_s=None if last is None else _age_s(last),
         events_waiting=_count(session, OutboxRow, *unsettled),
         events_parked=_count(session, OutboxRow, OutboxRow.settled_at.is_(None), OutboxRow.parked_at.is_not(None)),
@@ -90,7 +93,7 @@ def health_of(session: Session, data_dir: Path) -> Health:
         messages_parked=_count(session, Message, Message.direction == "out", Message.state == "parked"),
         oldest_message_s=_oldest_s(session, Message, *waiting),
         mails_waiting=_count(session, Mail, Mail.sent_at.is_(None)),
-        logs_halted=_count(session, LedgerHead, LedgerHead.halt != ""),
+        logs_halted=_count(session, LedgerHead, LedgerHead.halt.not_in(("", LEAVING, LEFT))),
         database_bytes=_size(session),
         disk_free_bytes=disk.free,
         disk_total_bytes=disk.total,

@@ -133,11 +133,16 @@ def receive_scoped(session: Session, incoming: Incoming) -> None:
 
 
 def receive_end(session: Session, incoming: Incoming) -> None:
-    """The partner said no before both had signed, or ended the partnership by a signed record: kept in our log too."""
+    """The partner said no before both had signed, or ended the partnership by a signed record: kept in our log too.
+
+    One that leaves its node for good signs no more: our side simply ends.
+    """
     told = read_ended(incoming.body)
     partnership = _own_side(session, incoming)
     if told.how == "declined":
         _take_no(session, partnership)
+    elif told.how == "left":
+        _take_farewell(session, partnership)
     elif partnership.state in LINKED:
         _take_end(session, partnership, told)
 
@@ -293,6 +298,14 @@ def _take_no(session: Session, partnership: Partnership) -> None:
         return
     partnership.ended_at = clock.now()
     _note(session, partnership, "partner_declined_us")
+    emit(session, PartnershipBroken(partnership.firm_id, partnership.partner_id))
+
+
+def _take_farewell(session: Session, partnership: Partnership) -> None:
+    if partnership.state not in LINKED | OPEN:
+        return
+    partnership.state, partnership.ended_at, partnership.paused_by = "ended", clock.now(), ""
+    _note(session, partnership, "partner_left_us")
     emit(session, PartnershipBroken(partnership.firm_id, partnership.partner_id))
 
 

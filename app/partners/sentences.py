@@ -43,6 +43,7 @@ add_sentences(
         "partner_scoped": ("settings", lazy_gettext("%(object)s darf euch jetzt etwas anderes schicken.")),
         "partner_paused": ("clock", lazy_gettext("Die Partnerschaft mit %(object)s macht Pause.")),
         "partner_resumed": ("play", lazy_gettext("Die Pause mit %(object)s ist vorbei.")),
+        "partner_left_us": ("send", lazy_gettext("%(object)s hat seinen Server verlassen.")),
         "partner_moved_us": ("send", lazy_gettext("%(object)s ist auf einen anderen Server umgezogen.")),
         "partner_paused_us": ("clock", lazy_gettext("%(object)s macht eine Pause.")),
         "partner_resumed_us": ("play", lazy_gettext("%(object)s hat die Pause beendet.")),

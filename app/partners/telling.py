@@ -36,6 +36,11 @@ def no_body(session: Session, firm_id: str) -> dict[str, Any]:
     return {"how": "declined", "message": {}, "text": "", "signatures": []} | _keys(session, firm_id)
 
 
+def left_body(session: Session, firm_id: str) -> dict[str, Any]:
+    """We leave our node for good: nothing passes any more, whatever was between us."""
+    return no_body(session, firm_id) | {"how": "left"}
+
+
 def end_body(session: Session, partnership: Partnership) -> dict[str, Any]:
     """The signed end."""
     record = {name: partnership.ending[name] for name in ("message", "text", "signatures")}

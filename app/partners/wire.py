@@ -19,7 +19,7 @@ DIGEST = re.compile(r"0x[0-9a-f]{64}")
 REGION = re.compile(r"([0-9]{2})?")
 LINK = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,200}(/uebung)?/join/[A-Za-z0-9_-]{22}#[\w-]{1,200}")
 """A partner's invitation as its own page shows it, with the words to compare"""
-SIDES = {"ended", "declined"}
+SIDES = {"ended", "declined", "left"}
 
 
 class Incoming(Protocol):
@@ -87,7 +87,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class Ended:
-    """The partner said no before both had signed, or ended the partnership by a record."""
+    """The partner said no before both had signed, ended the partnership by a record, or left its node for good."""
 
     how: str
     message: dict[str, Any]

@@ -403,6 +403,7 @@ def upgrade() -> None:
         sa.Column("halted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("moved_to", sa.String(length=120), nullable=False),
         sa.Column("moved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("keep_until", sa.Date(), nullable=True),
         sa.PrimaryKeyConstraint("firm_id", name=op.f("pk_ledger_head")),
         sa.UniqueConstraint("origin", name=op.f("uq_ledger_head_origin")),
     )

@@ -60,6 +60,18 @@ def test_a_move_that_was_given_up_is_taken_back(folder: Path, tmp_path: Path) ->
     assert run("flask", "resume-log", ADDRESS, "--alone", DATA_DIR=str(folder))[0] == 1
 
 
+def test_the_operator_lets_a_firm_leave_and_is_told_what_stays(folder: Path, tmp_path: Path) -> None:
+    code, said = run("flask", "forget", ADDRESS, DATA_DIR=str(folder))
+    assert (code, "erased for good" in said) == (1, True), said
+    move = ("--move", "--to", "new.example")
+    assert run("flask", "export", *move, ADDRESS, str(tmp_path / "a.tgz"), DATA_DIR=str(folder))[0] == 0
+    code, said = run("flask", "forget", "--yes", ADDRESS, DATA_DIR=str(folder))
+    assert (code, "moved less than 90 days ago" in said) == (1, True), said
+    assert run("flask", "resume-log", ADDRESS, "--alone", DATA_DIR=str(folder))[0] == 0
+    code, said = run("flask", "forget", "--yes", ADDRESS, DATA_DIR=str(folder))
+    assert (code, "its partners are told" in said, "the hashes of its log" in said) == (0, True, True), said
+
+
 def test_what_cannot_be_exported_is_said_in_one_sentence(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "a.tgz"
     code, said = run("flask", "export", "nobody@localhost", str(target), DATA_DIR=str(folder))

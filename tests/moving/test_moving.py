@@ -27,7 +27,18 @@ from app.firms.access import Role
 from app.firms.models import Firm, Person
 from app.moving.exporting import leave_node, write_archive
 from app.moving.rows import owned_tables
-from app.moving.rules import COPY, LEFT_BEHIND, LOG, MANIFEST, MOVE, OF_THE_NODE, MovingError, rows_file
+from app.moving.rules import (
+    COPY,
+    KEPT_COMMITMENTS,
+    LEFT_BEHIND,
+    LOG,
+    MANIFEST,
+    MOVE,
+    NEEDED_TO_TELL,
+    OF_THE_NODE,
+    MovingError,
+    rows_file,
+)
 from app.notary.audit import audit_next_log
 from app.notary.transfer import return_log
 from app.notary.witnesses import halt_of
@@ -335,6 +346,7 @@ def test_every_table_belongs_to_a_firm_or_stays_for_a_reason() -> None:
     bare = {name for name, table in tables.items() if name != "firm" and "firm_id" not in table.c}
     assert bare == OF_THE_NODE.keys()
     assert LEFT_BEHIND.keys() <= tables.keys() - bare
+    assert KEPT_COMMITMENTS.keys() | NEEDED_TO_TELL.keys() <= tables.keys() - bare
     assert {table.name for table in owned_tables()} == tables.keys() - bare - LEFT_BEHIND.keys()
 
 

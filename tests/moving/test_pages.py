@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from app import factory
 from app.config import load_config
@@ -14,6 +15,8 @@ from app.firms.models import Firm
 from app.moving.importing import import_firm
 from app.moving.rules import MANIFEST
 from app.notary.transfer import leave_log
+from app.passkeys.models import Passkey
+from app.worker import end_what_is_due, run_until_quiet
 from tests.moving.world import NEW_NODE_KEY, members
 from tests.passkeys.world import Browser, Node
 
@@ -31,9 +34,9 @@ def petra(node: Node) -> Browser:
     return browser
 
 
-def confirm(petra: Browser) -> str:
+def confirm(petra: Browser, path: str = "/betrieb/mitnehmen") -> str:
     """Petra reads and confirms; the address of the page that follows."""
-    page = petra.get("/betrieb/mitnehmen").get_data(as_text=True)
+    page = petra.get(path).get_data(as_text=True)
     options = page.split('data-options-url="')[1].split('"')[0].replace("&amp;", "&")
     finish = page.split('data-finish-url="')[1].split('"')[0]
     return str(petra.answer(options, finish)["next"])
@@ -72,6 +75,21 @@ def test_words_and_archive_are_there_for_an_hour_only(petra: Browser) -> None:
 def test_without_the_passkey_there_is_neither_word_nor_archive(petra: Browser) -> None:
     for path in ("/betrieb/mitnehmen/0192", "/betrieb/mitnehmen/0192/archiv"):
         petra.get(path, 404)
+
+
+def test_a_manager_leaves_with_the_fingerprint_and_nothing_is_left_to_sign_in_to(node: Node, petra: Browser) -> None:
+    run_until_quiet(node.database)
+    taken = petra.get(confirm(petra)).get_data(as_text=True)
+    assert "/betrieb/verlassen" in taken
+    assert confirm(petra, "/betrieb/verlassen") == "/"
+    petra.get("/start", 303)
+    run_until_quiet(node.database)
+    end_what_is_due(node.database)
+    with node.database.read() as session:
+        assert session.scalars(sa.select(Firm.name)).all() == [""]
+        assert session.scalar(sa.select(sa.func.count()).select_from(Passkey)) == 0
+    petra.sign_in(status=422)
+    assert node.browser().get("/.well-known/werkring/keller.json", 404)
 
 
 def test_a_firm_that_moved_reads_here_and_changes_nothing(node: Node, petra: Browser) -> None:

@@ -396,6 +396,7 @@ TABLE: dict[str, Row] = {
     "operator.health GET": _row(PUBLIC, Case(also=frozenset({401, 404}))),
     # moving
     "moving.show GET": _row("firm.export"),
+    "moving.leave GET": _row("firm.export"),
     "moving.archive GET": _row("firm.export", _ids(export_id="export")),
     "moving.download GET": _row("firm.export", _ids(export_id="export")),
     # web
