@@ -15,7 +15,7 @@ from app.agreements import printing
 from app.config import Config
 from app.core import events as e
 from app.core.db import Database
-from app.federation import arriving, carrying, fetching, files, introductions, partnerships, witnessing
+from app.federation import arriving, carrying, fetching, files, gossiping, introductions, partnerships, witnessing
 from app.federation.rules import Incoming
 from app.machines import expiry, profile
 from app.matching import actions as matching
@@ -69,6 +69,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.MessageParked: (partner_news.announce_parked,),
     e.LogHalted: (partner_news.announce_halt,),
     e.LogContradicted: (partner_news.announce_contradiction,),
+    e.LogDoubted: (partner_news.announce_doubt,),
     e.FirmLeaves: (forgetting.part_with_partners,),
     e.PhotoCleaned: (requests.send_what_waited,),
     e.RequestPublished: (requests.send_request,),
@@ -116,6 +117,9 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "introduction.accepted": introducing.receive_introduction_answer,
     "checkpoint.published": witnessing.receive_checkpoint,
     "checkpoint.cosigned": witnessing.receive_word,
+    "checkpoint.seen": gossiping.receive_seen,
+    "checkpoint.asked": gossiping.receive_question,
+    "checkpoint.proved": gossiping.receive_proof,
     "request.published": requests.receive_request,
     "request.changed": requests.receive_change,
     "request.withdrawn": requests.receive_withdrawal,
@@ -148,6 +152,8 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     agreements.renew_erasures,
     expiry.warn_of_expiry,
     witnessing.ask_witnesses,
+    gossiping.show_seen,
+    gossiping.ask_again,
     arriving.forget_refusals,
     forgetting.forget_left_firms,
     push.remind_people,

@@ -198,6 +198,13 @@ class LogContradicted(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class LogDoubted(Event):
+    """Another partner saw more or other of a partner's log than we did, and the log does not prove that both fit."""
+
+    partner_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class FirmLeaves(Event):
     """Our firm leaves this node for good: partners are told, and its rows go."""
 

@@ -143,6 +143,8 @@ class Witness(Base):
     answered_at: Mapped[dt.datetime | None]
     cosigned_at: Mapped[dt.datetime | None]
     """What the newest cosignature says."""
+    shown_at: Mapped[dt.datetime | None]
+    """When we last showed this partner what we saw of logs that it may know too."""
 
 
 class WitnessedLog(Base):
@@ -156,6 +158,22 @@ class WitnessedLog(Base):
     size: Mapped[int]
     note: Mapped[str] = mapped_column(sa.Text)
     at: Mapped[dt.datetime]
+
+
+class ShownCheckpoint(Base):
+    """A checkpoint of a partner's log that another partner saw, until that log has proved that it is of the same tree."""
+
+    __tablename__ = "shown_checkpoint"
+
+    firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    partner_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    """Whose log it is."""
+    size: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    note: Mapped[str] = mapped_column(sa.Text)
+    at: Mapped[dt.datetime]
+    asked_at: Mapped[dt.datetime]
+    told_at: Mapped[dt.datetime | None]
+    """When our people heard that the proof does not come."""
 
 
 class LedgerAnchor(FirmOwned, Base):

@@ -223,7 +223,7 @@ def answer(session: Session, firm_id: str, partner_id: str, request: str) -> Wor
     store = _Store(session, firm_id, partner_id)
     given = protocol.answer_request(request.encode(), store, cosigner(session, firm_id), int(clock.now().timestamp()))
     for first, second in store.conflicts:
-        _record_conflict(session, firm_id, partner_id, first, second)
+        record_conflict(session, firm_id, partner_id, first, second)
     note = request.partition("\n\n")[2]
     newest = (store.newest("") or "") if given.status in _SAW_ANOTHER else ""
     return Word(given.status, given.body, given.content_type, note, newest)
@@ -279,7 +279,7 @@ class _Store:
         )
 
 
-def _record_conflict(session: Session, firm_id: str, partner_id: str, first: str, second: str) -> None:
+def record_conflict(session: Session, firm_id: str, partner_id: str, first: str, second: str) -> None:
     """Two checkpoints of one size: a record in our log, once for each partner; one proof is enough."""
     if contradiction(session, firm_id, partner_id) is not None:
         return

@@ -15,6 +15,8 @@ from app.core.urls import base_url
 from app.firms.access import Actor, may
 from app.firms.queries import firm_version
 from app.firms.routes import FORM_CHIPS
+from app.notary.gossip import is_in_doubt
+from app.notary.witnesses import contradiction
 from app.partners import routes_contract, routes_directory, routes_introducing, routes_witnesses, sentences  # noqa: F401
 from app.partners.actions import (
     block_firm,
@@ -265,6 +267,8 @@ def _show(session: Session, actor: Actor, partner_id: str, form: Form | None) ->
         answers=facts_text(session, actor.firm_id, partner_id),
         silent_since=silent_since(session, actor.firm_id, partner_id),
         stuck=stuck_count(session, actor.firm_id, partner_id),
+        is_contradicting=contradiction(session, actor.firm_id, partner_id) is not None,
+        is_in_doubt=is_in_doubt(session, actor.firm_id, partner_id),
         may_edit=may(actor, "partners.edit"),
         ask_url=_ask_url(actor) if shown.state == "active" else "",
     )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import RuleBroken
 from app.firms.access import Actor
 from app.firms.models import Firm
+from app.notary.gossip import is_in_doubt
 from app.notary.models import LedgerAudit
 from app.notary.witnesses import Seen, contradiction, halt_of, policy_of, witnesses_of
 from app.partners.door import room
@@ -28,6 +29,7 @@ class WitnessRow:
     name: str
     seen: Seen | None
     is_contradicting: bool
+    is_in_doubt: bool
 
 
 @room.get("/partner/zeugen", endpoint="witnesses")
@@ -36,7 +38,10 @@ def show_witnesses(session: Session, actor: Actor) -> Response:
     seen = {one.partner_id: one for one in witnesses_of(session, actor.firm_id)}
     rows = [
         WitnessRow(
-            one.name, seen.get(one.partner_id), contradiction(session, actor.firm_id, one.partner_id) is not None
+            one.name,
+            seen.get(one.partner_id),
+            contradiction(session, actor.firm_id, one.partner_id) is not None,
+            is_in_doubt(session, actor.firm_id, one.partner_id),
         )
         for one in partners_in(session, actor.firm_id, sorted(LINKED))
     ]

@@ -219,6 +219,10 @@ KINDS: dict[str, Kind] = {
         ("Logbuch widerspricht sich",),
         ("%(name)s zeigt zwei Stände. Ruf dort an.", "Ein Partner zeigt zwei Stände. Ruf an."),
     ),
+    "log_doubted": Kind(
+        ("Logbuch unklar",),
+        ("%(name)s zeigt nicht, dass alles stimmt. Ruf an.", "Ein Partner zeigt nicht, dass alles stimmt. Ruf an."),
+    ),
     "erasure": Kind(
         ("Vertrag löschen?",),
         ("%(name)s will einen Vertrag löschen.", "Ein Partner will einen Vertrag löschen."),

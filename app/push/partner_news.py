@@ -11,6 +11,7 @@ from app.core.events import (
     IntroductionArrived,
     IntroductionKnown,
     LogContradicted,
+    LogDoubted,
     LogHalted,
     MessageParked,
     PartnershipBegun,
@@ -86,6 +87,11 @@ def announce_halt(session: Session, event: LogHalted) -> None:
 def announce_contradiction(session: Session, event: LogContradicted) -> None:
     """The partner's log contradicts itself."""
     _tell(session, event.firm_id, event.partner_id, "log_contradicts", "contradicts")
+
+
+def announce_doubt(session: Session, event: LogDoubted) -> None:
+    """A partner's log does not prove what another partner saw of it."""
+    _tell(session, event.firm_id, event.partner_id, "log_doubted", "doubted")
 
 
 def _tell_of_offer(session: Session, offer: IntroductionOffer, kind: str, name: str = "") -> None:

@@ -55,7 +55,7 @@ ledger_entry.counterpart ledger_entry.digest ledger_entry.evidence_sha256 ledger
 ledger_entry.type ledger_cosignature.line ledger_cosignature.partner_id ledger_cosignature.vkey ledger_head.halt
 ledger_head.moved_to
 wanted_file.from_firm_id wanted_file.media_type wanted_file.origin_id
-wanted_file.sha256 witness.partner_id
+wanted_file.sha256 witness.partner_id shown_checkpoint.note shown_checkpoint.partner_id
 witnessed_log.note witnessed_log.origin witnessed_log.partner_id
 ledger_evidence.sha256 ledger_head.frontier ledger_head.key_seqs ledger_head.last_hash ledger_head.origin
 ledger_head.root machine.parameters machine.photo_id machine.site_id machine.state machine.type_key mail.subject
