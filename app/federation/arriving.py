@@ -118,7 +118,14 @@ class Said:
 
 
 def receive_keys(database: Database, address: str, document: dict[str, Any]) -> None:
-    """A partner's newer key document: it proves itself, by the chain of keys from the record that we know."""
+    """A partner's newer key document: it proves itself, by the chain of keys from the record that we know.
+
+    Raises NotFound or RuleBroken, also for one whose key for messages nobody vouches for: it would lock the partner out.
+    """
+    try:
+        sender_key(document)
+    except VerificationError:
+        raise NotFound from None
     with database.write() as session:
         firm = _firm(session, address)
         row = session.scalar(

@@ -60,6 +60,19 @@ def rotate_record(session: Session, firm_id: str, purpose: str) -> KeyRecord:
     return KeyRecord(ROTATE, "KeyRotate", message, Display("key.rotate.de.1", "de", text))
 
 
+def rotate_key(session: Session, actor: Actor, purpose: str, approval: dict[str, Any]) -> None:
+    """Put the planned key in force: the record is sealed with the old key, what is signed after it bears the new one."""
+    record = rotate_record(session, actor.firm_id, purpose)
+    signatures = [approval, seal(session, actor.firm_id, record.digest)]
+    seq = append_entry(
+        session, actor.firm_id, ROTATE, record.primary_type, record.message, record.display, signatures,
+        subject_id=purpose,
+    )  # fmt: skip
+    put_in_force(session, actor.firm_id, purpose, seq)
+    note_event(session, actor.firm_id, actor.person_id, "key_rotated", detail={"purpose": purpose})
+    bump_version(session, actor.firm_id)
+
+
 def _load(session: Session, actor: Actor, purpose: str) -> SignableDocument:
     record = rotate_record(session, actor.firm_id, purpose)
     has_rule = session.get_one(Firm, actor.firm_id).two_person_above_cents is not None
@@ -71,16 +84,7 @@ def _load(session: Session, actor: Actor, purpose: str) -> SignableDocument:
 
 
 def _finish(session: Session, actor: Actor, purpose: str, approval: dict[str, Any]) -> str:
-    """The record is sealed with the old key; what is signed after it, the checkpoint over it too, bears the new one."""
-    record = rotate_record(session, actor.firm_id, purpose)
-    signatures = [approval, seal(session, actor.firm_id, record.digest)]
-    seq = append_entry(
-        session, actor.firm_id, ROTATE, record.primary_type, record.message, record.display, signatures,
-        subject_id=purpose,
-    )  # fmt: skip
-    put_in_force(session, actor.firm_id, purpose, seq)
-    note_event(session, actor.firm_id, actor.person_id, "key_rotated", detail={"purpose": purpose})
-    bump_version(session, actor.firm_id)
+    rotate_key(session, actor, purpose, approval)
     if purpose != "recovery":
         return url_for("passkeys.firm_keys")
     session.get_one(Firm, actor.firm_id).recovery_printed_at = None

@@ -60,6 +60,8 @@ class Node:
     config: Config
     firms: dict[str, TestFirm] = field(default_factory=dict)
     passkeys: dict[str, SoftwarePasskey] = field(default_factory=dict)
+    passkey_seqs: dict[str, int] = field(default_factory=dict)
+    """Where the record of a firm's passkey stands, if that is not its first one"""
     server: BaseWSGIServer | None = None
     thread: threading.Thread | None = None
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
@@ -175,7 +177,8 @@ def sign_framework(node: Node, key: str, partner_address: str) -> None:
 def approval(session: Session, node: Node, key: str, digest: bytes, role: str = "manager") -> dict[str, Any]:
     """The manager's passkey signature over a digest."""
     passkey = node.passkeys[key]
-    return passkey_approval(session, node.firm_id(key), role, passkey.cose, 0, passkey.assertion(to_b64url(digest)))
+    seq = node.passkey_seqs.get(key, 0)
+    return passkey_approval(session, node.firm_id(key), role, passkey.cose, seq, passkey.assertion(to_b64url(digest)))
 
 
 def partnership(node: Node, key: str, partner_address: str) -> Partnership:
