@@ -78,7 +78,7 @@ _LAST = Prepared(
     )
 )
 _REFUSED = Prepared(
-    sa.select(_REFUSAL.c.id)
+    sa.select(_REFUSAL.c.status, _REFUSAL.c.text)
     .where(_REFUSAL.c.firm_id == sa.bindparam("firm_id"), _REFUSAL.c.message_id == sa.bindparam("message_id"))
     .where(_REFUSAL.c.sender == sa.bindparam("sender"), _REFUSAL.c.reason == "rule")
     .limit(1)
@@ -106,9 +106,11 @@ def judge_message(session: Session, inbox: Inbox, peer: Peer, partner_id: str, e
     if has_arrived(session, peer.firm_id, envelope.id):
         add_refusal(session, peer.firm_id, peer.sender, "repeated", 200, envelope.id)
         return Answer(200, {"state": "done"})
-    if _was_refused(session, peer, envelope.id):
-        add_refusal(session, peer.firm_id, peer.sender, "repeated", RuleBroken.status, envelope.id)
-        return Answer(RuleBroken.status, {"state": "refused", "reason": "rule", "error": ""})
+    # refused once, refused again: else it would come behind younger messages, and be judged by what happened since
+    refused = _REFUSED.row(session.connection(), firm_id=peer.firm_id, message_id=envelope.id, sender=peer.sender)
+    if refused is not None:
+        add_refusal(session, peer.firm_id, peer.sender, "repeated", refused.status, envelope.id)
+        return Answer(refused.status, {"state": "refused", "reason": "rule", "error": refused.text})
     if is_elsewhere(session, peer.firm_id):
         return _answer_of_old_node(session, peer, envelope)
     last = _last_seq(session, peer.firm_id, partner_id)
@@ -127,8 +129,9 @@ def judge_message(session: Session, inbox: Inbox, peer: Peer, partner_id: str, e
             take_effect(session, arriving, inbox)
     except WerkringError as refusal:
         note_refusal(session, arriving)
-        add_refusal(session, peer.firm_id, peer.sender, "rule", refusal.status, envelope.id)
-        return Answer(refusal.status, {"state": "refused", "reason": "rule", "error": refusal.text[:300]})
+        text = refusal.text[:300]
+        add_refusal(session, peer.firm_id, peer.sender, "rule", refusal.status, envelope.id, text)
+        return Answer(refusal.status, {"state": "refused", "reason": "rule", "error": text})
     return Answer(202, {"state": "done"})
 
 
@@ -148,7 +151,9 @@ def parsed(body: bytes) -> Envelope:
         raise Refused(400, "form", error.text) from None
 
 
-def add_refusal(session: Session, firm_id: str, sender: str, reason: str, status: int, message_id: str) -> None:
+def add_refusal(
+    session: Session, firm_id: str, sender: str, reason: str, status: int, message_id: str, text: str = ""
+) -> None:
     """One row for the audit."""
     session.add(
         MessageRefusal(
@@ -159,6 +164,7 @@ def add_refusal(session: Session, firm_id: str, sender: str, reason: str, status
             reason=reason,
             status=status,
             message_id=message_id,
+            text=text,
         )
     )
 
@@ -211,12 +217,6 @@ def _answered(session: Session, inbox: Inbox, peer: Peer, line: Opened) -> Answe
 def _holds_up(verdict: dict[str, Any]) -> bool:
     """Neither taken nor refused for good: nothing behind it may overtake it."""
     return verdict["state"] not in ("done", "refused") or verdict["status"] >= 500
-
-
-def _was_refused(session: Session, peer: Peer, message_id: str) -> bool:
-    """What was refused is refused again: else it would come behind younger messages, and be judged by what happened since."""
-    found = _REFUSED.row(session.connection(), firm_id=peer.firm_id, message_id=message_id, sender=peer.sender)
-    return found is not None
 
 
 def _answer_of_old_node(session: Session, peer: Peer, envelope: Envelope) -> Answer:

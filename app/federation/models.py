@@ -113,3 +113,5 @@ class MessageRefusal(Base):
     reason: Mapped[str] = mapped_column(sa.String(20))
     status: Mapped[int]
     message_id: Mapped[str] = mapped_column(sa.String(36), default="")
+    text: Mapped[str] = mapped_column(sa.String(300), default="")
+    """What the sender's people may read of it, told again when the answer was lost."""

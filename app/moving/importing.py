@@ -77,6 +77,7 @@ def import_firm(
                 _check_absent(session, arrival)
                 count = sum(_insert(session, table, arrival) for table in owned_tables())
                 _check_arrived(session, arrival)
+                _part_from_neighbours(session, arrival)
                 if arrival.manifest["kind"] == MOVE:
                     _settle_in(session, arrival, node)
                 firm = session.get_one(Firm, arrival.firm_id)
@@ -143,7 +144,7 @@ def _arriving(table: str, row: dict[str, Any], arrival: Arrival) -> dict[str, An
 
 
 def _settle_in(session: Session, arrival: Arrival, node: str) -> None:
-    """Who was a partner next door is one on another node now; each learns where the firm lives."""
+    """Each partner learns where the firm lives."""
     home = new_home(session, arrival.firm_id)
     if home is None:
         return
@@ -151,12 +152,16 @@ def _settle_in(session: Session, arrival: Arrival, node: str) -> None:
         raise MovingError(
             f"This firm told its partners that it moves to {home.node}; this node is {node or 'another'}."
         )
+    tell_partners(session, arrival.firm_id)
+
+
+def _part_from_neighbours(session: Session, arrival: Arrival) -> None:
+    """Who was a partner next door is one on another node now: of a copy too, should it ever go on here."""
     session.execute(
         sa.update(Partnership)
         .where(Partnership.firm_id == arrival.firm_id, Partnership.node == "")
         .values(node=arrival.manifest["node"])
     )
-    tell_partners(session, arrival.firm_id)
 
 
 def _closed(row: dict[str, Any], arrival: Arrival) -> dict[str, Any]:

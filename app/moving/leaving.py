@@ -7,7 +7,8 @@ from app.federation.actions import send_message
 from app.federation.lanes import put_first, resume_lane
 from app.notary.moved import name_new_home, new_home
 from app.notary.queries import key_document
-from app.notary.transfer import return_log
+from app.notary.transfer import COPY, return_log
+from app.notary.witnesses import halt_of
 from app.partners.homes import part_from, partners_elsewhere, welcome_back
 from app.partners.queries import may_send
 
@@ -23,10 +24,10 @@ def go_to_node(session: Session, firm_id: str, node: str) -> None:
 
 
 def stay_after_all(session: Session, firm_id: str, node: str) -> None:
-    """The move was given up: nobody imported the archive, and whoever followed the firm turns round."""
-    has_left = new_home(session, firm_id) is not None
+    """The move was given up, or a copy goes on in the place of what it was copied from: whoever looks elsewhere turns round."""
+    is_elsewhere_to_partners = halt_of(session, firm_id) == COPY or new_home(session, firm_id) is not None
     return_log(session, firm_id)
-    if has_left:
+    if is_elsewhere_to_partners:
         name_new_home(session, firm_id, node)
         home = new_home(session, firm_id)
         assert home is not None

@@ -219,18 +219,15 @@ def resume_partnership(session: Session, actor: Actor, partner_id: str) -> None:
 def block_firm(session: Session, actor: Actor, partner_id: str) -> None:
     """Hide from a firm and hide it from us, without notice: only what both have signed still finds its way."""
     partnership = locked_partnership(session, actor.firm_id, partner_id)
-    if not is_blocked(session, actor.firm_id, partnership.address):
-        session.add(
-            BlockedFirm(
-                firm_id=actor.firm_id,
-                id=new_id(),
-                created_at=clock.now(),
-                address=partnership.address,
-                name=partnership.name,
-            )
-        )
-        session.flush()
+    hide_firm(session, actor, partnership.address, partnership.name)
     _note(session, actor, "firm_blocked", partnership)
+
+
+def hide_firm(session: Session, actor: Actor, address: str, name: str) -> None:
+    """Put an address on the block list, once."""
+    if not is_blocked(session, actor.firm_id, address):
+        session.add(BlockedFirm(firm_id=actor.firm_id, id=new_id(), created_at=clock.now(), address=address, name=name))
+        session.flush()
 
 
 def unblock_firm(session: Session, actor: Actor, blocked_id: str) -> None:

@@ -15,7 +15,7 @@ from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
 from app.firms.queries import firm_of
-from app.partners.actions import invite_partner, propose_by_invitation
+from app.partners.actions import hide_firm, invite_partner, propose_by_invitation
 from app.partners.directory import listed_firm
 from app.partners.models import Approach, BlockedFirm, PartnerInvitation
 from app.partners.queries import find_partnership, is_blocked
@@ -68,6 +68,13 @@ def decline_approach(session: Session, actor: Actor, approach_id: str) -> None:
     emit(session, ApproachAnswered(actor.firm_id, row.id))
 
 
+def block_approach(session: Session, actor: Actor, approach_id: str) -> None:
+    """Hide from the firm that asks, and hide it from us, without notice: to it the question just stays open."""
+    row = _asked(session, actor, approach_id)
+    hide_firm(session, actor, row.address, row.name)
+    _note(session, row, actor.person_id, "firm_blocked")
+
+
 def deliver_answer(session: Session, event: ApproachAnswered) -> None:
     """Tell the firm that asked; after a yes it uses the invitation that it asked for."""
     answered = session.get_one(Approach, (event.firm_id, event.approach_id))
@@ -109,10 +116,15 @@ def _begin(session: Session, row: Approach) -> None:
         return
 
 
-def _answer(session: Session, actor: Actor, approach_id: str, state: str) -> Approach:
+def _asked(session: Session, actor: Actor, approach_id: str) -> Approach:
     row = session.get(Approach, (actor.firm_id, approach_id), with_for_update=True, populate_existing=True)
     if row is None or row.direction != "in" or is_blocked(session, actor.firm_id, row.address):
         raise NotFound
+    return row
+
+
+def _answer(session: Session, actor: Actor, approach_id: str, state: str) -> Approach:
+    row = _asked(session, actor, approach_id)
     if row.state != "waiting":
         raise Conflict("Darauf habt ihr schon geantwortet.")
     row.state, row.answered_at, row.person_id = state, clock.now(), actor.person_id

@@ -5,7 +5,7 @@ from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
 from app.firms.access import Actor, may
-from app.partners.approaching import accept_approach, approach_firm, decline_approach
+from app.partners.approaching import accept_approach, approach_firm, block_approach, decline_approach
 from app.partners.directory import Search, directory_page, listed_processes, own_entry, own_preview, public_entry
 from app.partners.door import room
 from app.partners.linked_data import json_ld
@@ -83,6 +83,13 @@ def say_yes(session: Session, actor: Actor, approach_id: str) -> Response:
 def say_no(session: Session, actor: Actor, approach_id: str) -> Response:
     decline_approach(session, actor, approach_id)
     return go_to(url_for("partners.index"), receipt="Alles klar. Sonst erfährt es niemand.")
+
+
+@room.post("/verzeichnis/anfrage/<approach_id>/blockieren", endpoint="block_approach")
+@deed("partners.edit")
+def block(session: Session, actor: Actor, approach_id: str) -> Response:
+    block_approach(session, actor, approach_id)
+    return go_to(url_for("partners.index"), receipt="Ihr seht euch nicht mehr.")
 
 
 @room.get("/betrieb/<handle>", endpoint="public_profile")

@@ -481,6 +481,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=20), nullable=False),
         sa.Column("status", sa.BigInteger(), nullable=False),
         sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.Column("text", sa.String(length=300), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message_refusal")),
     )
     op.create_index("ix_message_refusal_at", "message_refusal", ["at"], unique=False)

@@ -58,6 +58,7 @@ def test_what_was_refused_is_refused_again_although_it_would_fit_by_now(partners
 
     first, _, again = hear(refuse, refused), hear(take, younger), hear(take, refused)
     assert (first.status, again.status, again.body["state"]) == (422, 422, "refused")
+    assert first.body["error"] == again.body["error"] == "Das passt nicht."
     assert taken == [younger.id]
 
 

@@ -21,6 +21,7 @@ from app.core.errors import Conflict, RuleBroken
 from app.federation.actions import send_message
 from app.federation.fetching import fetch_wanted_files
 from app.federation.models import Message, StoredFile, WantedFile
+from app.moving.exporting import write_archive
 from app.moving.leaving import stay_after_all
 from app.moving.rules import MovingError
 from app.notary.keys import log_signer
@@ -33,7 +34,8 @@ from app.worker import end_what_is_due
 from ledger import note as notes
 from tests.conftest import empty_tables
 from tests.nodes.job import agreement, answer, ask, draft, evidence, plan, play, sign, verified
-from tests.nodes.moving import ask_about, link_here, move, pack, unpack
+from tests.nodes.moving import TRANSFER_KEY, ask_about, link_here, move, pack, unpack
+from tests.nodes.silence import received, write
 from tests.nodes.world import Node, approval, link, messages, partnership, running_nodes, settle_all
 
 KELLER = "keller@eins.test"
@@ -204,6 +206,29 @@ def test_a_move_that_was_given_up_brings_partners_back(make_nodes: Callable[...,
     with clock.frozen(clock.now() + dt.timedelta(hours=9)):
         settle_all(nodes)
     assert [row.state for row in messages(two) if row.kind == "request.asked"] == ["delivered"]
+
+
+def test_a_copy_that_goes_on_alone_brings_partners_to_its_node(
+    make_nodes: Callable[..., list[Node]], tmp_path: Path
+) -> None:
+    """The old node burnt down with a neighbour on it; all that is left is a copy."""
+    one, two, three = nodes = make_nodes(["keller", "brandt"], ["yilmaz"], [])
+    link_here(one, "keller", "brandt")
+    link(one, "keller", two, "yilmaz", nodes)
+    copy = tmp_path / "copy.tar.gz"
+    with copy.open("wb") as file:
+        write_archive(one.database, one.firm_id("keller"), file, TRANSFER_KEY, tmp_path, node=one.config.node)
+    one.is_cut = True
+    unpack(copy, one, three, "keller", tmp_path)
+    assert partnership(three, "keller", "brandt@eins.test").node == one.config.node
+    with clock.frozen(clock.now() + dt.timedelta(hours=1)):
+        with three.database.write() as session:
+            stay_after_all(session, three.firm_id("keller"), three.config.node)
+        settle_all([two, three])
+        assert partnership(two, "yilmaz", KELLER).node == three.config.node
+        write(two, "yilmaz", two.partner_id("yilmaz", KELLER), [7])
+        settle_all([two, three])
+    assert received(three) == [7]
 
 
 def test_an_archive_is_taken_only_by_the_node_that_partners_were_told(

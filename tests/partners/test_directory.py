@@ -18,6 +18,7 @@ from app.partners.approaching import (
     accept_approach,
     approach_firm,
     arrived_approaches,
+    block_approach,
     decline_approach,
 )
 from app.partners.directory import Entry, Search, directory_page, listed_processes, own_preview
@@ -227,6 +228,22 @@ def test_a_no_holds_for_ninety_days_and_nobody_else_hears_of_it(database: Databa
         assert len(waiting(database, yilmaz)) == 1
     assert nowak_knows_nothing(database, nowak)
     assert seen(database, nowak)[0].state == ""
+
+
+def test_a_firm_that_asks_is_blocked_without_notice(database: Database) -> None:
+    keller, yilmaz, _nowak = three_houses(database)
+    list_firms(database, yilmaz)
+    approach_id = ask(database, keller, yilmaz)
+    with database.write() as session:
+        block_approach(session, yilmaz.manager, approach_id)
+    assert waiting(database, yilmaz) == []
+    assert seen(database, keller) == []
+    with database.read() as session:
+        assert session.get_one(Approach, (keller.id, approach_id)).state == "waiting"
+    with pytest.raises(NotFound):
+        answer(database, yilmaz, approach_id, yes=True)
+    with pytest.raises(NotFound), database.write() as session:
+        block_approach(session, keller.manager, approach_id)
 
 
 def test_the_receiver_remembers_its_no_even_when_the_asking_house_forgot(database: Database) -> None:

@@ -62,7 +62,7 @@ ledger_head.root machine.parameters machine.photo_id machine.site_id machine.sta
 mail.text mail.to match_proposal.machine_id match_proposal.request_id match_proposal.week match_verdict.answer
 match_verdict.machine_id match_verdict.reasons match_verdict.request_id membership.given_by membership.person_id membership.role
 message.body message.direction message.error message.kind message.peer_id message.state message.subject_id
-message_refusal.message_id message_refusal.reason message_refusal.sender
+message_refusal.message_id message_refusal.text message_refusal.reason message_refusal.sender
 node_setting.key node_setting.value offer.answer offer.answered_by offer.partner_id offer.request_id offer.side
 offer.state offer_line.machine_id offer_line.machine_type_key offer_line.offer_id offer_line.week outbox.body
 outbox.error outbox.kind partner_invitation.for_firm

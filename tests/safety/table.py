@@ -186,6 +186,7 @@ TABLE: dict[str, Row] = {
     "partners.save_entry POST": _row("partners.edit", Case(fields={"is_listed": "=on"})),
     "partners.approach POST": _row("partners.edit", Case({"firm_id": "partner"}, also=frozenset({404}))),
     "partners.accept_approach POST": _row("partners.edit", _ids(approach_id="approach")),
+    "partners.block_approach POST": _row("partners.edit", _ids(approach_id="approach")),
     "partners.decline_approach POST": _row("partners.edit", _ids(approach_id="approach")),
     "partners.introductions GET": _row("partners.edit"),
     "partners.introduce POST": _row("partners.edit", Case(fields={"one": "partner", "other": "partner"})),
