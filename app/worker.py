@@ -31,6 +31,7 @@ MOST_ROUNDS = 200
 MOST_WAITING = 4
 MOST_IN_A_ROW = 50
 ELSEWHERE_PAUSE = dt.timedelta(days=1)
+_ANY_ELSEWHERE = firms_elsewhere().limit(1)
 
 
 class ElsewhereError(Exception):
@@ -158,7 +159,7 @@ def end_what_is_due(database: Database) -> None:
 
 def _spare_firms_elsewhere(session: Session) -> None:
     """A deadline finds no rows of firms that work at another node: there it ends what is due, not here."""
-    if session.scalar(firms_elsewhere().limit(1)) is not None:
+    if session.scalar(_ANY_ELSEWHERE) is not None:
         sa.event.listen(session, "do_orm_execute", _look_away)
 
 

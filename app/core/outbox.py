@@ -71,17 +71,18 @@ def emit_once(session: Session, event: Event) -> None:
         emit(session, event)
 
 
+_DUE = (
+    sa.select(OutboxRow.id)
+    .where(OutboxRow.settled_at.is_(None))
+    .where(sa.or_(OutboxRow.attempts == 0, OutboxRow.next_try_at <= sa.bindparam("now")))
+    .order_by(OutboxRow.id)
+    .limit(sa.bindparam("most"))
+)
+
+
 def due_events(session: Session, now: dt.datetime, limit: int = 200) -> list[str]:
     """Ids of events that wait and whose time has come, oldest first; a new one is due whatever another machine's clock says."""
-    return list(
-        session.scalars(
-            sa.select(OutboxRow.id)
-            .where(OutboxRow.settled_at.is_(None))
-            .where(sa.or_(OutboxRow.attempts == 0, OutboxRow.next_try_at <= now))
-            .order_by(OutboxRow.id)
-            .limit(limit)
-        )
-    )
+    return list(session.scalars(_DUE, {"now": now, "most": limit}))
 
 
 def is_parked(attempts: int) -> bool:

@@ -160,17 +160,17 @@ def note_outcomes(session: Session, lane: Lane, outcomes: list[Outcome]) -> None
 
 
 def _run(database: Database, config: Config) -> None:
-    if _due(database):
-        asyncio.run(_send_all(database, config))
+    due = _due(database)
+    if due:
+        asyncio.run(_send_all(database, config, due))
 
 
-async def _send_all(database: Database, config: Config) -> None:
+async def _send_all(database: Database, config: Config, due: list[Turn]) -> None:
     """Every lane goes at its own pace: a slow one holds up no other, and what is new meanwhile goes at once."""
     tasks: dict[tuple[str, str], asyncio.Task[bool]] = {}
     async with courier(config.federation_test_nodes) as post:
-        is_new = True
-        while is_new or tasks:
-            for turn in await asyncio.to_thread(_due, database) if is_new else ():
+        while due or tasks:
+            for turn in due:
                 if (turn.firm_id, turn.peer_id) not in tasks:
                     sending = asyncio.create_task(_send_lane(database, config, post, turn))
                     tasks[turn.firm_id, turn.peer_id] = sending
@@ -179,6 +179,7 @@ async def _send_all(database: Database, config: Config) -> None:
             is_full = any(task.done() and task.result() for task in tasks.values())
             tasks = {lane: task for lane, task in tasks.items() if not task.done()}
             is_new = _turns.was_asked_again(database.url) or is_full
+            due = await asyncio.to_thread(_due, database) if is_new else []
 
 
 def _due(database: Database) -> list[Turn]:

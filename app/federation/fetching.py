@@ -29,6 +29,12 @@ log = structlog.get_logger()
 FILES = "/federation/files"
 LONGEST_S = 300
 AT_ONCE = 20
+_WANTED = (
+    sa.select(WantedFile)
+    .where(WantedFile.ended_at.is_(None), WantedFile.firm_id.not_in(firms_elsewhere()))
+    .order_by(WantedFile.asked_at)
+    .limit(AT_ONCE)
+)
 
 
 @dataclass(frozen=True)
@@ -59,12 +65,7 @@ def fetch_wanted_files(database: Database, config: Config) -> None:
 
 
 def _errands(session: Session, config: Config) -> list[Errand]:
-    rows = session.scalars(
-        sa.select(WantedFile)
-        .where(WantedFile.ended_at.is_(None), WantedFile.firm_id.not_in(firms_elsewhere()))
-        .order_by(WantedFile.asked_at)
-        .limit(AT_ONCE)
-    )
+    rows = session.scalars(_WANTED).all()
     return [errand for row in rows if (errand := _errand(session, config, row)) is not None]
 
 

@@ -19,6 +19,12 @@ LONGEST_SIDE = 2400
 MOST_PIXELS = {"JPEG": 120_000_000, "PNG": 40_000_000}
 """A JPEG is read at a fraction of its size; a PNG must be unpacked whole."""
 AT_ONCE = 20
+_UNCLEAN = (
+    sa.select(StoredFile.firm_id, StoredFile.id)
+    .where(sa.not_(StoredFile.is_clean))
+    .order_by(StoredFile.id)
+    .limit(AT_ONCE)
+)
 
 
 def clean_photos(database: Database) -> int:
@@ -53,12 +59,7 @@ def clean_photo(body: bytes, media_type: str) -> bytes | None:
 
 def _waiting(database: Database) -> list[tuple[str, str]]:
     with database.read() as session:
-        rows = session.execute(
-            sa.select(StoredFile.firm_id, StoredFile.id)
-            .where(sa.not_(StoredFile.is_clean))
-            .order_by(StoredFile.id)
-            .limit(AT_ONCE)
-        ).all()
+        rows = session.execute(_UNCLEAN).all()
     return [(row.firm_id, row.id) for row in rows]
 
 
