@@ -26,6 +26,7 @@ from tests.long.race_check import BALANCE
 from tests.long.simulate_world import Effect, Place
 
 OPEN = ("frozen", "signed_one", "waiting_bundle")
+CAME_INTO_FORCE = ("in_force", "terminated")
 OVER = ("lapsed", "declined", "superseded")
 LIVE_REQUEST = ("open", "quoted", "planned", "contracting")
 
@@ -69,6 +70,10 @@ class House:
             if (one.direction, one.peer_id) == ("out", self.id_of(to)) and one.state in states
         ]
         return sorted(found, key=lambda one: one.seq)
+
+    def bound(self, agreement_ids: set[str]) -> set[str]:
+        """The offers that these agreements stand on."""
+        return {row.offer_id for row in self.agreements.values() if row.id in agreement_ids}
 
     def _told(self, session: Session) -> set[str]:
         """What stands here alone after seven days of silence, and people know: a signed word that came too late."""
@@ -132,6 +137,7 @@ def _inside(session: Session, house: House) -> Iterator[str]:
     for row in session.scalars(sa.select(OutboxRow).where(OutboxRow.settled_at.is_(None))):
         yield f"{row.kind} is not settled: {row.error}"
     yield from _hours(house)
+    yield from _offers(house)
     yield from _left_open(house)
     yield from _log(session, house)
 
@@ -150,6 +156,14 @@ def _hours(house: House) -> Iterator[str]:
             yield f"hours are held for an offer that is {offer and offer.state}"
     if +booked != +agreed:
         yield f"booked {dict(booked)} and agreed {dict(agreed)} differ"
+
+
+def _offers(house: House) -> Iterator[str]:
+    """An offer is accepted where its agreement came into force in the same house, and only there."""
+    in_force = house.bound({one.id for one in house.agreements.values() if one.state in CAME_INTO_FORCE})
+    for offer in house.offers.values():
+        if (offer.state == "accepted") != (offer.id in in_force):
+            yield f"offer {offer.id} is {offer.state} and its agreement {'is' if offer.id in in_force else 'is not'} in force"
 
 
 def _left_open(house: House) -> Iterator[str]:
@@ -225,7 +239,7 @@ def _agreements(one: House, other: House) -> Iterator[str]:
         if _kind(ours) != _kind(theirs):
             both = f"{_state(ours)} at {one.name} and {_state(theirs)} at {other.name}"
             yield f"agreement {(ours or theirs).id} is {both}"
-        elif ours and theirs and ours.state in ("in_force", "terminated"):
+        elif ours and theirs and ours.state in CAME_INTO_FORCE:
             if (ours.minutes, ours.total_cents) != (theirs.minutes, theirs.total_cents):
                 yield f"agreement {ours.id} stands differently in both houses"
             if ours.counterpart is None or theirs.counterpart is None:
@@ -267,6 +281,7 @@ def _bookings(one: House, other: House) -> Iterator[str]:
 
 
 def _requests(one: House, other: House) -> Iterator[str]:
+    alone = one.told | other.told
     for house, partner in ((one, other), (other, one)):
         for row in house.requests.values():
             theirs = partner.requests.get(row.id)
@@ -277,7 +292,9 @@ def _requests(one: House, other: House) -> Iterator[str]:
         for offer in house.offers.values():
             theirs = partner.offers.get(offer.id)
             is_shared = theirs is not None and offer.side == "ours"
-            if is_shared and "accepted" in (offer.state, theirs.state) and offer.state != theirs.state:
+            if not is_shared or offer.id in house.bound(alone) | partner.bound(alone):
+                continue
+            if "accepted" in (offer.state, theirs.state) and offer.state != theirs.state:
                 yield f"offer {offer.id} is {offer.state} at {house.name} and {theirs.state} at {partner.name}"
 
 

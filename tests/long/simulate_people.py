@@ -55,12 +55,18 @@ class People:
         return actor
 
     def work(self) -> tuple[str, str]:
-        """Somebody does something, if there is anything of that kind to do; returns what, and what came of it."""
-        act = self.luck.choices(list(ACTS), list(ACTS.values()))[0]
-        try:
-            return act.__name__, act(self)
-        except WerkringError as refusal:
-            return act.__name__, f"refused: {refusal.text}"
+        """Somebody does something, if there is anything of that kind to do; returns what, and what came of it.
+
+        Who finds nothing to do looks for something else, once.
+        """
+        for act in self.luck.choices(list(ACTS), list(ACTS.values()), k=2):
+            try:
+                came_of_it = act(self)
+            except WerkringError as refusal:
+                came_of_it = f"refused: {refusal.text}"
+            if came_of_it:
+                return act.__name__, came_of_it
+        return "", ""
 
     def send_all_again(self) -> bool:
         """Somebody sends what rests for one partner once more; False when nothing rests."""

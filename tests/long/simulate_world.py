@@ -49,6 +49,11 @@ class House(Database):
         self.cut_in = 0
         self.effects: list[Effect] = []
 
+    def start_anew(self) -> None:
+        """As a new process: no connection lives on, and nothing that was in memory."""
+        self.close()
+        self.cut_in, self.effects = 0, []
+
     @contextmanager
     def write(self) -> Iterator[Session]:
         with super().write() as session:
@@ -88,8 +93,7 @@ class Place(Node):
     def restart(self) -> None:
         """A new process finds what the old one had committed, and nothing else."""
         self.effects += self.house.effects
-        self.database.close()
-        self.database = House(self.database.url)
+        self.house.start_anew()
         carrying._turns.was_asked_again(self.database.url)
         carrying._silent.clear()
         arriving._under_way.clear()

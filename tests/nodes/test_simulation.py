@@ -32,7 +32,7 @@ def test_whatever_befalls_net_power_and_clocks_both_sides_end_with_the_same(firs
     )
     assert all(counts[fault] for fault in happened), counts
     assert counts["answered 202 done"] > 100
-    assert counts["act signs_a_partners"] > 0
+    assert counts["act signs_a_partners"] > 5
 
 
 @pytest.mark.parametrize("fault", PLANTED)
