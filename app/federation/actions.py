@@ -151,7 +151,7 @@ def deliver_message(session: Session, firm_id: str, message_id: str, inbox: Inbo
         with session.begin_nested():
             take_message(session, _arriving(message), inbox)
     except WerkringError as refusal:
-        message.state, message.error = "refused", refusal.text[:300] or type(refusal).__name__
+        message.state, message.error = "refused", str(refusal)[:300] or type(refusal).__name__
         note_refusal(session, _arriving(message))
     else:
         message.state, message.delivered_at = "delivered", clock.now()

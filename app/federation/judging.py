@@ -129,7 +129,7 @@ def judge_message(session: Session, inbox: Inbox, peer: Peer, partner_id: str, e
             take_effect(session, arriving, inbox)
     except WerkringError as refusal:
         note_refusal(session, arriving)
-        text = refusal.text[:300]
+        text = str(refusal)[:300]
         add_refusal(session, peer.firm_id, peer.sender, "rule", refusal.status, envelope.id, text)
         return Answer(refusal.status, {"state": "refused", "reason": "rule", "error": text})
     return Answer(202, {"state": "done"})

@@ -123,7 +123,7 @@ def receive_scoped(session: Session, incoming: Incoming) -> None:
     partnership = _own_side(session, incoming)
     if partnership.state not in LINKED:
         raise NotFound
-    if "scope" in incoming.body:
+    if "scope" in incoming.body or "profile" not in incoming.body:
         partnership.partner_scope = read_scope(incoming.body)
     if "profile" in incoming.body:
         told = read_told(incoming.body)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from app.worker import run_until_quiet
 from tests.bench.server import Server, memory_mb
 from tests.long.race_world import MONDAY
 from tests.nodes.apart import apart, nodes_on_disk, one_clock
-from tests.nodes.hostile import EFFECTS, INBOX, KINDS, Attacker, Knock, Listener
+from tests.nodes.hostile import EFFECTS, INBOX, KINDS, Attacker, Knock, Listener, knock_on
 from tests.nodes.job import ask, play
 from tests.nodes.world import Node, link, messages
 
@@ -142,7 +142,7 @@ def _own(attacker: Attacker, number: int) -> Attacker:
     """The same attacker with dice of its own: threads must not share them."""
     return Attacker(
         attacker.own, attacker.victim, attacker.key, attacker.sender, attacker.receiver,
-        random.Random(attacker.rng.random() + number), attacker.spoken, attacker.trap,
+        random.Random(attacker.rng.random() + number), attacker.spoken, attacker.numbers, attacker.trap,
     )  # fmt: skip
 
 
@@ -164,34 +164,20 @@ def _send(node: Node, knocks: Sequence[Knock], log: Log) -> None:
 
 def _knock(node: Node, knock: Knock, log: Log) -> None:
     """Until the answer is about this knock and not about the crowd."""
-    wanted = knock.refused or {200, 202}
     while True:
         began = time.monotonic()
-        status = _post(node, knock)
+        status, told = knock_on(node, knock)
         with log.guard:
             log.statuses[status] += 1
             if knock.refused or status == 429:
                 log.rows[nonce_of(knock.headers | _lower(knock.headers))] += 1
             else:
                 log.slowest_s = max(log.slowest_s, time.monotonic() - began)
-            if status not in wanted and status != 429:
-                log.wrong.append(f"{knock.fault} answered {status}")
+            if status != 429 and not knock.is_right(status, told):
+                log.wrong.append(f"{knock.fault} answered {status} {told[:80]!r}")
         if status != 429:
             return
         time.sleep(0.05)
-
-
-def _post(node: Node, knock: Knock) -> int:
-    host, _, port = node.config.node.partition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=60)
-    try:
-        with suppress(BrokenPipeError, ConnectionResetError):  # refused before it was all there
-            connection.request("POST", INBOX, body=knock.body, headers=knock.headers)
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status
-    finally:
-        connection.close()
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def test_a_partner_that_was_away_believes_the_new_keys_by_the_chain_of_keys(pair
         assert len(document_at(two)["keys"]) == len(before["keys"]) + len(PURPOSES) + 3
         # 2. who kept the old key of our messages is nobody any more; an old document brings it back to nobody
         receive_keys(two.database, two.address("yilmaz"), before)
-        assert knock_on(two, thief.valid(thief.envelope())) == 401
+        assert knock_on(two, thief.valid(thief.envelope()))[0] == 401
         # 3. what the new phone and the new seal sign binds both
         (agreement_id,) = play(pair, [(two, "yilmaz")], need_min=40 * 60)
         for node, key in ((one, "keller"), (two, "yilmaz")):
@@ -122,7 +122,7 @@ def test_a_key_that_no_older_key_vouches_for_is_refused(pair: list[Node]) -> Non
     fresh = Ed25519PrivateKey.generate()
     for kid in (thief.key.kid, fresh.public_key().public_bytes_raw().hex()[:16]):
         stranger = replace(thief, key=MessageKey(kid, fresh))
-        assert knock_on(two, stranger.valid(stranger.envelope())) == 401
+        assert knock_on(two, stranger.valid(stranger.envelope()))[0] == 401
     assert document_at(two) == known
     assert partnership(two, "yilmaz", KELLER).state == "active"
 
