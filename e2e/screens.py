@@ -181,6 +181,8 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
 }
 """By endpoint. A new page without a row here fails the story."""
 
+ANSWERS = {"federation.check_link", "passkeys.enter_words"}
+"""Pages that nothing but the answer to a form shows: two stories of the walk fill in the forms."""
 NO_PAGES = {
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
     "capacity.table", "federation.download", "moving.download",
@@ -201,7 +203,7 @@ BROKEN = (
     "capacity.offer", "capacity.days", "capacity.upload", "machines.new", "machines.edit", "machines.rate",
     "machines.new_certificate", "machines.upload", "firms.edit", "firms.person", "passkeys.new_firm", "passkeys.invite",
     "passkeys.enter_code", "passkeys.emergency", "partners.clause", "partners.edit", "offers.part", "agreements.change",
-    "agreements.cancel", "notary.check",
+    "agreements.cancel", "notary.check", "federation.enter_link",
 )  # fmt: skip
 """Pages whose first form has errors when it is sent empty."""
 

@@ -1,9 +1,11 @@
 """Every real page on a small phone: no fault for axe, nothing cut, nothing small, in three looks and two languages."""
 
 import re
+import shutil
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -15,6 +17,7 @@ from e2e.acts import KELLER
 from e2e.full_house import House
 from e2e.phone import Phone
 from e2e.screens import (
+    ANSWERS,
     BROKEN,
     CLOSED,
     EMPTY,
@@ -117,6 +120,7 @@ def all_screens() -> Iterator[tuple[str, str, Screen]]:
 def test_every_page_has_its_row(app: Flask) -> None:
     pages = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     assert pages - NO_PAGES - PLAYED == set(SCREENS)
+    assert {rule.endpoint for rule in app.url_map.iter_rules()} >= ANSWERS
 
 
 def test_every_page_is_good_in_three_looks(tour: Tour) -> None:
@@ -186,6 +190,30 @@ def test_a_house_that_takes_no_new_firms_says_so_on_good_pages(browser: Browser,
             phone.judge(name)
         phone.context.close()
     assert {screen: found for screen, found in phone.judged.items() if found} == {}
+
+
+def test_whoever_confirms_a_link_from_another_node_sees_a_good_page(
+    browser: Browser, house: House, app: Flask, tmp_path: Path
+) -> None:
+    """The second firm's manager: the other node is a copy of this one, in which Brandt invites."""
+    shutil.copytree(house.folder, tmp_path / "data")
+    token = house.ids("keller manager")["partner_token"]
+    with ExitStack() as stack:
+        other = stack.enter_context(serving(tmp_path / "data", CLOCK_START=MONDAY.isoformat()))
+        near = f"localhost:{other.port}"
+        told = {"CLOCK_START": MONDAY.isoformat(), "FEDERATION_TEST_NODES": near}
+        server = stack.enter_context(serving(house.folder, **told))
+        tour = Tour(browser, f"http://localhost:{server.port}", house, app)
+        stack.callback(tour.end)
+        query = f"?link=http://{near}/join/{token}"
+        phone, _ = tour.open("federation.enter_link", Screen("yilmaz manager", query=query))
+        phone.tap("Weiter")
+        phone.see("möchte euer Partner werden")
+        assert tour.judge("federation.check_link", phone, "federation.check_link") == []
+        house.speak("en")
+        stack.callback(house.speak, "de")
+        phone.page.reload()
+        assert phone.judge_language("en") == []
 
 
 def test_a_manager_who_lost_every_phone_comes_back_on_good_pages(tour: Tour) -> None:
