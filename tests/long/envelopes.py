@@ -174,7 +174,7 @@ def _knock(node: Node, knock: Knock, log: Log) -> None:
             else:
                 log.slowest_s = max(log.slowest_s, time.monotonic() - began)
             if status != 429 and not knock.is_right(status, told):
-                log.wrong.append(f"{knock.fault} answered {status} {told[:80]!r}")
+                log.wrong.append(f"{knock.fault} answered {status} {str(told)[:80]}")
         if status != 429:
             return
         time.sleep(0.05)
