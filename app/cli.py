@@ -1,4 +1,4 @@
-"""Commands for the operator: serve, migrate, status, backup, restore, export, import, forget, anchor, keys, logs, break-glass."""
+"""Commands for the operator: serve, migrate, status, backup, restore, firms in and out, links, anchor, keys, break-glass."""
 
 import fcntl
 import json
@@ -393,6 +393,50 @@ def status(as_json: bool) -> None:
     sys.exit(1 if health.warnings else 0)
 
 
+@main.command("link-node")
+@click.argument("node")
+@click.option("--code", default="", help="What the other operator's command showed; left out, a new one is made.")
+def link_with_node(node: str, code: str) -> None:
+    """Agree with another node's operator to show each other the directory, for firms that want it."""
+    from app.core.db import Database
+    from app.core.errors import RuleBroken
+    from app.notary.moved import is_node
+    from app.partners.far_directory import link_node
+
+    config = _config()
+    if not is_node(node) or node == config.node:
+        raise click.ClickException("Name the other node as its PUBLIC_URL does: host[:port].")
+    database = Database(config.database_url)
+    try:
+        with database.write() as session:
+            made = link_node(session, node, code)
+    except RuleBroken:
+        raise click.ClickException("This is no code of `link-node`.") from None
+    finally:
+        database.close()
+    click.echo(f"Linked with {node}, as soon as its operator has typed the same code.")
+    if not code:
+        click.echo(f"There: flask link-node {config.node} --code {made}")
+
+
+@main.command("unlink-node")
+@click.argument("node")
+def unlink_from_node(node: str) -> None:
+    """Show a linked node nothing any more, and forget what it showed."""
+    from app.core.db import Database
+    from app.partners.far_directory import unlink_node
+
+    database = Database(_config().database_url)
+    try:
+        with database.write() as session:
+            was_linked = unlink_node(session, node)
+    finally:
+        database.close()
+    if not was_linked:
+        raise click.ClickException(f"{node} is not linked.")
+    click.echo(f"{node} is not linked any more.")
+
+
 @main.command("break-glass")
 @click.argument("address")
 @click.option("--purpose", required=True, help="Why: the firm reads this sentence.")
@@ -449,7 +493,7 @@ def renew_node_key() -> None:
 def create_commands() -> Flask:
     """What `flask backup`, `flask restore` and the like find: without a world, so they need no running node."""
     app = Flask("app", static_folder=None)
-    operators = (status, renew_node_key, resume, break_glass, forget)
+    operators = (status, renew_node_key, resume, break_glass, forget, link_with_node, unlink_from_node)
     for command in (backup, restore, export_firm, import_firm, migrate, anchor, *operators):
         app.cli.add_command(command)
     return app

@@ -15,7 +15,17 @@ from app.agreements import printing
 from app.config import Config
 from app.core import events as e
 from app.core.db import Database
-from app.federation import arriving, carrying, fetching, files, gossiping, introductions, partnerships, witnessing
+from app.federation import (
+    arriving,
+    carrying,
+    fetching,
+    files,
+    gossiping,
+    introductions,
+    neighbours,
+    partnerships,
+    witnessing,
+)
 from app.federation.rules import Incoming
 from app.machines import expiry, profile
 from app.matching import actions as matching
@@ -164,6 +174,7 @@ ERRANDS: tuple[Callable[[Database, Config], None], ...] = (
     plans.solve_due_plans,
     fetching.fetch_wanted_files,
     carrying.send_due_messages,
+    neighbours.exchange_directories,
     delivery.send_due_alerts,
     delivery.send_due_mails,
     printing.print_agreements,

@@ -10,6 +10,7 @@ import rfc8785
 
 from app.core.errors import RuleBroken
 from app.federation.rules import MOST_BODY_BYTES, MOST_DEPTH, check_body
+from app.partners.wire import ADDRESS as ADDRESS
 from app.web.json import depth_of
 
 MOST_BYTES = MOST_BODY_BYTES
@@ -18,7 +19,6 @@ MOST_TOGETHER = 50
 """Messages under one signature"""
 MEMBERS = frozenset({"v", "id", "from", "to", "seq", "kind", "at", "expires", "subject", "body"})
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-ADDRESS = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*@[a-z0-9]+([.-][a-z0-9]+)*")
 KIND = re.compile(r"[a-z]+\.[a-z_]+")
 LIFE = dt.timedelta(days=7)
 LARGEST_SEQ = 2**40

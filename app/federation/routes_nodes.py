@@ -10,6 +10,7 @@ from app.federation.arriving import Knock, Refused, check_signed_get, nonce_of, 
 from app.federation.door import room
 from app.federation.files import granted_file
 from app.federation.linking import card_for, public_document
+from app.federation.neighbours import receive_approach, shown_directory
 from app.web.limits import CODE, KNOCKS, count_network, limiter
 from app.web.transaction import machine
 from app.web.world import config
@@ -85,6 +86,29 @@ def invitation(database: Database) -> Response:
         raise NotFound
     with database.read() as session:
         return jsonify(card_for(session, token[:64]))
+
+
+@room.get("/federation/directory")
+@limiter.limit(CODE)
+@machine()
+def directory(database: Database) -> Response:
+    """Our directory for a linked node; anybody else meets nothing."""
+    with database.read() as session:
+        return jsonify(shown_directory(session, request.headers.get("Authorization", "")))
+
+
+@room.post("/federation/approaches")
+@limiter.limit(CODE)
+@machine()
+def approaches(database: Database) -> Response:
+    """A firm of a linked node asks one of ours to become partners."""
+    told = _json(4096)
+    try:
+        with database.write() as session:
+            receive_approach(session, request.headers.get("Authorization", ""), told)
+    except WerkringError:
+        raise NotFound from None
+    return Response(status=204)
 
 
 @room.get("/.well-known/werkring/<handle>.json")

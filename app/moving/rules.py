@@ -21,7 +21,9 @@ LEFT_BEHIND = {
 """Tables with rows of a firm that do not go along: each is bound to its node."""
 
 OF_THE_NODE = {
+    "far_entry": "what linked nodes show of their firms",
     "founding_draft": "a firm that does not exist yet",
+    "linked_node": "whom its operator trusts",
     "node_setting": "of the node",
     "rate_limit": "counts strangers by network",
 }

@@ -17,7 +17,7 @@ from app.firms.models import Firm
 from app.firms.queries import firm_of
 from app.partners.actions import hide_firm, invite_partner, propose_by_invitation
 from app.partners.directory import listed_firm
-from app.partners.models import Approach, BlockedFirm, PartnerInvitation
+from app.partners.models import Approach, BlockedFirm, PartnerInvitation, Partnership
 from app.partners.queries import find_partnership, is_blocked
 from app.partners.rules import APPROACH_LIFE, LINKED, MOST_APPROACHES_A_DAY, OPEN, is_settled
 
@@ -34,10 +34,10 @@ def approach_firm(session: Session, actor: Actor, other_id: str) -> str:
     session.execute(sa.select(Firm.id).where(Firm.id == actor.firm_id).with_for_update())
     _check_stranger(session, actor.firm_id, other_id)
     _check_last(session, actor.firm_id, other_id)
-    _check_pace(session, actor.firm_id)
+    check_pace(session, actor.firm_id)
     row = _keep(session, new_id(), "out", actor.firm_id, other)
     row.person_id = actor.person_id
-    _note(session, row, actor.person_id, "approach_made")
+    note_approach(session, row, actor.person_id, "approach_made")
     emit(session, ApproachMade(actor.firm_id, row.id))
     return row.id
 
@@ -50,12 +50,14 @@ def deliver_approach(session: Session, event: ApproachMade) -> None:
     if known is not None or is_blocked(session, sent.peer_id, asking.address) or _is_known(session, sent):
         return
     row = _keep(session, sent.id, "in", sent.peer_id, asking)
-    _note(session, row, None, "approach_arrived")
+    note_approach(session, row, None, "approach_arrived")
     emit(session, ApproachArrived(row.firm_id, row.id))
 
 
 def accept_approach(session: Session, actor: Actor, approach_id: str) -> None:
     """Say yes: an invitation for that firm alone is written, and the usual way to a partnership begins."""
+    if _asked(session, actor, approach_id).node:
+        raise NotFound  # its own invitation is there: nobody needs one of ours
     row = _answer(session, actor, approach_id, "accepted")
     _check_stranger(session, actor.firm_id, row.peer_id)
     invite_partner(session, actor, for_firm=row.peer_id)
@@ -72,7 +74,7 @@ def block_approach(session: Session, actor: Actor, approach_id: str) -> None:
     """Hide from the firm that asks, and hide it from us, without notice: to it the question just stays open."""
     row = _asked(session, actor, approach_id)
     hide_firm(session, actor, row.address, row.name)
-    _note(session, row, actor.person_id, "firm_blocked")
+    note_approach(session, row, actor.person_id, "firm_blocked")
 
 
 def deliver_answer(session: Session, event: ApproachAnswered) -> None:
@@ -88,12 +90,17 @@ def deliver_answer(session: Session, event: ApproachAnswered) -> None:
 
 
 def arrived_approaches(session: Session, firm_id: str) -> Sequence[Approach]:
-    """Who asks us and waits for an answer, the oldest first; without firms that we hide from."""
+    """Who asks us and waits for an answer, the oldest first; without firms that we hide from or know by now."""
     hidden = sa.select(sa.literal(1)).where(BlockedFirm.firm_id == firm_id, BlockedFirm.address == Approach.address)
+    known = sa.select(sa.literal(1)).where(
+        Partnership.firm_id == firm_id,
+        Partnership.address == Approach.address,
+        Partnership.state.in_(sorted(LINKED | OPEN)),
+    )
     return session.scalars(
         sa.select(Approach)
         .where(Approach.firm_id == firm_id, Approach.direction == "in", Approach.state == "waiting")
-        .where(Approach.created_at > clock.now() - APPROACH_LIFE, ~hidden.exists())
+        .where(Approach.created_at > clock.now() - APPROACH_LIFE, ~hidden.exists(), ~known.exists())
         .order_by(Approach.created_at, Approach.id)
     ).all()
 
@@ -128,7 +135,7 @@ def _answer(session: Session, actor: Actor, approach_id: str, state: str) -> App
     if row.state != "waiting":
         raise Conflict("Darauf habt ihr schon geantwortet.")
     row.state, row.answered_at, row.person_id = state, clock.now(), actor.person_id
-    _note(session, row, actor.person_id, f"approach_{state}")
+    note_approach(session, row, actor.person_id, f"approach_{state}")
     return row
 
 
@@ -149,7 +156,8 @@ def _check_last(session: Session, firm_id: str, other_id: str) -> None:
             raise RuleBroken("Dieser Betrieb möchte gerade nicht. Frag später noch einmal.")
 
 
-def _check_pace(session: Session, firm_id: str) -> None:
+def check_pace(session: Session, firm_id: str) -> None:
+    """Raise RuleBroken for a firm that asked many others today."""
     recent = sa.select(sa.func.count()).select_from(Approach)
     recent = recent.where(Approach.firm_id == firm_id, Approach.direction == "out")
     if (session.scalar(recent.where(Approach.created_at > clock.now() - A_DAY)) or 0) >= MOST_APPROACHES_A_DAY:
@@ -177,6 +185,7 @@ def _keep(session: Session, approach_id: str, direction: str, firm_id: str, othe
     return row
 
 
-def _note(session: Session, row: Approach, person_id: str | None, verb: str) -> None:
+def note_approach(session: Session, row: Approach, person_id: str | None, verb: str) -> None:
+    """One line in the Protokoll of the house whose row it is."""
     note_event(session, row.firm_id, person_id, verb, "approach", row.id, row.peer_id, {"object": row.name})
     bump_version(session, row.firm_id)

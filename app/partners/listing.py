@@ -18,6 +18,7 @@ COARSE = 2
 DEGREE = 1_000_000
 VERBS = {
     "is_listed": ("entry_listed", "entry_unlisted"),
+    "is_far": ("entry_far", "entry_near"),
     "is_public": ("profile_published", "profile_hidden"),
 }
 
@@ -25,6 +26,11 @@ VERBS = {
 def set_listed(session: Session, actor: Actor, is_on: bool) -> None:
     """Let the firms of this node find us, or not any more; it counts from now on."""
     _switch(session, actor, "is_listed", is_on)
+
+
+def set_far(session: Session, actor: Actor, is_on: bool) -> None:
+    """Let the firms of linked nodes find us too, or not any more; it counts as long as we are listed."""
+    _switch(session, actor, "is_far", is_on)
 
 
 def set_public(session: Session, actor: Actor, is_on: bool) -> None:
@@ -53,7 +59,7 @@ def _switch(session: Session, actor: Actor, name: str, is_on: bool) -> None:
     if bool(entry is not None and getattr(entry, name)) == is_on:
         return
     if entry is None:
-        entry = DirectoryEntry(firm_id=actor.firm_id, is_listed=False, is_public=False, certificates=[])
+        entry = DirectoryEntry(firm_id=actor.firm_id, is_listed=False, is_far=False, is_public=False, certificates=[])
         entry.updated_at = clock.now()
         session.add(entry)
         emit(session, EntryOpened(actor.firm_id))

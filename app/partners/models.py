@@ -102,6 +102,8 @@ class DirectoryEntry(Base):
     firm_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
     is_listed: Mapped[bool] = mapped_column(default=False)
     """Firms of this node find it in the directory."""
+    is_far: Mapped[bool] = mapped_column(default=False)
+    """Firms of linked nodes find it too, as long as it is listed."""
     is_public: Mapped[bool] = mapped_column(default=False)
     """Its profile page is open to everybody."""
     lat: Mapped[float | None]
@@ -140,6 +142,44 @@ class Approach(FirmOwned, Base):
     person_id: Mapped[str | None] = mapped_column(sa.String(36))
     """Who asked, or who answered"""
     answered_at: Mapped[dt.datetime | None]
+    node: Mapped[str] = mapped_column(sa.String(120), default="")
+    """Host and port of the linked node where the other firm lives; '' for one of this node."""
+    link: Mapped[str] = mapped_column(sa.Text, default="")
+    """Across nodes: the invitation of the firm that asks, for the other one"""
+    sent_at: Mapped[dt.datetime | None]
+    """Across nodes: when the other node took it"""
+
+
+class LinkedNode(Base):
+    """A node whose operator and ours agreed to show each other their directories; both entered the same code."""
+
+    __tablename__ = "linked_node"
+
+    node: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
+    code: Mapped[str] = mapped_column(sa.String(64))
+    linked_at: Mapped[dt.datetime]
+    asked_at: Mapped[dt.datetime | None]
+    heard_at: Mapped[dt.datetime | None]
+    """When it last told us its entries."""
+
+
+class FarEntry(Base):
+    """An entry in the directory of a linked node, as that node told it."""
+
+    __tablename__ = "far_entry"
+    __table_args__ = (sa.UniqueConstraint("node", "address"),)
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    node: Mapped[str] = mapped_column(sa.String(120))
+    address: Mapped[str] = mapped_column(sa.String(120))
+    name: Mapped[str] = mapped_column(sa.String(120))
+    town: Mapped[str] = mapped_column(sa.String(80))
+    lat: Mapped[float | None]
+    lon: Mapped[float | None]
+    processes: Mapped[list[dict[str, Any]]]
+    """[{key, de, en}]"""
+    certificates: Mapped[list[dict[str, Any]]]
+    """[{key, name, valid_to}]"""
 
 
 class Introduction(FirmOwned, Base):

@@ -8,8 +8,11 @@ from app.firms.access import Actor, may
 from app.partners.approaching import accept_approach, approach_firm, block_approach, decline_approach
 from app.partners.directory import Search, directory_page, listed_processes, own_entry, own_preview, public_entry
 from app.partners.door import room
+from app.partners.far_directory import approach_far_firm, far_shops, linked_nodes
 from app.partners.linked_data import json_ld
-from app.partners.listing import set_listed, set_public
+from app.partners.listing import set_far, set_listed, set_public
+from app.partners.queries import own_words
+from app.partners.routes_introducing import link_with
 from app.web.forms import Form
 from app.web.limits import LOOK, limiter
 from app.web.render import go_to, render
@@ -35,6 +38,7 @@ def show_directory(session: Session, actor: Actor) -> Response:
         distances=[("", gettext("egal")), *((str(km), f"{km} km") for km in RADIUS_KM)],
         is_listed=entry is not None and entry.is_listed,
         may_edit=may(actor, "partners.edit"),
+        far=[] if search.after else far_shops(session, actor.firm_id, search, language),
     )
 
 
@@ -49,6 +53,8 @@ def show_entry(session: Session, actor: Actor) -> Response:
         preview=preview,
         is_listed=entry is not None and entry.is_listed,
         is_public=entry is not None and entry.is_public,
+        is_far=entry is not None and entry.is_far,
+        nodes=linked_nodes(session),
     )
 
 
@@ -59,6 +65,8 @@ def save_entry(session: Session, actor: Actor) -> Response:
     form = Form(request.form)
     if "is_listed" in form.fields:
         set_listed(session, actor, form.yes("is_listed"))
+    if "is_far" in form.fields:
+        set_far(session, actor, form.yes("is_far"))
     if "is_public" in form.fields:
         set_public(session, actor, form.yes("is_public"))
     return go_to(url_for("partners.entry"), receipt="Gemerkt.")
@@ -68,6 +76,14 @@ def save_entry(session: Session, actor: Actor) -> Response:
 @deed("partners.edit")
 def ask_firm(session: Session, actor: Actor, firm_id: str) -> Response:
     approach_firm(session, actor, firm_id)
+    return go_to(url_for("partners.directory"), receipt="Gefragt. Der Betrieb sieht euren Namen und Ort.")
+
+
+@room.post("/verzeichnis/fern/<entry_id>/anfragen", endpoint="approach_far")
+@deed("partners.edit")
+def ask_far_firm(session: Session, actor: Actor, entry_id: str) -> Response:
+    """Our invitation goes to the other node: the one that our QR would show."""
+    approach_far_firm(session, actor, entry_id, link_with(own_words(session, actor.firm_id)))
     return go_to(url_for("partners.directory"), receipt="Gefragt. Der Betrieb sieht euren Namen und Ort.")
 
 

@@ -1,5 +1,7 @@
 """Proposing two partners to each other, and answering when a partner proposes a firm to us."""
 
+from collections.abc import Callable
+
 from flask import Response, request, url_for
 from sqlalchemy.orm import Session
 
@@ -45,12 +47,7 @@ def make_introduction(session: Session, actor: Actor) -> Response:
 @deed("partners.edit")
 def say_yes_to_introduction(session: Session, actor: Actor, offer_id: str) -> Response:
     """The invitation that goes along is the one that our QR would show."""
-    words = "-".join(own_words(session, actor.firm_id).split())
-
-    def link_of(token: str) -> str:
-        return f"{config().origin}{url_for('partners.join', token=token)}#{words}"
-
-    accept_introduction(session, actor, offer_id, link_of)
+    accept_introduction(session, actor, offer_id, link_with(own_words(session, actor.firm_id)))
     return go_to(url_for("partners.index"), receipt="Gut. Sagt der andere auch Ja, hört ihr davon.")
 
 
@@ -59,6 +56,11 @@ def say_yes_to_introduction(session: Session, actor: Actor, offer_id: str) -> Re
 def say_no_to_introduction(session: Session, actor: Actor, offer_id: str) -> Response:
     decline_introduction(session, actor, offer_id)
     return go_to(url_for("partners.index"), receipt="Alles klar. Der andere Betrieb erfährt es nicht.")
+
+
+def link_with(words: str) -> Callable[[str], str]:
+    """The address of our page behind an invitation's token, with the words that both compare."""
+    return lambda token: f"{config().origin}{url_for('partners.join', token=token)}#{'-'.join(words.split())}"
 
 
 def _show(session: Session, actor: Actor, form: Form) -> Response:

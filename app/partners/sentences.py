@@ -54,6 +54,8 @@ add_sentences(
         "framework_signed": ("file-check-2", lazy_gettext("Der Rahmenvertrag mit %(object)s ist unterschrieben.")),
         "entry_listed": ("building-2", lazy_gettext("Der Betrieb steht jetzt im Verzeichnis.")),
         "entry_unlisted": ("building-2", lazy_gettext("Der Betrieb steht nicht mehr im Verzeichnis.")),
+        "entry_far": ("building-2", lazy_gettext("Auch Betriebe anderer Server finden euch.")),
+        "entry_near": ("building-2", lazy_gettext("Nur Betriebe dieses Servers finden euch.")),
         "profile_published": ("building-2", lazy_gettext("Die öffentliche Seite ist an.")),
         "profile_hidden": ("building-2", lazy_gettext("Die öffentliche Seite ist aus.")),
         "approach_made": ("handshake", lazy_gettext("%(object)s ist gefragt, ob ihr Partner werdet.")),

@@ -16,6 +16,7 @@ MOST_LIST = 80
 MOST_SIGNATURES = 6
 DEGREE = 1_000_000
 DIGEST = re.compile(r"0x[0-9a-f]{64}")
+ADDRESS = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*@[a-z0-9]+([.-][a-z0-9]+)*")
 REGION = re.compile(r"([0-9]{2})?")
 LINK = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,200}(/uebung)?/join/[A-Za-z0-9_-]{22}#[\w-]{1,200}")
 """A partner's invitation as its own page shows it, with the words to compare"""
@@ -132,6 +133,66 @@ class Agreed:
     town: str
     address: str
     link: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry in the directory of a linked node."""
+
+    address: str
+    name: str
+    town: str
+    lat: float | None
+    lon: float | None
+    processes: list[dict[str, str]]
+    certificates: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A firm of a linked node asks one of ours to become partners; `link` is its invitation."""
+
+    to: str
+    address: str
+    name: str
+    town: str
+    link: str
+
+
+def read_listed(value: Any) -> Listed:
+    given = _object(value)
+    _check_members(given, {"address", "name", "town", "lat", "lon", "processes", "certificates"})
+    address, name, town = (
+        one_line(_text(given[key], most)) for key, most in (("address", 120), ("name", 120), ("town", 80))
+    )
+    if not ADDRESS.fullmatch(address) or not name:
+        raise RuleBroken(UNREADABLE)
+    return Listed(
+        address, name, town, _degree(given["lat"], 90), _degree(given["lon"], 180),
+        [_label(one, ("key", "de", "en")) for one in _list(given["processes"])],
+        [_label(one, ("key", "name", "valid_to")) for one in _list(given["certificates"])],
+    )  # fmt: skip
+
+
+def read_asked(body: Mapping[str, Any], node: str) -> Asked:
+    """`node`: host and port of the node that asks; the invitation is its own."""
+    _check_members(body, {"id", "to", "address", "name", "town", "link"})
+    link, address, name = (
+        _text(body["link"], 500),
+        one_line(_text(body["address"], 120)),
+        one_line(_text(body["name"], 120)),
+    )
+    if not LINK.fullmatch(link) or link.split("/")[2] != node or not ADDRESS.fullmatch(address) or not name:
+        raise RuleBroken(UNREADABLE)
+    return Asked(_text(body["to"], 120), address, name, one_line(_text(body["town"], 80)), link)
+
+
+def _degree(value: Any, most: int) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not abs(value) <= most:
+        raise RuleBroken(UNREADABLE)
+    return float(value)
 
 
 def read_introduced(body: Mapping[str, Any]) -> Introduced:

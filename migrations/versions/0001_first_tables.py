@@ -525,6 +525,9 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("person_id", sa.String(length=36), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("node", sa.String(length=120), nullable=False),
+        sa.Column("link", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -535,6 +538,7 @@ def upgrade() -> None:
         "directory_entry",
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("is_listed", sa.Boolean(), nullable=False),
+        sa.Column("is_far", sa.Boolean(), nullable=False),
         sa.Column("is_public", sa.Boolean(), nullable=False),
         sa.Column("lat", sa.Float(), nullable=True),
         sa.Column("lon", sa.Float(), nullable=True),
@@ -551,6 +555,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("firm_id", "process_key", name=op.f("pk_directory_process")),
     )
     op.create_index("ix_directory_process_key", "directory_process", ["process_key", "firm_id"])
+    op.create_table(
+        "linked_node",
+        sa.Column("node", sa.String(length=120), nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("linked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("heard_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("node", name=op.f("pk_linked_node")),
+    )
+    op.create_table(
+        "far_entry",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("node", sa.String(length=120), nullable=False),
+        sa.Column("address", sa.String(length=120), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("town", sa.String(length=80), nullable=False),
+        sa.Column("lat", sa.Float(), nullable=True),
+        sa.Column("lon", sa.Float(), nullable=True),
+        sa.Column("processes", sa.JSON(), nullable=False),
+        sa.Column("certificates", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_far_entry")),
+        sa.UniqueConstraint("node", "address", name=op.f("uq_far_entry_node_address")),
+    )
     op.create_table(
         "introduction",
         sa.Column("person_id", sa.String(length=36), nullable=False),

@@ -60,16 +60,11 @@ def test_a_move_that_was_given_up_is_taken_back(folder: Path, tmp_path: Path) ->
     assert run("flask", "resume-log", ADDRESS, "--alone", DATA_DIR=str(folder))[0] == 1
 
 
-def test_the_operator_lets_a_firm_leave_and_is_told_what_stays(folder: Path, tmp_path: Path) -> None:
-    code, said = run("flask", "forget", ADDRESS, DATA_DIR=str(folder))
-    assert (code, "erased for good" in said) == (1, True), said
-    move = ("--move", "--to", "new.example")
-    assert run("flask", "export", *move, ADDRESS, str(tmp_path / "a.tgz"), DATA_DIR=str(folder))[0] == 0
-    code, said = run("flask", "forget", "--yes", ADDRESS, DATA_DIR=str(folder))
-    assert (code, "moved less than 90 days ago" in said) == (1, True), said
-    assert run("flask", "resume-log", ADDRESS, "--alone", DATA_DIR=str(folder))[0] == 0
+def test_the_operator_lets_a_firm_leave_and_is_told_what_stays(folder: Path) -> None:
     code, said = run("flask", "forget", "--yes", ADDRESS, DATA_DIR=str(folder))
     assert (code, "its partners are told" in said, "the hashes of its log" in said) == (0, True, True), said
+    code, said = run("flask", "forget", "--yes", ADDRESS, DATA_DIR=str(folder))
+    assert (code, "it is leaving already" in said) == (1, True), said
 
 
 def test_what_cannot_be_exported_is_said_in_one_sentence(folder: Path, tmp_path: Path) -> None:
@@ -79,3 +74,12 @@ def test_what_cannot_be_exported_is_said_in_one_sentence(folder: Path, tmp_path:
     target.touch()
     code, said = run("flask", "export", ADDRESS, str(target), DATA_DIR=str(folder))
     assert (code, "is there already" in said) == (1, True), said
+
+
+def test_two_operators_link_their_nodes_by_one_code(folder: Path) -> None:
+    code, said = run("flask", "link-node", "other.example", DATA_DIR=str(folder))
+    assert (code, "flask link-node localhost:8000 --code " in said) == (0, True), said
+    made = said.split("--code ")[1].strip()
+    assert run("flask", "link-node", "third.example", "--code", made, DATA_DIR=str(folder))[0] == 0
+    assert run("flask", "link-node", "third.example", "--code", "x", DATA_DIR=str(folder))[0] == 1
+    assert run("flask", "unlink-node", "other.example", DATA_DIR=str(folder))[0] == 0

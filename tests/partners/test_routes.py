@@ -15,8 +15,10 @@ from app.core import clock
 from app.core.db import Database
 from app.federation.models import Message
 from app.firms.models import Firm
+from app.partners.far_directory import keep_entries, link_node, take_far_approach, waiting_approaches
 from app.partners.models import IntroductionOffer, PartnerInvitation
 from app.partners.queries import find_partnership, invitation_token, partnership_with
+from app.partners.wire import Asked, Listed
 from app.worker import run_until_quiet
 from tests.passkeys.world import Browser, Node
 
@@ -310,3 +312,34 @@ def test_a_firm_that_a_partner_introduced_is_opened_on_pages_of_our_own(node: No
     assert 'href="https://fremd' not in page
     keller.post("/partner/vorstellen", 422, one=firm_id(node, "Yilmaz"), other=firm_id(node, "Yilmaz"))
     keller.get("/partner/vorstellen")
+
+
+def test_firms_of_linked_nodes_are_shown_asked_and_answered_by_their_invitation(node: Node) -> None:
+    keller = founded(node)
+    link = f"https://other.example/join/{'a' * 22}#eins-zwei"
+    with node.database.write() as session:
+        code = link_node(session, "other.example")
+        mueller = Listed("mueller@other.example", "Müller Drehteile", "Suhl", None, None, [], [])
+        keep_entries(session, "other.example", [mueller])
+    page = keller.get("/verzeichnis").get_data(as_text=True)
+    assert "Müller Drehteile" in page
+    ask = re.search(r'action="(/verzeichnis/fern/[^"]+/anfragen)"', page)
+    assert ask is not None
+    keller.post(ask[1])
+    assert "habt schon gefragt" in keller.get("/verzeichnis").get_data(as_text=True)
+    with node.database.read() as session:
+        ((to, shown, body),) = waiting_approaches(session)
+    assert (to, shown, body["to"]) == ("other.example", code, "mueller@other.example")
+    assert body["link"].startswith("http://localhost:8000/join/")
+    # the other way round: a yes leads to the page that takes the link
+    keller.post("/verzeichnis/eintrag", is_listed="on")
+    assert "other.example" in keller.get("/verzeichnis/eintrag").get_data(as_text=True)
+    keller.post("/verzeichnis/eintrag", is_far="on")
+    with node.database.write() as session:
+        asked = Asked("keller@localhost", "braun@other.example", "Braun Fräsen", "Jena", link)
+        take_far_approach(session, "other.example", asked)
+    shown = unescape(keller.get("/partner").get_data(as_text=True))
+    assert "Braun Fräsen" in shown
+    yes = re.search(r'href="(/partner/annehmen[?]link=[^"]+)"', shown)
+    assert yes is not None
+    assert link in unescape(keller.get(yes[1]).get_data(as_text=True))

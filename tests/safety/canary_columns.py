@@ -4,7 +4,7 @@ _WRITTEN = """
 agreement.contact_phone agreement.note agreement_line.machine_name approach.name approach.town
 audit_event.detail blocked_firm.name
 booking.machine_name booking.title certificate.issuer certificate.number closure.name firm.name firm.short_name
-firm.street firm.town import_run.file_name introduction_offer.name introduction_offer.town
+firm.street firm.town import_run.file_name introduction_offer.name introduction_offer.town far_entry.name far_entry.town
 join_invitation.email join_invitation.name
 machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
 partnership.short_name partnership.town passkey.name
@@ -25,7 +25,7 @@ amendment.digest amendment.end_reason amendment.facts amendment.kind amendment.m
 amendment.signatures
 amendment.signers amendment.state amendment.text answer_token.alert_id answer_token.allows answer_token.answer
 answer_token.device_id answer_token.person_id answer_token.proposal_key answer_token.request_id answer_token.token_hash
-approach.address approach.direction approach.peer_id approach.person_id approach.state
+approach.address approach.direction approach.link approach.node approach.peer_id approach.person_id approach.state
 approval.digest approval.document_id approval.document_kind approval.passkey_id approval.person_id approval.signature
 audit_event.about_firm_id audit_event.object_id audit_event.object_kind audit_event.once_key audit_event.person_id
 audit_event.verb blocked_firm.address booking.agreement_id booking.machine_id booking.partner_id booking.request_id
@@ -34,6 +34,7 @@ capability.material_groups capability.process_key capacity_window.confirmed_by c
 capacity_window.week certificate.file_id certificate.process_keys certificate.rejected_by certificate.type_key
 certificate.verified_by challenge.browser_hash challenge.challenge challenge.detail challenge.document_id challenge.document_kind
 challenge.person_id challenge.purpose closure.site_id directory_entry.certificates
+far_entry.address far_entry.certificates far_entry.node far_entry.processes linked_node.code linked_node.node
 directory_process.de directory_process.en directory_process.process_key file_grant.file_id file_grant.to_firm_id
 firm.address firm.legal_form firm.postcode firm.register_court
 firm.register_no firm.vat_id firm_key.next_by firm_key.next_public
