@@ -83,6 +83,9 @@ def ask_again(session: Session, now: dt.datetime) -> None:
     """Deadline: a proof that did not come is asked for once a day; after three days people hear of it."""
     due = sa.select(ShownCheckpoint).where(ShownCheckpoint.asked_at <= now - ASK_EVERY)
     for row in session.scalars(due.order_by(ShownCheckpoint.firm_id, ShownCheckpoint.partner_id)).all():
+        if not may_send(session, row.firm_id, row.partner_id, ASKED, {}):
+            session.delete(row)  # the partnership is over: nobody owes us a proof
+            continue
         row.asked_at = now
         _ask(session, row.firm_id, row.partner_id, row.note)
         if row.told_at is None and row.at <= now - DOUBT_AFTER:
@@ -91,10 +94,8 @@ def ask_again(session: Session, now: dt.datetime) -> None:
 
 
 def _show(session: Session, firm_id: str, partner_id: str, logs: Collection[str]) -> None:
-    if not logs or not may_send(session, firm_id, partner_id, SEEN, {}):
-        return
-    seen = shown_logs(session, firm_id, partner_id, logs)
-    if seen:
+    seen = shown_logs(session, firm_id, partner_id, logs) if logs else []
+    if seen and may_send(session, firm_id, partner_id, SEEN, {}):
         send_message(session, firm_id, partner_id, SEEN, {"seen": seen}, partner_id)
 
 

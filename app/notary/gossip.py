@@ -42,8 +42,7 @@ def shown_logs(session: Session, firm_id: str, partner_id: str, logs: Collection
     if row.shown_at is not None:
         seen = seen.where(WitnessedLog.at >= row.shown_at)
     found = session.scalars(seen.order_by(WitnessedLog.at.desc()).limit(MOST_SHOWN)).all()
-    if found:
-        row.shown_at = now
+    row.shown_at = now
     way = f"{origin(session, firm_id)}\n{_origin_of(session, firm_id, partner_id)}"
     return [_closed(_genesis(session, firm_id, one.partner_id), way, one.note) for one in found]
 

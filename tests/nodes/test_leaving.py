@@ -12,7 +12,7 @@ from app.core import clock
 from app.core.db import Base, Database
 from app.core.errors import RuleBroken
 from app.firms.models import Firm
-from app.moving.forgetting import forget_moved_firms, leave_for_good
+from app.moving.forgetting import forget_firm, forget_moved_firms, leave_for_good
 from app.moving.rules import KEPT_COMMITMENTS
 from app.notary.heads import LEFT
 from app.notary.models import LedgerEntry, LedgerEvidence, LedgerHead
@@ -117,6 +117,8 @@ def test_the_copy_of_a_firm_that_moved_goes_after_90_days_once_its_new_node_has_
     keller = one.firm_id("keller")
     with clock.frozen(clock.now() + dt.timedelta(days=89)):
         forget_moved_firms(one.database, one.config)
+        with pytest.raises(RuleBroken, match="90 Tage den Weg"), one.database.write() as session:
+            forget_firm(session, keller)
         assert "firm_key" in tables_of(one, keller)
     three.is_cut = True
     with clock.frozen(clock.now() + dt.timedelta(days=91)):
