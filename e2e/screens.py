@@ -185,8 +185,8 @@ ANSWERS = {"federation.check_link", "passkeys.enter_words"}
 """Pages that nothing but the answer to a form shows: two stories of the walk fill in the forms."""
 NO_PAGES = {
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
-    "capacity.table", "federation.download", "moving.download",
-    "federation.directory", "federation.file", "federation.public_keys", "machines.aas", "machines.okw", "machines.photo", "machines.table",
+    "capacity.table", "federation.directory", "federation.download", "moving.download",
+    "federation.file", "federation.public_keys", "machines.aas", "machines.okw", "machines.photo", "machines.table",
     "partners.evidence", "partners.policy",
     "static_files.send", "web.healthz", "web.manifest", "web.service_worker",  # files
     "agreements.state", "capacity.hours", "partners.invitation_state", "partners.state", "plans.coverage", "plans.ready",
