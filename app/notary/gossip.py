@@ -25,6 +25,7 @@ from ledger import checkpoint, merkle
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import from_b64, to_b64
 from ledger.errors import VerificationError
+from ledger.firm_keys import FirmKeys
 
 MOST_SHOWN = 200
 MOST_OPEN = 20
@@ -66,23 +67,23 @@ def opened_logs(
 def compare_shown(session: Session, firm_id: str, partner_id: str, note: str) -> str:
     """Whether a checkpoint of a partner's log that another one saw fits what we saw; kept until its proof is there.
 
-    fits: nothing to do. ask: the log has to prove it. contradicts: it stands in our log now. What the log's own key did
-    not sign says nothing.
+    fits: nothing to do. ask: the log has to prove it. contradicts: it stands in our log now. What no key of the log
+    signed says nothing; what one signed that was replaced before that size is no proof, and still has to be explained.
     """
     own = session.get(WitnessedLog, (firm_id, partner_id), with_for_update=True)
     claim = _signed_claim(session, firm_id, partner_id, note)
-    if own is None or claim is None or claim.origin != own.origin:
+    old = _signed_claim(session, firm_id, partner_id, note, by_any_key=True) if claim is None else claim
+    if own is None or old is None or old.origin != own.origin:
         return FITS
-    before = own.note if own.size == claim.size else _kept_note(session, firm_id, partner_id, claim.size)
-    if before is not None:
-        return _compare_notes(session, firm_id, partner_id, before, note)
+    if claim is not None and own.size == claim.size:
+        return _compare_notes(session, firm_id, partner_id, own.note, note)
+    if _kept_note(session, firm_id, partner_id, old.size) is not None:
+        return FITS  # it waits for its proof already
     kept = sa.select(sa.func.count()).select_from(ShownCheckpoint)
     if (session.scalar(kept.where(*_of(firm_id, partner_id))) or 0) >= MOST_OPEN:
         return FITS
     now = clock.now()
-    session.add(
-        ShownCheckpoint(firm_id=firm_id, partner_id=partner_id, size=claim.size, note=note, at=now, asked_at=now)
-    )
+    session.add(ShownCheckpoint(firm_id=firm_id, partner_id=partner_id, size=old.size, note=note, at=now, asked_at=now))
     session.flush()
     return ASK
 
@@ -117,8 +118,8 @@ def take_answer(session: Session, firm_id: str, partner_id: str, body: dict[str,
     if kept is None or own is None:
         return FITS
     for before, told in ((kept.note, body["shown"]), (own.note, body["own"])):
-        claim = _signed_claim(session, firm_id, partner_id, told)
-        is_same_size = claim is not None and claim.size == checkpoint.parse(before).size
+        known, claim = (_signed_claim(session, firm_id, partner_id, one) for one in (before, told))
+        is_same_size = known is not None and claim is not None and claim.size == known.size
         if is_same_size and _compare_notes(session, firm_id, partner_id, before, str(told)) == CONTRADICTS:
             session.delete(kept)
             return CONTRADICTS
@@ -185,17 +186,28 @@ def _kept_note(session: Session, firm_id: str, partner_id: str, size: int) -> st
     return None if kept is None else kept.note
 
 
-def _signed_claim(session: Session, firm_id: str, partner_id: str, note: object) -> Checkpoint | None:
-    """The checkpoint, if the log's own key signed it."""
+def _signed_claim(
+    session: Session, firm_id: str, partner_id: str, note: object, *, by_any_key: bool = False
+) -> Checkpoint | None:
+    """The checkpoint, if the log's own key signed it: the one of that size, or any that the log ever had."""
     row = session.get(PartnerKeys, (firm_id, partner_id))
     if row is None or not isinstance(note, str):
         return None
+    ring = verify_key_document(row.document)
     try:
         claim = checkpoint.parse(note)
-        checkpoint.verify_signature(note, verify_key_document(row.document).log_key(claim.size))
+        sizes = [key.seq + 1 for key in ring.keys if key.purpose == "log"] if by_any_key else [claim.size]
     except VerificationError:
         return None
-    return claim
+    return claim if any(_is_signed(note, ring, size) for size in sizes) else None
+
+
+def _is_signed(note: str, ring: FirmKeys, size: int) -> bool:
+    try:
+        checkpoint.verify_signature(note, ring.log_key(size))
+    except VerificationError:
+        return False
+    return True
 
 
 def _origin_of(session: Session, firm_id: str, partner_id: str) -> str:

@@ -1,8 +1,9 @@
 """A log with two faces, and a node set back by an old backup: separate nodes find it, say it and stop it."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from app.federation import gossiping
 from app.federation.models import Message
 from app.firms.models import Firm
 from app.notary.gossip import is_in_doubt
-from app.notary.models import LedgerEntry, ShownCheckpoint, WitnessedLog
+from app.notary.models import FirmKey, LedgerEntry, ShownCheckpoint, WitnessedLog
 from app.notary.queries import evidence_file
 from app.notary.witnesses import BEHIND, CONFLICT, FORKED, RESTORED, contradiction, doubt_restored_logs, halt_of
 from app.push.models import Alert
@@ -23,6 +24,7 @@ from ledger.verify import verify_bundle
 from tests.conftest import MONDAY
 from tests.federation.test_witnessing import put_back_log, rows_of_log
 from tests.nodes.apart import nodes_on_disk
+from tests.nodes.test_keys import renew
 from tests.nodes.world import Node, link, settle_all
 from tests.notary.world import House, append_lapse
 
@@ -65,16 +67,18 @@ def grow(node: Node, *numbers: int) -> None:
             append_lapse(session, House(firm.id, firm.address, node.passkeys["keller"]), number)
 
 
-def show_two_faces(ring: Sequence[Node], entries: int) -> None:
+def show_two_faces(ring: Sequence[Node], entries: int, first: Callable[[], None] | None = None) -> None:
     """Yilmaz sees one history of Keller's log and Brandt another one, with so many entries; then Keller is silent."""
     one, two, three = ring
-    before = rows_of_log(one.database, one.firm_id("keller"))
+    keller = one.firm_id("keller")
+    before, key = rows_of_log(one.database, keller), log_key_of(one)
     three.is_cut = True
-    grow(one, 1)
+    first() if first else grow(one, 1)
     with clock.frozen(MONDAY + 4 * HOUR):
         tick(ring)
-    put_back_log(one.database, one.firm_id("keller"), before)
+    put_back_log(one.database, keller, before)
     with one.database.write() as session:
+        session.execute(sa.update(FirmKey).where(FirmKey.firm_id == keller, FirmKey.purpose == "log").values(key))
         session.execute(sa.delete(Message).where(Message.state == "waiting"))
     two.is_cut, three.is_cut = True, False
     grow(one, *range(2, 2 + entries))
@@ -84,6 +88,12 @@ def show_two_faces(ring: Sequence[Node], entries: int) -> None:
     assert {size_seen(node, key) for node, key in zip((two, three), PARTNERS, strict=True)} == {
         size_seen(two, "yilmaz"), size_seen(two, "yilmaz") + entries - 1
     }  # fmt: skip
+
+
+def log_key_of(node: Node) -> dict[str, Any]:
+    with node.database.read() as session:
+        row = session.get_one(FirmKey, (node.firm_id("keller"), "log"))
+        return {"public_key": row.public_key, "wrapped": row.wrapped, "seq": row.seq}
 
 
 def size_seen(node: Node, key: str) -> int:
@@ -131,6 +141,18 @@ def test_two_partners_find_that_a_log_showed_each_of_them_another_history(ring: 
     assert (halt_at(one), alerts(one, "log_halted")) == (FORKED, 1)
     with pytest.raises(RuleBroken, match="ruht"):
         grow(one, 9)
+
+
+def test_a_log_that_gave_one_partner_a_new_key_only_does_not_get_away_with_it(ring: list[Node]) -> None:
+    """Neither partner can prove the other one's checkpoint by the keys it knows; nor can the log, so people hear of it."""
+    one, two, three = ring
+    show_two_faces(ring, 2, lambda: renew(one, "keller", "log"))
+    one.is_cut = False
+    for days in (1, 3, 5):
+        with clock.frozen(MONDAY + dt.timedelta(days=days)):
+            tick(ring)
+    assert alerts(two, "log_doubted") == 1
+    assert (conflict_at(two, "yilmaz"), conflict_at(three, "brandt")) == (None, None)
 
 
 def test_where_partners_show_each_other_nothing_the_two_faces_stay_unfound(
