@@ -17,8 +17,10 @@ from app.core.errors import NotFound, RuleBroken
 from app.core.urls import base_url
 from app.partners.far_directory import (
     due_links,
+    has_due_links,
     keep_entries,
     linked_by,
+    linked_nodes,
     note_sent,
     take_far_approach,
     told_entries,
@@ -36,9 +38,11 @@ def exchange_directories(database: Database, config: Config) -> None:
     """Errand: ask linked nodes for their entries where an hour has passed, and bring them what our firms ask theirs."""
     if config.is_practice:
         return
-    with database.write() as session:
-        due, waiting = due_links(session, clock.now()), waiting_approaches(session)
-    for node, code in due:
+    with database.read() as session:
+        if not linked_nodes(session):
+            return
+        waiting, is_due = waiting_approaches(session), has_due_links(session, clock.now())
+    for node, code in _taken(database) if is_due else ():
         listed = asyncio.run(_entries_of(config, node, code))
         if listed is not None:
             with database.write() as session:
@@ -47,6 +51,11 @@ def exchange_directories(database: Database, config: Config) -> None:
         if asyncio.run(_send(config, "POST", node, APPROACHES, code, json.dumps(body).encode())) is not None:
             with database.write() as session:
                 note_sent(session, body["id"])
+
+
+def _taken(database: Database) -> list[tuple[str, str]]:
+    with database.write() as session:
+        return due_links(session, clock.now())
 
 
 def shown_directory(session: Session, authorization: str) -> dict[str, Any]:

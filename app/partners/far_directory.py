@@ -85,6 +85,12 @@ def linked_nodes(session: Session) -> Sequence[str]:
     return session.scalars(sa.select(LinkedNode.node).order_by(LinkedNode.node)).all()
 
 
+def has_due_links(session: Session, now: dt.datetime) -> bool:
+    """Whether a node is to be asked now: looked up first, for it takes no lock."""
+    due = sa.or_(LinkedNode.asked_at.is_(None), LinkedNode.asked_at <= now - EVERY)
+    return session.scalar(sa.select(LinkedNode.node).where(due).limit(1)) is not None
+
+
 def due_links(session: Session, now: dt.datetime) -> list[tuple[str, str]]:
     """(node, code) of those that are asked now, once an hour; entries of one that is silent for a week go."""
     due = []
