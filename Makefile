@@ -37,11 +37,12 @@ unit:
 	$(BIN)/python -m pytest -m "not long" -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 --basetemp="$$folder/tests"
 
 browser:
-	$(BIN)/python -m pytest e2e -n 2 --dist loadfile --no-loadscope-reorder --durations=12
+	$(BIN)/python -m pytest e2e -m "not long" -n 2 --dist loadfile --no-loadscope-reorder --durations=12
 
 audit: .venv/test .venv/words .venv/tools
 	$(BIN)/python -m tests.long all
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m pytest e2e -m long
 	$(BIN)/python -m e2e.lighthouse
 	$(BIN)/python -m e2e.slow_phone
 

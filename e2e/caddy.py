@@ -18,6 +18,7 @@ CADDYFILE = Path(__file__).parents[1] / "deploy/Caddyfile"
 OWN_AUTHORITY = (
     "admin off\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n\tauto_https disable_redirects"
 )
+CHROMIUM = "/usr/bin/chromium"
 START_S = 20
 
 
@@ -47,7 +48,9 @@ def in_front(public_url: str, folder: Path, *ports: int) -> Iterator[Path]:
 
 
 @contextmanager
-def trusting(play: Playwright, roots: Sequence[Path], folder: Path, *flags: str) -> Iterator[Browser]:
+def trusting(
+    play: Playwright, roots: Sequence[Path], folder: Path, *flags: str, executable: str = CHROMIUM
+) -> Iterator[Browser]:
     """A Chromium of somebody whose machine trusts these authorities."""
     store = folder / ".pki/nssdb"
     store.mkdir(parents=True)
@@ -56,7 +59,7 @@ def trusting(play: Playwright, roots: Sequence[Path], folder: Path, *flags: str)
     for root in roots:
         subprocess.run([*named, "-A", "-n", str(root), "-t", "C,,", "-i", str(root)], check=True)
     chromium = play.chromium.launch(
-        executable_path="/usr/bin/chromium", args=[*FLAGS, *flags], env={**os.environ, "HOME": str(folder)}
+        executable_path=executable, args=[*FLAGS, *flags], env={**os.environ, "HOME": str(folder)}
     )
     yield chromium
     chromium.close()

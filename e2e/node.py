@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 MONDAY = "2026-11-16T07:00:00+01:00"
 START_S = 60
+ASKS_HEALTH = "import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=2)"
 
 
 @dataclass
@@ -22,6 +23,8 @@ class Node:
     data_dir: Path
     process: "subprocess.Popen[bytes]"
     log: Path
+    within: tuple[str, ...] = ()
+    """What a command begins with that shall run where the node runs, such as in a network of its own"""
 
     @classmethod
     def start(
@@ -31,6 +34,7 @@ class Node:
         practice: bool = False,
         port: int = 0,
         more: dict[str, str] | None = None,
+        within: tuple[str, ...] = (),
     ) -> "Node":
         """Start web and worker; the clock begins on Monday 16 November 2026, 07:00 (KW 47)."""
         port = port or free_port()
@@ -43,9 +47,13 @@ class Node:
         log = data_dir.parent / "node.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "serve"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT
+                [*within, sys.executable, "-m", "app.cli", "serve"],
+                cwd=ROOT,
+                env=env,
+                stdout=out,
+                stderr=subprocess.STDOUT,
             )
-        node = cls(f"http://localhost:{port}", data_dir, process, log)
+        node = cls(f"http://localhost:{port}", data_dir, process, log, within)
         try:
             node._wait()
         except RuntimeError:
@@ -69,12 +77,20 @@ class Node:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(self.log.read_text())
-            try:
-                with urllib.request.urlopen(self.url + "/healthz", timeout=2):
-                    return
-            except OSError:
-                time.sleep(0.05)
+            if self._is_well():
+                return
+            time.sleep(0.05)
         raise RuntimeError("The node did not become well: " + self.log.read_text())
+
+    def _is_well(self) -> bool:
+        if self.within:
+            asks = [*self.within, sys.executable, "-c", ASKS_HEALTH, self.url + "/healthz"]
+            return subprocess.run(asks, capture_output=True, check=False).returncode == 0
+        try:
+            with urllib.request.urlopen(self.url + "/healthz", timeout=2):
+                return True
+        except OSError:
+            return False
 
 
 def free_port() -> int:

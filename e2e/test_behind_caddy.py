@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright
 
-from e2e.acts import KELLER, PARTNERS_PAGE, YILMAZ, found_firm, print_recovery_key, wait_for
+from e2e.acts import KELLER, PARTNERS_PAGE, YILMAZ, found_firm, invite_partner, print_recovery_key, wait_for
 from e2e.caddy import in_front, missing, trusting
 from e2e.node import Node, free_port
 from e2e.phone import Phone
@@ -38,14 +38,19 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         yield open_shops(stack, tmp_path, f"https://saale.test:{free_port()}")[0]
 
 
-def open_shops(stack: ExitStack, folder: Path, *urls: str) -> list[Shop]:
-    """Nodes that know of each other and trust all authorities, each with its own."""
+def open_shops(stack: ExitStack, folder: Path, *urls: str, strange: str = "") -> list[Shop]:
+    """Nodes that know of each other and trust all authorities, each with its own.
+
+    At `strange` the first of them answers too, by a certificate of an authority that nobody knows.
+    """
     ports = [free_port() for _ in urls]
     fronts = zip(urls, ports, strict=True)
     roots = [stack.enter_context(in_front(url, folder / f"caddy-{port}", port)) for url, port in fronts]
     trust = folder / "authorities.pem"
     trust.write_text("".join(root.read_text() for root in roots))
-    near = ",".join(url for url in urls if url.startswith("https://localhost:"))
+    if strange:
+        stack.enter_context(in_front(strange, folder / "caddy-strange", ports[0]))
+    near = ",".join(url for url in (*urls, strange) if url.startswith("https://localhost:"))
     shops = []
     for url, port, root in zip(urls, ports, roots, strict=True):
         home = folder / f"node-{port}" / "data"
@@ -92,13 +97,17 @@ def test_slow_bodies_wait_at_the_door_and_large_ones_are_refused_there(shop: Sho
 @pytest.mark.long
 def test_two_nodes_become_partners_over_tls_that_both_check(play: Playwright, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        shops = open_shops(stack, tmp_path, *(f"https://localhost:{free_port()}" for _ in range(2)))
+        one, other, strange = (f"https://localhost:{free_port()}" for _ in range(3))
+        shops = open_shops(stack, tmp_path, one, other, strange=strange)
         browser = stack.enter_context(trusting(play, [shop.root for shop in shops], tmp_path / "home"))
         petra, deniz = (Phone.pick_up(browser, shop.url, shop.url) for shop in shops)
         found_firm(petra, KELLER)
         print_recovery_key(petra)
         link_nodes(petra, deniz, YILMAZ)
         wait_for(petra, "Partner seit", *PARTNERS_PAGE)
+        deniz.open(f"{other}/partner/annehmen?link={invite_partner(petra).replace(one, strange).partition('#')[0]}")
+        deniz.tap("Weiter")
+        deniz.see("Der andere Betrieb ist gerade nicht zu erreichen.")
         assert [shop.node.faults() for shop in shops] == [[], []]
 
 
