@@ -6,6 +6,7 @@ import app.capacity.models
 import app.core.outbox
 import app.federation.models
 import app.firms.models
+import app.hours.models
 import app.machines.models
 import app.matching.models
 import app.notary.models

@@ -163,6 +163,7 @@ def _book(session: Session, agreement: Agreement) -> None:
         partner_id=agreement.partner_id,
         side="theirs" if agreement.side == "ours" else "ours",
         title=facts_of(agreement).part[:80],
+        is_lease=agreement.template_key == "maschinennutzung",
     )
     lines = [
         BookedLine(line.line_no, line.machine_id, line.machine_name, line.week, line.minutes, line.rate_cents_per_hour)

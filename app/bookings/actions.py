@@ -28,7 +28,10 @@ class BookedLine:
 
 @dataclass(frozen=True)
 class BookedAgreement:
-    """What a booking remembers of its agreement. `side` ours: we work; theirs: a partner works for us."""
+    """What a booking remembers of its agreement. `side` ours: on our machine for a partner; theirs: the other way round.
+
+    `is_lease`: the machine is lent, so that the requester's people work at it.
+    """
 
     firm_id: str
     agreement_id: str
@@ -36,6 +39,7 @@ class BookedAgreement:
     partner_id: str
     side: str
     title: str
+    is_lease: bool = False
 
 
 def book_lines(
@@ -82,8 +86,10 @@ def change_booking(session: Session, firm_id: str, agreement_id: str, line_no: i
 
 
 def _booking(agreement: BookedAgreement, line: BookedLine, state: str) -> Booking:
+    known = {name: value for name, value in vars(agreement).items() if name != "is_lease"}
     return Booking(
-        **vars(agreement),
+        **known,
+        is_our_work=(agreement.side == "ours") is not agreement.is_lease,
         id=new_id(),
         created_at=clock.now(),
         line_no=line.line_no,

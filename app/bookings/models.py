@@ -19,6 +19,8 @@ class Booking(FirmOwned, Base):
     )
 
     side: Mapped[str] = mapped_column(sa.String(6))
+    is_our_work: Mapped[bool]
+    """Our people work and report: the provider's, but where a machine is only lent, the requester's."""
     agreement_id: Mapped[str] = mapped_column(sa.String(36))
     line_no: Mapped[int]
     request_id: Mapped[str] = mapped_column(sa.String(36))
@@ -30,5 +32,5 @@ class Booking(FirmOwned, Base):
     rate_cents_per_hour: Mapped[int]
     title: Mapped[str] = mapped_column(sa.String(80), default="")
     state: Mapped[str] = mapped_column(sa.String(12))
-    """held, confirmed, cancelled, rescheduled, released"""
+    """held, confirmed, running, done, settled, cancelled, rescheduled, released"""
     ended_at: Mapped[dt.datetime | None]

@@ -13,7 +13,7 @@ from app.firms.access import Actor
 from app.partners.models import Partnership
 
 COLUMNS = (
-    Booking.id, Booking.side, Booking.agreement_id, Booking.line_no, Booking.request_id, Booking.partner_id,
+    Booking.id, Booking.side, Booking.is_our_work, Booking.agreement_id, Booking.line_no, Booking.request_id, Booking.partner_id,
     Booking.machine_name, Booking.week, Booking.agreed_min, Booking.title, Booking.state,
     Partnership.name.label("partner_name"), Partnership.short_name.label("partner_short_name"),
 )  # fmt: skip
@@ -29,10 +29,10 @@ def bookings_from(session: Session, actor: Actor, first_week: str) -> Sequence[s
 
 
 def own_jobs(session: Session, actor: Actor, week: str) -> Sequence[sa.Row[Any]]:
-    """What our own machines do for partners in one week."""
+    """What our own people do under agreements with partners in one week."""
     return session.execute(
         _with_partner()
-        .where(Booking.firm_id == actor.firm_id, Booking.side == "ours", Booking.week == week)
+        .where(Booking.firm_id == actor.firm_id, Booking.is_our_work, Booking.week == week)
         .where(Booking.state.in_(("confirmed", "running")))
         .order_by(Booking.machine_name, Booking.id)
     ).all()

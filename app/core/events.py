@@ -341,6 +341,41 @@ class BookingAmended(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class HoursChecked(Event):
+    """Our foreman closed the week's report of a booking: the partner gets it."""
+
+    report_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class HoursArrived(Event):
+    """A partner's report waits for our yes."""
+
+    report_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class HoursConfirmed(Event):
+    """Both sides stand by the hours of a report, at each side in its own house.
+
+    `side` of the booking: ours, we worked and will write the invoice; theirs, the partner did.
+    """
+
+    report_id: str
+    booking_id: str
+    partner_id: str
+    agreement_id: str
+    side: str
+
+
+@dataclasses.dataclass(frozen=True)
+class HoursDisputed(Event):
+    """One side says that a report does not hold: at the requester the partner gets to know, at the provider people do."""
+
+    report_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class CapacityFreed(Event):
     machine_id: str
 

@@ -96,6 +96,7 @@ def upgrade() -> None:
     op.create_table(
         "booking",
         sa.Column("side", sa.String(length=6), nullable=False),
+        sa.Column("is_our_work", sa.Boolean(), nullable=False),
         sa.Column("agreement_id", sa.String(length=36), nullable=False),
         sa.Column("line_no", sa.BigInteger(), nullable=False),
         sa.Column("request_id", sa.String(length=36), nullable=False),
@@ -1428,5 +1429,89 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_plan_line")),
     )
     op.create_index(op.f("ix_plan_line_plan_id"), "plan_line", ["plan_id"], unique=False)
+    op.create_table(
+        "hour_report",
+        sa.Column("side", sa.String(length=6), nullable=False),
+        sa.Column("booking_id", sa.String(length=36), nullable=False),
+        sa.Column("agreement_id", sa.String(length=36), nullable=False),
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("week", sa.String(length=8), nullable=False),
+        sa.Column("state", sa.String(length=14), nullable=False),
+        sa.Column("supersedes", sa.String(length=36), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disputed_entries", sa.JSON(), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_hour_report")),
+    )
+    op.create_index("ix_hour_report_booking", "hour_report", ["firm_id", "booking_id"], unique=False)
+    op.create_index("ix_hour_report_agreement", "hour_report", ["firm_id", "agreement_id"], unique=False)
+    op.create_index("ix_hour_report_state", "hour_report", ["firm_id", "state"], unique=False)
+    op.create_table(
+        "hour_entry",
+        sa.Column("report_id", sa.String(length=36), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("minutes", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("scrap", sa.BigInteger(), nullable=False),
+        sa.Column("corrects", sa.String(length=36), nullable=True),
+        sa.Column("entry_key", sa.String(length=64), nullable=True),
+        sa.Column("phone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("is_late", sa.Boolean(), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "minutes >= 0 AND minutes <= 1440 AND minutes % 15 = 0", name=op.f("ck_hour_entry_quarter_hours")
+        ),
+        sa.CheckConstraint("quantity >= 0 AND scrap >= 0", name=op.f("ck_hour_entry_not_negative")),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "report_id"],
+            ["hour_report.firm_id", "hour_report.id"],
+            name=op.f("fk_hour_entry_firm_id_report_id"),
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_hour_entry")),
+        sa.UniqueConstraint("firm_id", "entry_key", name=op.f("uq_hour_entry_firm_id_entry_key")),
+    )
+    op.create_index("ix_hour_entry_report", "hour_entry", ["firm_id", "report_id"], unique=False)
+    op.create_table(
+        "hour_author",
+        sa.Column("person_id", sa.String(length=36), nullable=False),
+        sa.Column("hidden_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "id"], ["hour_entry.firm_id", "hour_entry.id"], name=op.f("fk_hour_author_firm_id_id")
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_hour_author")),
+    )
+    op.create_index("ix_hour_author_person", "hour_author", ["firm_id", "person_id"], unique=False)
+    op.create_table(
+        "hour_record",
+        sa.Column("report_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("message", sa.JSON(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=66), nullable=False),
+        sa.Column("signatures", sa.JSON(), nullable=False),
+        sa.Column("entry_seq", sa.BigInteger(), nullable=False),
+        sa.Column("counterpart", sa.JSON(), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "report_id"],
+            ["hour_report.firm_id", "hour_report.id"],
+            name=op.f("fk_hour_record_firm_id_report_id"),
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_hour_record")),
+        sa.UniqueConstraint("firm_id", "report_id", "kind", name=op.f("uq_hour_record_firm_id_report_id_kind")),
+    )
     for statement in SQLITE_GUARDS if op.get_bind().dialect.name == "sqlite" else POSTGRESQL_GUARDS:
         op.execute(statement)

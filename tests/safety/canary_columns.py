@@ -6,7 +6,7 @@ audit_event.detail blocked_firm.name
 booking.machine_name booking.title certificate.issuer certificate.number closure.name firm.name firm.short_name
 firm.street firm.town import_run.file_name introduction_offer.name introduction_offer.town far_entry.name far_entry.town
 join_invitation.email join_invitation.name
-machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
+hour_report.reason machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
 partnership.short_name partnership.town passkey.name
 person.email person.name person.phone push_device.name question.text request_file.name sign_in.device site.name
 site.street site.town stored_file.name wanted_file.name work_request.contact_name work_request.contact_phone work_request.customer
@@ -41,6 +41,11 @@ firm.register_no firm.vat_id firm_key.next_by firm_key.next_public
 firm_key.public_key firm_key.purpose founding_draft.browser_hash founding_draft.facts
 founding_draft.ledger founding_draft.next_url founding_draft.passkey framework.clauses framework.digest
 framework.partner_id framework.record framework.template_key framework.terms framework.text framework.text_sha256
+hour_author.person_id hour_entry.corrects hour_entry.entry_key hour_entry.kind hour_entry.report_id
+hour_record.counterpart hour_record.digest hour_record.kind hour_record.message hour_record.report_id
+hour_record.signatures hour_record.text hour_report.agreement_id hour_report.booking_id
+hour_report.disputed_entries hour_report.partner_id hour_report.side hour_report.state hour_report.supersedes
+hour_report.week
 hold.machine_id hold.offer_id hold.offer_line_id hold.state hold.week hours_change.machine_id hours_change.person_id
 hours_change.week idempotency.body_sha256 idempotency.key idempotency.location idempotency.person_id import_run.kind
 import_run.person_id import_run.sha256
