@@ -42,6 +42,7 @@ ROOMS = (
     "plans",
     "bookings",
     "agreements",
+    "hours",
     "operator",
     "moving",
 )

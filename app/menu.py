@@ -30,7 +30,11 @@ class Entry:
 MORE = Entry("firms.more", "ellipsis", N_("Mehr"))
 CONTRACTS = Entry("agreements.index", "file-text", N_("Verträge"), "agreements")
 TABS: dict[Role, tuple[Entry, ...]] = {
-    Role.WORKER: (Entry("bookings.today", "clipboard-list", N_("Heute")), MORE),
+    Role.WORKER: (
+        Entry("bookings.today", "clipboard-list", N_("Heute")),
+        Entry("hours.mine", "clock", N_("Stunden")),
+        MORE,
+    ),
     Role.FOREMAN: (
         Entry("offers.index", "megaphone", N_("Anfragen"), "offers"),
         Entry("capacity.plan", "calendar-days", N_("Plan")),

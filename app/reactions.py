@@ -27,6 +27,7 @@ from app.federation import (
     witnessing,
 )
 from app.federation.rules import Incoming
+from app.hours import actions as hours
 from app.machines import expiry, profile
 from app.matching import actions as matching
 from app.moving import forgetting
@@ -108,6 +109,10 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.AgreementLapsed: (agreements.send_lapsed,),
     e.AgreementEffective: (agreements.send_effective,),
     e.BookingAmended: (agreements.send_amendment,),
+    e.HoursChecked: (hours.send_report,),
+    e.HoursArrived: (hours.announce_report,),
+    e.HoursConfirmed: (hours.send_confirmed,),
+    e.HoursDisputed: (hours.send_disputed,),
     e.PasskeyLocked: (
         agreements.lapse_signed_with,
         agreements.take_back_amendments,
@@ -150,6 +155,10 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "erasure.declined": agreements.receive_erasure_declined,
     "booking.changed": agreements.receive_amendment,
     "booking.cancelled": agreements.receive_amendment,
+    "hours.reported": hours.receive_report,
+    "hours.corrected": hours.receive_report,
+    "hours.confirmed": hours.receive_confirmed,
+    "hours.disputed": hours.receive_disputed,
 }
 DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     passkeys.clear_expired,
@@ -161,6 +170,8 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     agreements.erase_unchosen,
     agreements.renew_erasures,
     expiry.warn_of_expiry,
+    hours.settle_silent,
+    hours.hide_authors,
     witnessing.ask_witnesses,
     gossiping.show_seen,
     gossiping.ask_again,

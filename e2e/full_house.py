@@ -22,6 +22,7 @@ from app.core.holidays import holidays_near
 from app.core.units import weeks
 from app.firms.access import Role
 from app.firms.models import Person
+from app.hours.actions import EntryDraft, check_reports, report_hours
 from app.notary.rotation import plan_key
 from app.offers.actions import answer_no, answer_yes
 from app.partners.actions import invite_partner, propose_partnership
@@ -117,6 +118,19 @@ class _Office:
         with clock.frozen(MONDAY + dt.timedelta(weeks=52)), self.database.write() as session:
             prepare_erasure(session, self.keller.actor(), self.keller.ids["over"])
         run_until_quiet(self.database)
+        self._slip()
+
+    def _slip(self) -> None:
+        """Keller's hours are reported and wait at Yilmaz, Yilmaz's wait at home: each page has both kinds."""
+        for house in (self.keller, self.yilmaz):
+            firm = house.firm
+            with self.database.write() as session:
+                draft = EntryDraft(clock.today(), 90, "set_up")
+                report_hours(session, firm.actor(Role.WORKER), house.ids["work"], draft, f"set-up of {firm.key}")
+        with self.database.write() as session:
+            check_reports(session, self.keller.actor(), [self.keller.ids["hour_report"]])
+        run_until_quiet(self.database)
+        self.yilmaz.ids["slip"] = self.keller.ids["hour_report"]
 
     def _partners(self) -> None:
         """Yilmaz and Brandt are about to become partners; Keller is about to part from Nowak; one QR is still open."""

@@ -48,6 +48,18 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     "capacity.preview": (_see(run_id="hours_run"),),
     "capacity.upload": (_see(),),
     "capacity.week": (_see(JONAS, week="=2026-W50", machine_id="machine"),),
+    "hours.check": (_see(JONAS), _see("lindner foreman", note="leer")),
+    "hours.slip": (
+        _see(JONAS, report_id="hour_report"),
+        _see(JONAS, report_id="slip", note="partner"),
+        _see(report_id="hour_report", note="geprueft"),
+    ),
+    "hours.edit": (_see("yilmaz worker", entry_id="hour_entry"),),
+    "hours.mine": (_see("yilmaz worker"), _see("lindner worker", note="leer")),
+    "hours.report": (
+        _see("yilmaz worker", booking_id="work"),
+        _see("yilmaz worker", booking_id="booking", note="spaeter"),
+    ),
     "firms.edit": (_see(),),
     "firms.help_page": (_see(), _see("yilmaz worker", note="mitarbeiter")),
     "firms.home": (_see(NOBODY),),
@@ -185,7 +197,7 @@ ANSWERS = {"federation.check_link", "passkeys.enter_words"}
 """Pages that nothing but the answer to a form shows: two stories of the walk fill in the forms."""
 NO_PAGES = {
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
-    "capacity.table", "federation.directory", "federation.download", "moving.download",
+    "capacity.table", "federation.directory", "federation.download", "hours.proof", "moving.download",
     "federation.file", "federation.public_keys", "machines.aas", "machines.okw", "machines.photo", "machines.table",
     "partners.evidence", "partners.policy",
     "static_files.send", "web.healthz", "web.manifest", "web.service_worker",  # files

@@ -30,7 +30,7 @@ from ledger.signers import check_signers
 
 __all__ = ["Entry", "Report", "Totals", "verify_bundle", "verify_entries"]
 
-_SUPERSEDABLE = frozenset({"agreement", "change", "link.partner", "key.register"})
+_SUPERSEDABLE = frozenset({"agreement", "change", "link.partner", "key.register", "hours.report"})
 
 
 class NotApplicableError(Exception):

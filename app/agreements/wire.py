@@ -97,7 +97,7 @@ def body_of(sent: Drafted | Signed | Ended | Effective | Amended) -> dict[str, A
 
 def read_drafted(body: dict[str, Any]) -> Drafted:
     """Read agreement.drafted; raises RuleBroken for anything unusual in it."""
-    given = _Given(body)
+    given = Given(body)
     drafted = Drafted(
         agreement_id=given.public_id("agreement_id"),
         request_id=given.public_id("request_id"),
@@ -116,7 +116,7 @@ def read_drafted(body: dict[str, Any]) -> Drafted:
 
 def read_signed(body: dict[str, Any]) -> Signed:
     """Read agreement.signed; raises RuleBroken for anything unusual in it."""
-    given = _Given(body)
+    given = Given(body)
     signed = Signed(
         agreement_id=given.public_id("agreement_id"),
         digest=given.hex32("digest"),
@@ -130,7 +130,7 @@ def read_signed(body: dict[str, Any]) -> Signed:
 
 def read_ended(body: dict[str, Any]) -> Ended:
     """Read agreement.declined or agreement.lapsed; raises RuleBroken for anything unusual in it."""
-    given = _Given(body)
+    given = Given(body)
     ended = Ended(
         agreement_id=given.public_id("agreement_id"),
         offer_id=given.public_id("offer_id"),
@@ -144,7 +144,7 @@ def read_ended(body: dict[str, Any]) -> Ended:
 
 def read_effective(body: dict[str, Any]) -> Effective:
     """Read agreement.effective; raises RuleBroken for anything unusual in it."""
-    given = _Given(body)
+    given = Given(body)
     effective = Effective(
         agreement_id=given.public_id("agreement_id"),
         text=given.document("text"),
@@ -158,7 +158,7 @@ def read_effective(body: dict[str, Any]) -> Effective:
 
 def read_amended(body: dict[str, Any]) -> Amended:
     """Read booking.changed or booking.cancelled; raises RuleBroken for anything unusual in it."""
-    given = _Given(body)
+    given = Given(body)
     amended = Amended(
         agreement_id=given.public_id("agreement_id"),
         amendment_id=given.public_id("amendment_id"),
@@ -175,7 +175,7 @@ def read_amended(body: dict[str, Any]) -> Amended:
     return amended
 
 
-class _Given(Body):
+class Given(Body):
     """A body whose members may be records: their inside is read by the room that proves it."""
 
     def object(self, name: str) -> dict[str, Any]:

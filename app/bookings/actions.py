@@ -85,6 +85,23 @@ def change_booking(session: Session, firm_id: str, agreement_id: str, line_no: i
     return booking
 
 
+def start_booking(session: Session, booking: Booking) -> None:
+    """Somebody works on it; what runs or is done stays so."""
+    if booking.state == "confirmed":
+        check_step(booking.state, "running")
+        booking.state = "running"
+
+
+def finish_booking(session: Session, firm_id: str, booking_id: str) -> None:
+    """Both sides stand by its hours."""
+    booking = session.get_one(Booking, (firm_id, booking_id), with_for_update=True)
+    if booking.state in ("confirmed", "running"):
+        start_booking(session, booking)
+        check_step(booking.state, "done")
+        booking.state = "done"
+        bump_version(session, firm_id)
+
+
 def _booking(agreement: BookedAgreement, line: BookedLine, state: str) -> Booking:
     known = {name: value for name, value in vars(agreement).items() if name != "is_lease"}
     return Booking(

@@ -33,7 +33,7 @@ def own_jobs(session: Session, actor: Actor, week: str) -> Sequence[sa.Row[Any]]
     return session.execute(
         _with_partner()
         .where(Booking.firm_id == actor.firm_id, Booking.is_our_work, Booking.week == week)
-        .where(Booking.state.in_(("confirmed", "running")))
+        .where(Booking.state.in_(("confirmed", "running", "done")))
         .order_by(Booking.machine_name, Booking.id)
     ).all()
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, url_for
 from sqlalchemy.orm import Session
 
 from app.bookings.queries import booking_for, bookings_from, own_jobs
+from app.bookings.rules import LIVE
 from app.core import clock
 from app.core.units import BERLIN, week_of, weeks_from
 from app.firms.access import Actor, Role, may
@@ -64,6 +65,7 @@ def show(session: Session, actor: Actor, booking_id: str) -> Response:
         work=work_request,
         files=files_of(session, actor.firm_id, booking.request_id),
         may_see_proof=may(actor, "agreements.see"),
+        may_report=booking.is_our_work and booking.state in LIVE and booking.week <= week_of(clock.today()),
     )
 
 

@@ -20,6 +20,9 @@ EVERYBODY = frozenset(Role)
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "own.use": EVERYBODY,
     "work.see": frozenset({W, F, M}),
+    "hours.report": frozenset({W, F, M}),
+    "hours.check": frozenset({F, M}),
+    "hours.see": frozenset({F, M, A}),
     "requests.answer": frozenset({F, M}),
     "requests.publish": frozenset({M}),
     "requests.see": frozenset({M}),
@@ -52,8 +55,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "log.see": frozenset({M}),
 }
 
-WITHOUT_PASSKEY = frozenset({"own.use", "work.see", "files.open"})
-"""A device-bound session of a phone without screen lock has worker rights and nothing else: the day, a job, its drawing."""
+WITHOUT_PASSKEY = frozenset({"own.use", "work.see", "hours.report", "files.open"})
+"""A device-bound session of a phone without screen lock has worker rights and nothing else: a day, a job, its drawing, hours."""
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,14 @@ KINDS: dict[str, Kind] = {
         is_urgent=False,
         has_mail=False,
     ),
+    "hours_arrived": Kind(
+        ("Stunden von %(name)s", "Stunden von einem Partner"),
+        ("Bitte prüfe sie und sag Ja oder Nein.",),
+    ),
+    "hours_disputed": Kind(
+        ("Stunden stimmen nicht",),
+        ("%(name)s hat eine Frage zu euren Stunden.", "Ein Partner sieht es anders. Sieh nach."),
+    ),
     "plans": Kind(
         ("%(many)s Pläne für deine %(need)s h", "%(many)s Pläne sind da", "Ein Plan ist da"),
         ("Antworten sind da. Jetzt vergleichen.",),

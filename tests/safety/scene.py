@@ -9,17 +9,21 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import FileStorage
 
 from app.agreements.actions import draft_agreements, propose_change
-from app.agreements.models import Agreement
+from app.agreements.models import Agreement, AgreementLine
+from app.bookings.actions import BookedAgreement, BookedLine, book_lines
 from app.bookings.models import Booking
+from app.bookings.queries import bookings_of
 from app.capacity.actions import offer_hours
 from app.core import clock
 from app.core.db import Database
 from app.core.holidays import holidays_near
 from app.core.ids import new_id
+from app.core.units import week_of
 from app.federation.models import StoredFile
 from app.firms.access import Actor, Role
 from app.firms.actions import add_closure
 from app.firms.models import Closure, Membership, Person, RuleChange
+from app.hours.actions import EntryDraft, report_hours
 from app.machines.models import Capability, Certificate
 from app.machines.runs import keep_upload
 from app.moving.documents import EXPORT
@@ -164,6 +168,31 @@ def _do_job(database: Database, deal: Deal, asker: FirmIds, provider: FirmIds) -
     with database.write() as session:
         asker.ids["amendment"] = propose_change(session, asker.actor(), ids[0], {1: 60}, "Weniger Teile").id
     _note_ids(database, asker, provider)
+    _work(database, asker, provider)
+
+
+def _work(database: Database, asker: FirmIds, provider: FirmIds) -> None:
+    """Each works for the other in this very week, and its worker reported on it."""
+    for no, (worker, other) in enumerate(((provider, asker), (asker, provider)), 9):
+        with database.write() as session:
+            for house, partner, side in ((worker, other, "ours"), (other, worker, "theirs")):
+                (one, *_) = bookings_of(session, house.firm.id, house.ids["agreement"])
+                agreement = BookedAgreement(
+                    house.firm.id, one.agreement_id, one.request_id, partner.firm.id, side, one.title
+                )
+                line = BookedLine(no, worker.firm.machine_id, one.machine_name, week_of(clock.today()), 600, 9500)
+                book_lines(session, agreement, [line])
+                session.add(
+                    AgreementLine(
+                        firm_id=house.firm.id, id=new_id(), created_at=clock.now(), agreement_id=one.agreement_id,
+                        line_no=no, offer_line_id=new_id(), machine_id=line.machine_id, machine_name=line.machine_name,
+                        week=line.week, minutes=600, rate_cents_per_hour=9500, amount_cents=95_000,
+                    )
+                )  # fmt: skip
+            (*_, worker.ids["work"]) = (row.id for row in bookings_of(session, worker.firm.id, one.agreement_id))
+            draft = EntryDraft(clock.today(), 450)
+            entry = report_hours(session, worker.actor(Role.WORKER), worker.ids["work"], draft, "key of the scene")
+            worker.ids |= {"hour_entry": entry.id, "hour_report": entry.report_id}
 
 
 def _draft(database: Database, asker: FirmIds, provider: FirmIds, title: str) -> str:

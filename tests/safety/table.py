@@ -396,6 +396,19 @@ TABLE: dict[str, Row] = {
     "bookings.understand POST": _row("work.see"),
     "bookings.show GET": _row("work.see", _ids(booking_id="booking")),
     "bookings.index GET": _row("bookings.see"),
+    # hours
+    "hours.mine GET": _row("hours.report"),
+    "hours.report GET": _row("hours.report", _ids(booking_id="work")),
+    "hours.send POST": _row("hours.report", _ids(booking_id="work")),
+    "hours.edit GET": _row("hours.report", _ids(entry_id="hour_entry")),
+    "hours.correct POST": _row("hours.report", _ids(entry_id="hour_entry")),
+    "hours.check GET": _row("hours.check"),
+    "hours.close POST": _row("hours.check", Case({}, {"report": "hour_report"})),
+    "hours.slip GET": _row("hours.see", _ids(report_id="hour_report")),
+    "hours.confirm POST": _row("hours.check", _ids(report_id="hour_report")),
+    "hours.dispute POST": _row("hours.check", Case({"report_id": "hour_report"}, {"reason": "=Nein"})),
+    "hours.begin_correction POST": _row("hours.check", _ids(report_id="hour_report")),
+    "hours.proof GET": _row("hours.see", Case({"report_id": "hour_report", "kind": "=report"}, also=frozenset({404}))),
     # operator
     "operator.health GET": _row(PUBLIC, Case(also=frozenset({401, 404}))),
     # moving

@@ -1,0 +1,34 @@
+"""What this room does, under the names by which pages, reactions, inbox and deadlines find it."""
+
+from app.hours.answering import confirm_report, dispute_report, settle_silent
+from app.hours.checking import check_reports, start_correction
+from app.hours.exchange import (
+    announce_report,
+    receive_confirmed,
+    receive_disputed,
+    receive_report,
+    send_confirmed,
+    send_disputed,
+    send_report,
+)
+from app.hours.reporting import EntryDraft, correct_entry, hide_authors, own_entry, report_hours
+
+__all__ = [
+    "EntryDraft",
+    "announce_report",
+    "check_reports",
+    "confirm_report",
+    "correct_entry",
+    "dispute_report",
+    "hide_authors",
+    "own_entry",
+    "receive_confirmed",
+    "receive_disputed",
+    "receive_report",
+    "report_hours",
+    "send_confirmed",
+    "send_disputed",
+    "send_report",
+    "settle_silent",
+    "start_correction",
+]
