@@ -22,12 +22,16 @@ const TODAY_COPY = `${STORE}today`;
 const TODAY = `${ROOT}heute`;
 const PRACTICE = "/uebung/";
 const PATIENCE_MS = 3000;
+const REPORT = new RegExp(`^${ROOT}auftrag/[0-9a-f-]{36}/stunden$`);
 const ICON = (SHELL.find((url) => url.endsWith("icons/sprite.svg")) || "").replace("sprite.svg", "icon-192.png");
+
+importScripts(SHELL.find((url) => url.endsWith("js/queue.js")));
 
 self.addEventListener("install", (event) => event.waitUntil(fillShell().then(() => self.skipWaiting())));
 self.addEventListener("activate", (event) => event.waitUntil(dropOldShells().then(() => self.clients.claim())));
 self.addEventListener("fetch", onFetch);
 self.addEventListener("message", (event) => event.data?.type === "forget" && event.waitUntil(caches.delete(TODAY_COPY)));
+self.addEventListener("sync", (event) => event.tag === "waiting" && event.waitUntil(sendWaiting()));
 self.addEventListener("push", (event) => event.waitUntil(self.onPush(event.data)));
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
@@ -55,7 +59,7 @@ function onFetch(event) {
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== location.origin || !isOurs(url.pathname)) return;
   if (SHELL.includes(url.pathname)) event.respondWith(fromShell(request, url.pathname));
-  else if (request.mode === "navigate") event.respondWith(url.pathname === TODAY ? today(event) : page(request));
+  else if (request.mode === "navigate") event.respondWith(url.pathname === TODAY ? today(event) : page(request, REPORT.test(url.pathname)));
 }
 
 function isOurs(path) {
@@ -66,11 +70,12 @@ async function fromShell(request, path) {
   return (await caches.match(path, { cacheName: FILES })) || fetch(request);
 }
 
-async function page(request) {
+async function page(request, hasCopy = false) {
   try {
     return await fetch(request);
   } catch {
-    return (await caches.match(OFFLINE, { cacheName: FILES })) || Response.error();
+    const copy = hasCopy && (await caches.match(request.url, { cacheName: TODAY_COPY, ignoreSearch: true }));
+    return copy ? withTime(copy) : (await caches.match(OFFLINE, { cacheName: FILES })) || Response.error();
   }
 }
 
@@ -91,17 +96,35 @@ function keepToday(event, response) {
   return response;
 }
 
+/** With today's jobs come the pages on which their hours are reported: these open without a net too. */
 async function storeToday(response) {
-  const headers = new Headers(response.headers);
-  headers.set("X-Kept-At", new Date().toISOString());
   const store = await caches.open(TODAY_COPY);
-  await store.put(TODAY, new Response(await response.blob(), { headers }));
+  const html = await response.text();
+  await keepCopy(store, TODAY, response, html);
+  const links = [...html.matchAll(/href="([^"]+\/stunden)"/g)].map(([, url]) => url).filter((url) => REPORT.test(url));
+  await Promise.allSettled(links.map(async (url) => {
+    const form = await fetch(url);
+    if (form.ok && !form.redirected) await keepCopy(store, url, form, await form.text());
+  }));
+}
+
+async function keepCopy(store, url, response, html) {
+  const headers = new Headers(response.headers);
+  headers.delete("Content-Encoding");
+  headers.set("X-Kept-At", new Date().toISOString());
+  await store.put(url, new Response(html, { headers }));
 }
 
 async function withTime(copy) {
   const time = new Date(copy.headers.get("X-Kept-At")).toLocaleTimeString("de-DE", { hour: "numeric", minute: "2-digit" });
   const html = (await copy.text()).replace("<body", `<body data-stand="${time}"`);
   return new Response(html, { headers: copy.headers });
+}
+
+/** The browser wakes us when the net is back, also with all pages closed; what is left waits for the next time. */
+async function sendWaiting() {
+  const { isOffline } = await self.waiting.sendAll();
+  if (isOffline) throw new Error("still no net");
 }
 
 // --- messages --------------------------------------------------------------------------------------------------------
@@ -122,7 +145,7 @@ function settled({ tag, lang, navigate, data }) {
 /** What a tap does: "" or "open" opens the task, "seen" says so, "undo" takes back, anything else answers. */
 self.onAlert = async (action, data) => {
   if (!action || action === "open") return openTask(data);
-  if (action === "seen") return post(data.seen_url, data).catch(() => {});
+  if (action === "seen") return sayLater(data.seen_url, data);
   if (action === "undo") return answer(data, data.undo_url, action, { title: "Zurückgenommen.", body: "" });
   return answer(data, data.answer_url, action, data.thanks || { title: "Danke.", body: "" });
 };
@@ -144,7 +167,12 @@ async function answer(data, url, action, thanks) {
 }
 
 async function openTask(data) {
-  await Promise.allSettled([post(data.seen_url, data), goTo(data.navigate && isHere(data.navigate) ? data.navigate : ROOT)]);
+  await Promise.allSettled([sayLater(data.seen_url, data), goTo(data.navigate && isHere(data.navigate) ? data.navigate : ROOT)]);
+}
+
+/** "Gesehen" without a net is said when it is back. */
+function sayLater(url, data) {
+  return post(url, data).catch(() => self.waiting.keep({ url, isSeen: true, body: { token: data.token, id: data.id } })).catch(() => {});
 }
 
 /** Reuse an open window of this world: a second one would lose what was typed in the first. */

@@ -44,8 +44,7 @@ def confirm_report(session: Session, actor: Actor, report_id: str) -> HourReport
     check_tolerance(session, agreement, booking, facts.minutes(), report.id)
     reported = record_of(session, report.firm_id, report.id, "report")
     assert reported is not None
-    is_lease = booking.side == "ours"
-    message = confirm_message(agreement, report.id, reported.digest, facts, is_lease=is_lease)
+    message = confirm_message(session, agreement, report.id, reported.digest, facts, by_us=True)
     seal_record(session, report, "confirm", message, render_confirmation(reported.digest, facts))
     note_event(session, actor.firm_id, actor.person_id, "hours_confirmed", "hours", report.id, report.partner_id)
     settle(session, report, "confirmed")

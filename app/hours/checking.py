@@ -77,9 +77,8 @@ def _check(session: Session, actor: Actor, report: HourReport) -> HourReport:
     if not facts.lines:
         raise RuleBroken("In dieser Meldung stehen keine Stunden.")
     check_tolerance(session, agreement, booking, facts.minutes(), report.id)
-    text, is_lease = render_report(facts), booking.side == "theirs"
-    message = report_message(agreement, report.id, facts, is_lease=is_lease)
-    seal_record(session, report, "report", message, text)
+    message = report_message(session, agreement, report.id, facts, by_us=True)
+    seal_record(session, report, "report", message, render_report(facts))
     report.state, report.checked_at = "checked", clock.now()
     note_event(session, actor.firm_id, actor.person_id, "hours_checked", "hours", report.id, report.partner_id)
     bump_version(session, actor.firm_id)

@@ -104,8 +104,7 @@ def receive_report(session: Session, incoming: Incoming) -> None:
         return _check_known(session, incoming.firm_id, reported)
     _check_lines(reported, booking)
     facts = _facts_of(session, agreement, booking, reported)
-    is_lease = booking.side == "ours"
-    message = report_message(agreement, reported.report_id, facts, is_lease=is_lease, **_told(reported.message))
+    message = report_message(session, agreement, reported.report_id, facts, by_us=False, **_told(reported.message))
     if (render_report(facts), message) != (reported.text, reported.message):
         raise _refused("text")
     check_tolerance(session, agreement, booking, facts.minutes(), reported.report_id)
@@ -131,7 +130,7 @@ def receive_confirmed(session: Session, incoming: Incoming) -> None:
         return
     facts = hours_facts(session, agreement, booking, report)
     message = confirm_message(
-        agreement, report.id, reported.digest, facts, is_lease=booking.side == "theirs", **_told(confirmed.message)
+        session, agreement, report.id, reported.digest, facts, by_us=False, **_told(confirmed.message)
     )
     if (render_confirmation(reported.digest, facts), message) != (confirmed.text, confirmed.message):
         raise _refused("text")

@@ -24,7 +24,7 @@ from app.hours.models import HourEntry, HourRecord, HourReport
 from app.hours.queries import entries_of, record_of
 from app.notary.actions import append_entry, seal
 from app.notary.documents import ZERO32, Display, new_message
-from app.notary.queries import digest
+from app.notary.queries import address, digest
 from app.partners.documents import FrameworkFacts, facts_from, load_template
 from app.partners.models import Framework
 
@@ -75,19 +75,20 @@ def line_of(entry: HourEntry) -> HoursLine:
 
 
 def report_message(
+    session: Session,
     agreement: Agreement,
     report_id: str,
     facts: HoursFacts,
     *,
-    is_lease: bool,
+    by_us: bool,
     salt: str = "",
     issued_at: dt.datetime | None = None,
 ) -> dict[str, Any]:
-    """The message of `hours.report`: from whose people work to the other side."""
+    """The message of `hours.report`: from whose people work to the other side; `by_us`: they are ours."""
     made, spoiled = facts.parts()
     return new_message(
         "hours.report",
-        *_reporter_first(agreement, is_lease),
+        *_sides(session, agreement, by_us),
         render_report(facts),
         issued_at=issued_at,
         supersedes=facts.supersedes or ZERO32,
@@ -105,19 +106,20 @@ def report_message(
 
 
 def confirm_message(
+    session: Session,
     agreement: Agreement,
     report_id: str,
     report_digest: str,
     facts: HoursFacts,
     *,
-    is_lease: bool,
+    by_us: bool,
     salt: str = "",
     issued_at: dt.datetime | None = None,
 ) -> dict[str, Any]:
-    """The message of `hours.confirm`: the other way round, with the same minutes."""
+    """The message of `hours.confirm`: back to the reporter, with the same minutes; `by_us`: we confirm."""
     return new_message(
         "hours.confirm",
-        *_reporter_first(agreement, is_lease)[::-1],
+        *_sides(session, agreement, by_us),
         render_confirmation(report_digest, facts),
         issued_at=issued_at,
         record_id=record_id(report_id),
@@ -161,7 +163,8 @@ def enter_record(
     return record
 
 
-def _reporter_first(agreement: Agreement, is_lease: bool) -> tuple[str, str]:
-    """Addresses: of whose people work, and of the other side."""
-    requester, provider = agreement.message["from"], agreement.message["to"]
-    return (requester, provider) if is_lease else (provider, requester)
+def _sides(session: Session, agreement: Agreement, by_us: bool) -> tuple[str, str]:
+    """The addresses from and to."""
+    own, parties = address(session, agreement.firm_id), (agreement.message["from"], agreement.message["to"])
+    (other,) = (one for one in parties if one != own)
+    return (own, other) if by_us else (other, own)

@@ -5,14 +5,14 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, url_for
+from flask import Blueprint, Response, jsonify, url_for
 from flask import request as http
 from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
 
 from app.bookings.queries import booking_for, own_jobs
 from app.core import clock
-from app.core.errors import NotFound, RuleBroken
+from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.units import hours_text, week_of
 from app.firms.access import Actor, may
 from app.firms.protocol import add_sentences
@@ -32,6 +32,7 @@ from app.hours.queries import (
     Slip,
     day_min,
     entries_of,
+    entry_by_key,
     own_entries,
     record_of,
     report_for,
@@ -39,12 +40,13 @@ from app.hours.queries import (
     slip_for,
     slips,
 )
+from app.hours.reporting import key_of
 from app.hours.rules import CONFIRMED, OPEN, days_to_report, planned_min
 from app.notary.queries import evidence_file
 from app.web.forms import Form
 from app.web.limits import PROOFS, paced
 from app.web.render import go_to, render
-from app.web.security import FILE_POLICY
+from app.web.security import FILE_POLICY, person_mark
 from app.web.transaction import deed, page
 
 room = Blueprint("hours", __name__)
@@ -111,6 +113,28 @@ def send(session: Session, actor: Actor, booking_id: str) -> Response:
     if not form.is_good:
         return _entry_page(session, actor, job, form, 422)
     return go_to(url_for("hours.mine"), receipt=SENT)
+
+
+@room.post("/stunden/senden")
+@deed("hours.report")
+def take(session: Session, actor: Actor) -> Response:
+    """What a phone kept, as JSON: a key is taken once, and a repeat gets the same answer."""
+    given = http.get_json(silent=True)
+    form = Form({name: str(value) for name, value in given.items()} if isinstance(given, dict) else {})
+    if form.value("person") != person_mark():
+        raise Conflict("Diese Stunden hat jemand anderes geschrieben.")
+    draft, key = read_entry(form), read_key(form)
+    if draft is None:
+        raise form.errors[0]
+    entry_id = form.value("entry_id") or _sent_before(session, actor, form.value("corrects_key"))
+    if entry_id:
+        correct_entry(session, actor, entry_id, draft, key)
+    elif draft.minutes or not form.value("corrects_key"):
+        report_hours(session, actor, form.value("booking_id"), draft, key)
+    done = go_to(url_for("hours.mine"), receipt="Geändert." if entry_id else SENT)
+    response = jsonify({"ok": True, "url": done.location})
+    response.headers.extend((name, value) for name, value in done.headers if name == "Set-Cookie")
+    return response
 
 
 @room.get("/stunden/<entry_id>")
@@ -258,6 +282,12 @@ def _slip_page(session: Session, actor: Actor, report_id: str, form: Form, statu
         is_open=report.state in OPEN,
         kinds=KIND_WORDS,
     )
+
+
+def _sent_before(session: Session, actor: Actor, key: str) -> str:
+    """The entry that an earlier key of this phone made, if it came through."""
+    entry = entry_by_key(session, actor.firm_id, key_of(actor, key)) if key else None
+    return entry.id if entry else ""
 
 
 def _job(session: Session, actor: Actor, booking_id: str) -> sa.Row[Any]:

@@ -16,7 +16,7 @@ from app.core.signing import HMAC_SHA256
 from app.core.units import BERLIN, euro_text, hours_text, week_days, week_label, week_short, weeks_from
 from app.web.at_once import at_once_url
 from app.web.cookies import forget, keep, kept, kept_look
-from app.web.security import csrf_token
+from app.web.security import csrf_token, person_mark
 from app.web.static import static_url
 from app.web.world import config, world
 
@@ -75,6 +75,7 @@ def prepare_rendering(app: Flask) -> None:
         weeks_from=weeks_from,
         static_url=static_url,
         csrf_token=csrf_token,
+        person_mark=person_mark,
         once_key=new_secret,
         at_once_url=at_once_url,
     )

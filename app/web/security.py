@@ -45,6 +45,15 @@ def csrf_token() -> str:
     return hmac.new(config().secret_key, f"csrf:{secret}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def person_mark() -> str:
+    """Whose pages these are, for what waits on the phone: another sign-in there neither shows nor sends it. '' for a stranger."""
+    actor = world().actor()
+    if actor is None:
+        return ""
+    whose = f"person:{actor.firm_id}:{actor.person_id}".encode()
+    return hmac.new(config().secret_key, whose, hashlib.sha256).hexdigest()[:32]
+
+
 def _bound_body() -> None:
     """Before anything reads it: some pages take less than the node does."""
     view = current_app.view_functions.get(request.endpoint or "")

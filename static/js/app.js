@@ -165,11 +165,21 @@ function showCount(count) {
   (count ? navigator.setAppBadge?.(count) : navigator.clearAppBadge?.())?.catch(() => {});
 }
 
+/** Hours that were written down without a net (queue.js). */
+function isAnythingWaiting() {
+  try {
+    return Boolean(localStorage.getItem(`waiting:${root}`));
+  } catch {
+    return false;
+  }
+}
+
 function loadElements() {
   const has = (name) => document.querySelector(name);
   if (has("passkey-button")) import("./passkey.js");
   if (has("install-button")) import("./install.js");
   if (has("code-scanner")) import("./scan.js");
+  if (has("hours-form") || isAnythingWaiting()) import("./hours.js");
   const push = has("meta[name=push]");
   if (push) showCount(Number(push.dataset.count));
   if (has("push-button") || (push && self.Notification?.permission === "granted")) import("./push.js");

@@ -129,6 +129,6 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
         except OSError:
             time.sleep(0.01)
             continue
-        if status == 200:
+        if status < 400:
             return
     raise RuntimeError("the server did not start")

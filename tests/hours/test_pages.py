@@ -1,14 +1,17 @@
 """From Heute to sent in three taps, and changed until the foreman has looked."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from werkzeug.test import TestResponse
 
 from app.core import clock
 from app.core.db import Database
 from app.firms.access import Role
+from app.hours.queries import entries_of
 from app.worker import run_until_quiet
 from tests.hours.world import TUESDAY, Work, begin_work
 from tests.machines.house import House, open_house
@@ -107,3 +110,29 @@ def test_a_disputed_slip_is_corrected_line_by_line(house: House, work: Work) -> 
     assert "strittig" in page
     location = house.post(f"{path}/korrigieren", once="c" * 20).location or ""
     assert "Tippe auf eine Zeile" in house.get(location).text
+
+
+def test_what_a_phone_kept_is_taken_once_from_its_writer_only(house: House, work: Work) -> None:
+    mark = re.search(r'<meta name="person" content="(\w+)">', house.get("/heute").text)
+    assert mark is not None
+    body = {
+        "person": mark[1], "booking_id": work.booking_ids["yilmaz"], "entry_id": "", "hours": "1,5", "day": "2026-12-01",
+        "kind": "run", "quantity": "", "scrap": "", "key": "a key of the phone", "phone_at": "2026-12-01T05:00:00.000Z",
+    }  # fmt: skip
+    first = send_json(house, body)
+    assert first.json == {"ok": True, "url": "/stunden"}
+    assert send_json(house, body).json == first.json
+    later = body | {"hours": "2", "key": "a later key of it", "corrects_key": body["key"]}
+    assert send_json(house, later).status_code == 200
+    assert send_json(house, body | {"key": "another key of it", "hours": "30"}).status_code == 422
+    foreman = house.enter(work.person("yilmaz", Role.FOREMAN))
+    assert send_json(foreman, body | {"key": "yet another key of it"}).status_code == 409
+    (report,) = work.reports()
+    with work.database.read() as session:
+        assert [entry.minutes for entry in entries_of(session, report.firm_id, report.id)] == [120]
+
+
+def send_json(house: House, body: dict[str, str]) -> TestResponse:
+    """As the script of the page does."""
+    origin = house.app.extensions["world"].config.origin
+    return house.client.post("/stunden/senden", json=body, headers={"Origin": origin, "Sec-Fetch-Site": "same-origin"})

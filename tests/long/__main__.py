@@ -6,7 +6,7 @@ import sys
 import time
 from importlib import import_module
 
-NAMES = ("race", "matrix", "canary", "fuzz", "kill", "sign", "move", "simulate", "away", "envelopes")
+NAMES = ("race", "matrix", "canary", "fuzz", "kill", "sign", "move", "simulate", "away", "envelopes", "offline")
 ALONE = ("simulate",)
 """They play many seeds; a given one alone"""
 

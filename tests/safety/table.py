@@ -402,6 +402,7 @@ TABLE: dict[str, Row] = {
     "hours.send POST": _row("hours.report", _ids(booking_id="work")),
     "hours.edit GET": _row("hours.report", _ids(entry_id="hour_entry")),
     "hours.correct POST": _row("hours.report", _ids(entry_id="hour_entry")),
+    "hours.take POST": _row("hours.report"),
     "hours.check GET": _row("hours.check"),
     "hours.close POST": _row("hours.check", Case({}, {"report": "hour_report"})),
     "hours.slip GET": _row("hours.see", _ids(report_id="hour_report")),
