@@ -170,6 +170,7 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     agreements.erase_unchosen,
     agreements.renew_erasures,
     expiry.warn_of_expiry,
+    hours.remind_of_hours,
     hours.settle_silent,
     hours.hide_authors,
     witnessing.ask_witnesses,

@@ -48,6 +48,11 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     "capacity.preview": (_see(run_id="hours_run"),),
     "capacity.upload": (_see(),),
     "capacity.week": (_see(JONAS, week="=2026-W50", machine_id="machine"),),
+    "hours.machine": (
+        _see("yilmaz worker", code="machine_code"),
+        _see("lindner worker", code="machine_code", note="leer"),
+    ),
+    "hours.stickers": (_see(),),
     "hours.check": (_see(JONAS), _see("lindner foreman", note="leer")),
     "hours.slip": (
         _see(JONAS, report_id="hour_report"),

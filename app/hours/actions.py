@@ -11,6 +11,7 @@ from app.hours.exchange import (
     send_disputed,
     send_report,
 )
+from app.hours.reminding import remind_of_hours, send_by_token, take_back_by_token
 from app.hours.reporting import EntryDraft, correct_entry, hide_authors, own_entry, report_hours
 
 __all__ = [
@@ -25,10 +26,13 @@ __all__ = [
     "receive_confirmed",
     "receive_disputed",
     "receive_report",
+    "remind_of_hours",
     "report_hours",
+    "send_by_token",
     "send_confirmed",
     "send_disputed",
     "send_report",
     "settle_silent",
     "start_correction",
+    "take_back_by_token",
 ]

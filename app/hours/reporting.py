@@ -18,6 +18,7 @@ from app.hours.models import HourAuthor, HourEntry, HourReport
 from app.hours.queries import author_of, entry_by_key, is_corrected, machine_min, open_report
 from app.hours.rules import HIDDEN_AFTER, OPEN, WORKABLE, check_day, check_entry
 from app.notary.queries import derived_secret
+from app.push.actions import cancel_alerts
 
 MOST_AT_ONCE = 500
 
@@ -163,4 +164,5 @@ def _is_late(session: Session, report: HourReport) -> bool:
 def _note_work(session: Session, booking: Booking, report: HourReport) -> None:
     report.state = "reported"
     start_booking(session, booking)
+    cancel_alerts(session, booking.firm_id, booking.id)
     bump_version(session, booking.firm_id)

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, jsonify, url_for
+from flask import Response, jsonify, url_for
 from flask import request as http
 from flask_babel import lazy_gettext
 from sqlalchemy.orm import Session
@@ -16,6 +16,8 @@ from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.units import hours_text, week_of
 from app.firms.access import Actor, may
 from app.firms.protocol import add_sentences
+from app.firms.queries import person_for
+from app.hours import sticker_routes  # noqa: F401  its pages join this room
 from app.hours.actions import (
     check_reports,
     confirm_report,
@@ -23,7 +25,9 @@ from app.hours.actions import (
     dispute_report,
     own_entry,
     report_hours,
+    send_by_token,
     start_correction,
+    take_back_by_token,
 )
 from app.hours.answering import silent_until
 from app.hours.models import HourReport
@@ -41,15 +45,18 @@ from app.hours.queries import (
     slips,
 )
 from app.hours.reporting import key_of
+from app.hours.room import room
 from app.hours.rules import CONFIRMED, OPEN, days_to_report, planned_min
 from app.notary.queries import evidence_file
+from app.push.actions import answered_token, use_answer_token
+from app.push.messages import reply
+from app.push.models import AnswerToken
 from app.web.forms import Form
-from app.web.limits import PROOFS, paced
+from app.web.limits import ANSWER, PROOFS, limiter, paced
 from app.web.render import go_to, render
 from app.web.security import FILE_POLICY, person_mark
-from app.web.transaction import deed, page
+from app.web.transaction import PUBLIC, deed, page
 
-room = Blueprint("hours", __name__)
 add_sentences(
     {
         "hours_checked": ("check", lazy_gettext("Stunden sind geprüft und gesendet.")),
@@ -135,6 +142,25 @@ def take(session: Session, actor: Actor) -> Response:
     response = jsonify({"ok": True, "url": done.location})
     response.headers.extend((name, value) for name, value in done.headers if name == "Set-Cookie")
     return response
+
+
+@room.post("/stunden/antwort")
+@limiter.limit(ANSWER)
+@deed(PUBLIC)
+def send_by_message(session: Session, actor: Actor | None) -> Response:
+    """One tap on the lock screen: one token, the hours that the message named, once. The token is the only right."""
+    used = use_answer_token(session, _token(), actor.session_id if actor else "", "send")
+    send_by_token(session, used)
+    return _spoken(session, used, "sent", url_for("hours.take_back_by_message"))
+
+
+@room.post("/stunden/antwort/zurueck")
+@limiter.limit(ANSWER)
+@deed(PUBLIC)
+def take_back_by_message(session: Session, actor: Actor | None) -> Response:
+    used = answered_token(session, _token(), actor.session_id if actor else "")
+    take_back_by_token(session, used)
+    return _spoken(session, used, "unsent", "")
 
 
 @room.get("/stunden/<entry_id>")
@@ -282,6 +308,20 @@ def _slip_page(session: Session, actor: Actor, report_id: str, form: Form, statu
         is_open=report.state in OPEN,
         kinds=KIND_WORDS,
     )
+
+
+def _token() -> str:
+    body = http.get_json(silent=True)
+    token = body.get("token") if isinstance(body, dict) else None
+    if not isinstance(token, str) or not 0 < len(token) <= 200:
+        raise RuleBroken("Das hat nicht geklappt. Öffne die App.")
+    return token
+
+
+def _spoken(session: Session, used: AnswerToken, said: str, undo_url: str) -> Response:
+    """What the lock screen shows now, in the person's language."""
+    told = reply(said, person_for(session, used.firm_id, used.person_id).language)
+    return jsonify(title=told.title, body=told.body, undo_url=undo_url)
 
 
 def _sent_before(session: Session, actor: Actor, key: str) -> str:

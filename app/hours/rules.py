@@ -5,6 +5,8 @@ import datetime as dt
 from app.core.errors import RuleBroken
 from app.core.units import monday, week_of
 
+CODE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's: no letter is taken for a number"""
 KINDS = ("run", "set_up", "programming", "idle")
 STEPS: dict[str, frozenset[str]] = {
     "draft": frozenset({"reported"}),
@@ -68,3 +70,9 @@ def check_entry(minutes: int, quantity: int, scrap: int, other_min: int) -> None
         raise RuleBroken("Eine Maschine läuft höchstens 24 Stunden am Tag. Prüfe die Zahl.", "hours")
     if scrap > quantity:
         raise RuleBroken("Mehr Ausschuss als Teile geht nicht. Prüfe die Zahlen.", "scrap")
+
+
+def machine_code(machine_id: str) -> str:
+    """Five letters on a machine's sticker, from the random end of its id."""
+    rest = int(machine_id.replace("-", "")[-8:], 16)
+    return "".join(CODE_LETTERS[rest >> 5 * place & 31] for place in range(5))

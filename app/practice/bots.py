@@ -17,6 +17,8 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import WerkringError
 from app.firms.access import Role
+from app.hours.actions import confirm_report
+from app.hours.models import HourReport
 from app.matching.queries import Judgement, judge_request
 from app.offers.actions import answer_no, answer_yes, make_offer
 from app.offers.rules import STEP_MIN, LineDraft
@@ -50,6 +52,7 @@ def play_bots(database: Database, config: Config) -> None:
         _try_to_answer(database, firm_id, request_id, behaviour)
     for firm_id, agreement_id in due_signatures(database):
         _try_to_sign(database, config, firm_id, agreement_id)
+    confirm_due_hours(database)
 
 
 def due_answers(database: Database) -> list[tuple[str, str, Behaviour]]:
@@ -76,6 +79,23 @@ def due_signatures(database: Database) -> list[tuple[str, str]]:
             .order_by(Agreement.created_at, Agreement.id)
         )
         return [(row.firm_id, row.id) for row in rows]
+
+
+def confirm_due_hours(database: Database) -> None:
+    """A firm that nobody plays says yes to hours that wait there since three seconds."""
+    for firm_id, report_id in _due_hours(database):
+        _try_to_confirm(database, firm_id, report_id)
+
+
+def _due_hours(database: Database) -> list[tuple[str, str]]:
+    with database.read() as session:
+        rows = session.execute(
+            sa.select(HourReport.firm_id, HourReport.id)
+            .where(HourReport.side == "theirs", HourReport.state == "checked")
+            .where(HourReport.arrived_at <= clock.now() - THINKS_FOR)
+            .order_by(HourReport.arrived_at, HourReport.id)
+        )
+        return [(row.firm_id, row.id) for row in rows if not is_played(session, row.firm_id)]
 
 
 def answer_as(session: Session, firm_id: str, request_id: str, behaviour: Behaviour) -> None:
@@ -114,6 +134,14 @@ def _try_to_sign(database: Database, config: Config, firm_id: str, agreement_id:
         approve_document(database, config, manager, "agreement", agreement_id)
     except WerkringError:
         log.info("practice: a bot could not sign", agreement_id=agreement_id)
+
+
+def _try_to_confirm(database: Database, firm_id: str, report_id: str) -> None:
+    try:
+        with database.write() as session:
+            confirm_report(session, acting(session, firm_id, Role.FOREMAN), report_id)
+    except WerkringError:
+        log.info("practice: a bot could not confirm", report_id=report_id)
 
 
 def _idle_bots(session: Session) -> dict[str, int]:

@@ -19,6 +19,7 @@ MOST_BODY = 45
 FOLDER = Path(__file__).parent / "texts"
 PAGES = Path(__file__).parents[1] / "translations"
 ANSWER_PATH = "/antwort"
+HOURS_PATH = "/stunden/antwort"
 SEEN_PATH = "/push/gesehen"
 ARRIVED_PATH = "/push/angekommen"
 GAP = re.compile(r"%\((\w+)\)s")
@@ -89,7 +90,7 @@ KINDS: dict[str, Kind] = {
             "Waren es %(hours)s h?",
             "Wie lange hast du gearbeitet?",
         ),
-        (("open", "Stunden melden"),),
+        (("send", "%(hours)s h senden"), ("open", "Ändern")),
         is_urgent=False,
         has_mail=False,
     ),
@@ -265,6 +266,8 @@ REPLIES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "no": (("Alles klar. Danke.",), "Ein Nein hat keine Nachteile."),
     "undo": (("Zurückgenommen.",), "Du kannst neu antworten."),
+    "sent": (("Gesendet. Danke.",), "Dein Meister prüft die Stunden noch."),
+    "unsent": (("Zurückgenommen.",), "Melde die Stunden in der App."),
 }
 DONE = "Schon erledigt."
 THANKS = ("Danke. Antwort ist gesendet.",)
@@ -286,7 +289,7 @@ def message(kind: str, values: Mapping[str, Any], language: str, is_practice: bo
     if is_practice:
         # drawn on our own page, never on a phone's lock screen: it may be longer by this word
         title = translate(language, PRACTICE, title=title)
-    buttons = tuple((action, translate(language, label)) for action, label in spec.buttons)
+    buttons = tuple((action, _fit((label,), gaps, language, MOST_TITLE)) for action, label in spec.buttons)
     return Said(title, _fit(spec.bodies, gaps, language, MOST_BODY), buttons)
 
 

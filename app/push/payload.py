@@ -13,6 +13,7 @@ from app.push.messages import (
     ANSWER_PATH,
     ARRIVED_PATH,
     FAILED,
+    HOURS_PATH,
     KINDS,
     SEEN_PATH,
     THANKS,
@@ -28,7 +29,7 @@ from app.push.tokens import make_answer_token, receipt_ticket
 
 DECLARATIVE = 8030
 """The magic number of a declarative push message, which Safari shows without our script"""
-ANSWERS = ("yes", "no")
+ANSWERS = ("yes", "no", "send")
 ASKS = ("request", "reminder", "know_how")
 
 
@@ -65,7 +66,7 @@ def build_payload(
     tag = tag_of(alert)
     data: dict[str, Any] = {"id": alert.id} | _reports(config, alert, device)
     if token:
-        data |= _answering(person.language, token)
+        data |= _answering(person.language, token, HOURS_PATH if alert.kind == "hours" else ANSWER_PATH)
     notification = {
         "title": said.title,
         "body": said.body,
@@ -112,10 +113,10 @@ def _reports(config: Config, alert: Alert, device: PushDevice) -> dict[str, str]
     return {"seen_url": f"{SEEN_PATH}?zettel={ticket}", "arrived_url": f"{ARRIVED_PATH}?zettel={ticket}"}
 
 
-def _answering(language: str, token: str) -> dict[str, Any]:
+def _answering(language: str, token: str, path: str) -> dict[str, Any]:
     return {
         "token": token,
-        "answer_url": ANSWER_PATH,
+        "answer_url": path,
         "undo_title": translate(language, UNDO),
         "thanks": {"title": translate(language, THANKS[0]), "body": ""},
         "failed": {"title": translate(language, FAILED)},

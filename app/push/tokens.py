@@ -13,7 +13,7 @@ from app.core import clock
 from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.ids import new_id, new_secret
 from app.core.signing import HMAC_SHA256
-from app.firms.access import PERMISSIONS
+from app.firms.access import PERMISSIONS, WITHOUT_PASSKEY
 from app.firms.models import Person
 from app.firms.queries import roles_of
 from app.notary.witnesses import halt_of
@@ -23,7 +23,7 @@ from app.push.messages import DONE, translate
 from app.push.models import Alert, AnswerToken, PushDevice
 from app.web.transaction import ELSEWHERE
 
-ANSWERS = "requests.answer"
+ANSWERS, HOURS = "requests.answer", "hours.report"
 UNDO_LIFE = dt.timedelta(minutes=10)
 OVER = "Die Frist ist vorbei. Öffne die App."
 
@@ -128,15 +128,17 @@ def _living_token(session: Session, token: str, sign_in_id: str) -> AnswerToken:
 
 def _is_device_there(session: Session, row: AnswerToken, now: dt.datetime) -> bool:
     """The subscription, its sign-in, the person and its role: a lost phone that was signed out answers nothing."""
+    permission = HOURS if row.allows == "send" else ANSWERS
+    has_rights = sa.true() if permission in WITHOUT_PASSKEY else SignIn.has_passkey
     found = session.scalar(
         sa.select(PushDevice.id)
         .join(SignIn, SignIn.public_id == PushDevice.sign_in_id)
         .join(Person, (Person.firm_id == PushDevice.firm_id) & (Person.id == PushDevice.person_id))
         .where(PushDevice.firm_id == row.firm_id, PushDevice.id == row.device_id, PushDevice.gone_at.is_(None))
         .where(PushDevice.person_id == row.person_id, SignIn.person_id == row.person_id)
-        .where(is_living(now), SignIn.has_passkey, Person.left_at.is_(None))
+        .where(is_living(now), has_rights, Person.left_at.is_(None))
     )
-    return found is not None and bool(PERMISSIONS[ANSWERS] & roles_of(session, row.firm_id, row.person_id))
+    return found is not None and bool(PERMISSIONS[permission] & roles_of(session, row.firm_id, row.person_id))
 
 
 def _person_of(session: Session, firm_id: str, sign_in_id: str) -> str:

@@ -12,6 +12,7 @@ from app.core import clock
 from app.core.db import Database
 from app.firms.access import Role
 from app.hours.queries import entries_of
+from app.hours.rules import machine_code
 from app.worker import run_until_quiet
 from tests.hours.world import TUESDAY, Work, begin_work
 from tests.machines.house import House, open_house
@@ -136,3 +137,14 @@ def send_json(house: House, body: dict[str, str]) -> TestResponse:
     """As the script of the page does."""
     origin = house.app.extensions["world"].config.origin
     return house.client.post("/stunden/senden", json=body, headers={"Origin": origin, "Sec-Fetch-Site": "same-origin"})
+
+
+def test_the_code_at_the_machine_leads_to_its_current_job_and_gives_no_right(house: House, work: Work) -> None:
+    sheet = house.enter(work.person("yilmaz", Role.FOREMAN)).get("/maschinen/schilder").text
+    code = machine_code(work.booking().machine_id)
+    assert f"http://localhost/m/{code}" in sheet
+    page = house.enter(work.person("yilmaz")).get(f"/m/{code.lower()}").text
+    assert f"/auftrag/{work.booking_ids['yilmaz']}/stunden" in page
+    assert house.enter(work.person("keller")).get(f"/m/{code}").status_code == 404
+    house.acting[0] = None
+    assert house.get(f"/m/{code}").location == f"/anmelden?weiter=/m/{code}"

@@ -24,6 +24,7 @@ from app.firms.access import Actor, Role
 from app.firms.actions import add_closure
 from app.firms.models import Closure, Membership, Person, RuleChange
 from app.hours.actions import EntryDraft, report_hours
+from app.hours.rules import machine_code
 from app.machines.models import Capability, Certificate
 from app.machines.runs import keep_upload
 from app.moving.documents import EXPORT
@@ -241,6 +242,7 @@ def _furnish(session: Session, house: FirmIds) -> None:
     firm, manager, now = house.firm, house.actor(), clock.now()
     ids = house.ids
     ids |= {"machine": firm.machine_id, "site": firm.site_id, "person": firm.people[Role.WORKER], "firm": firm.id}
+    ids["machine_code"] = machine_code(firm.machine_id)
     add_closure(session, manager, firm.site_id, dt.date(2026, 12, 24), dt.date(2026, 12, 31), f"Ruhe {firm.key}")
     ids["closure"] = _only(session, Closure, firm.id)
     ids["hours_change"] = offer_hours(session, manager, firm.machine_id, FIRST_WEEK, 40 * 60).id
