@@ -108,6 +108,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.AgreementDeclined: (agreements.send_declined,),
     e.AgreementLapsed: (agreements.send_lapsed,),
     e.AgreementEffective: (agreements.send_effective,),
+    e.AgreementErased: (hours.forget_hours,),
     e.BookingAmended: (agreements.send_amendment,),
     e.HoursChecked: (hours.send_report,),
     e.HoursArrived: (hours.announce_report,),

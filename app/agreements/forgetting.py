@@ -18,6 +18,8 @@ from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import each_alone
 from app.core.errors import NotFound, RuleBroken, WerkringError
+from app.core.events import AgreementErased
+from app.core.outbox import emit
 from app.core.units import monday
 from app.federation.actions import drop_files, erase_bodies, send_message
 from app.federation.rules import Incoming
@@ -25,7 +27,7 @@ from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.documents import Display, new_message
 from app.notary.erasing import erase_evidence
-from app.notary.queries import address
+from app.notary.queries import address, digests_about
 from app.passkeys.models import Approval
 from app.push.actions import erase_alerts
 from app.requests.models import WorkRequest
@@ -225,7 +227,8 @@ def _erase_as_agreed(session: Session, row: AgreementErasure, agreement: Agreeme
 
 def _new_row(session: Session, agreement: Agreement, state: str) -> AgreementErasure:
     own, partner = address(session, agreement.firm_id), partner_of(session, agreement)
-    digests = [agreement.digest, *(one.digest for one in _sealed_amendments(session, agreement))]
+    hours = digests_about(session, agreement.firm_id, agreement.id, ("hours.report", "hours.confirm"))
+    digests = [agreement.digest, *(one.digest for one in _sealed_amendments(session, agreement)), *hours]
     alone = is_kept_long_enough(session, agreement)
     basis = ALONE if alone else "both parties agree"
     text = erasure_text(partner.name, alone)
@@ -246,10 +249,9 @@ def _new_row(session: Session, agreement: Agreement, state: str) -> AgreementEra
 
 
 def _erase(session: Session, row: AgreementErasure, agreement: Agreement) -> None:
-    firm_id, changes = agreement.firm_id, _sealed_amendments(session, agreement)
-    digests = [agreement.digest, *(one.digest for one in changes)]
+    firm_id, named = agreement.firm_id, row.message["erased"]
     erase_evidence(
-        session, firm_id, agreement.id, row.message, Display(ERASURE_TEMPLATE, "de", row.text), row.approval, digests
+        session, firm_id, agreement.id, row.message, Display(ERASURE_TEMPLATE, "de", row.text), row.approval, named
     )
     subjects = [agreement.id, *(one.id for one in amendments_of(session, firm_id, agreement.id))]
     erase_bodies(session, firm_id, subjects)
@@ -259,6 +261,7 @@ def _erase(session: Session, row: AgreementErasure, agreement: Agreement) -> Non
     if agreement.pdf_file_id is not None:
         drop_files(session, firm_id, [agreement.pdf_file_id])
     _drop_rows(session, agreement)
+    emit(session, AgreementErased(firm_id, row.id))
     row.state, row.erased_at, row.message, row.text, row.approval = DONE, clock.now(), {}, "", {}
     session.flush()
 

@@ -334,6 +334,13 @@ class AgreementEffective(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class AgreementErased(Event):
+    """What an agreement said is gone here: what stood on it goes too."""
+
+    agreement_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class BookingAmended(Event):
     """A change or cancellation of an agreement was signed."""
 

@@ -2,6 +2,7 @@
 
 from app.hours.answering import confirm_report, dispute_report, settle_silent
 from app.hours.checking import check_reports, start_correction
+from app.hours.erasing import forget_hours
 from app.hours.exchange import (
     announce_report,
     receive_confirmed,
@@ -21,6 +22,7 @@ __all__ = [
     "confirm_report",
     "correct_entry",
     "dispute_report",
+    "forget_hours",
     "hide_authors",
     "own_entry",
     "receive_confirmed",

@@ -12,6 +12,9 @@ from app.bookings.models import Booking
 from app.core.db import Base
 from app.core.units import BERLIN, euro_text, hours_text, week_label
 from app.firms.models import Membership, Person
+from app.hours.documents import KIND_NAMES
+from app.hours.models import HourEntry, HourReport
+from app.hours.queries import is_current
 from app.machines.exports import machines_table
 from app.machines.tables import write_table
 from app.offers.models import Offer, OfferLine
@@ -35,6 +38,11 @@ STATES = {
     "settled": "abgerechnet",
 }  # fmt: skip
 
+HOUR_STATES = {
+    "draft": "Korrektur", "reported": "gemeldet", "checked": "geprüft", "confirmed": "bestätigt",
+    "auto_confirmed": "bestätigt", "disputed": "strittig", "corrected": "ersetzt", "invoiced": "abgerechnet",
+}  # fmt: skip
+
 
 def people_tables(session: Session, firm_id: str) -> dict[str, bytes]:
     """CSV files by name, each as a German Excel opens it."""
@@ -47,6 +55,7 @@ def people_tables(session: Session, firm_id: str) -> dict[str, bytes]:
         "angebote.csv": _table(session.execute(_offers(firm_id)), OFFERS),
         "vertraege.csv": _table(session.execute(with_partner(Agreement, firm_id)), AGREEMENTS),
         "buchungen.csv": _table(session.execute(with_partner(Booking, firm_id)), BOOKINGS),
+        "stunden.csv": _table(session.execute(_hours(firm_id)), HOURS),
     }
 
 
@@ -80,6 +89,22 @@ def _offers(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
         )
         .order_by(OfferLine.week, OfferLine.id)
     )
+
+
+def _hours(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
+    """What was worked, as it stands now; nobody's name."""
+    on_entry = (HourEntry.firm_id == HourReport.firm_id) & (HourEntry.report_id == HourReport.id)
+    on_booking = (Booking.firm_id == HourReport.firm_id) & (Booking.id == HourReport.booking_id)
+    return (
+        with_partner(HourReport, firm_id)
+        .join(HourEntry, on_entry)
+        .join(Booking, on_booking)
+        .where(is_current(), HourEntry.minutes > 0)
+        .add_columns(
+            HourEntry.day, HourEntry.minutes, HourEntry.kind, HourEntry.quantity, HourEntry.scrap, Booking.machine_name
+        )
+        .order_by(HourEntry.day, HourEntry.id)
+    )  # fmt: skip
 
 
 def _people(session: Session, firm_id: str) -> list[tuple[Person, str]]:
@@ -167,4 +192,16 @@ BOOKINGS: dict[str, Cell] = {
     "Stunden": lambda row: hours_text(row.agreed_min),
     "Auftrag": lambda row: row.title,
     "Stand": lambda row: _state(row.state),
+}
+HOURS: dict[str, Cell] = {
+    "Tag": lambda row: f"{row.day:%d.%m.%Y}",
+    "Woche": lambda row: _week(row.week),
+    "Maschine": lambda row: row.machine_name,
+    "Partner": lambda row: row.partner or "",
+    "Wer arbeitet": lambda row: WORKERS[row.side],
+    "Art": lambda row: KIND_NAMES[row.kind],
+    "Stunden": lambda row: hours_text(row.minutes),
+    "Teile": lambda row: row.quantity,
+    "Ausschuss": lambda row: row.scrap,
+    "Stand": lambda row: HOUR_STATES[row.state],
 }

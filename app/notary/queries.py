@@ -98,6 +98,15 @@ def entries_about(session: Session, firm_id: str, subject_id: str) -> Sequence[t
     return [(row.seq, row.type) for row in rows]
 
 
+def digests_about(session: Session, firm_id: str, subject_id: str, types: Sequence[str]) -> Sequence[str]:
+    """Digests (0x hex) of the entries of these types about one agreement, oldest first."""
+    return session.scalars(
+        sa.select(LedgerEntry.digest)
+        .where(LedgerEntry.firm_id == firm_id, LedgerEntry.subject_id == subject_id, LedgerEntry.type.in_(types))
+        .order_by(LedgerEntry.seq)
+    ).all()
+
+
 def evidence(session: Session, firm_id: str, seq: int) -> dict[str, Any]:
     """The evidence of one entry as JSON members; raises NotFound."""
     _, body = _entry(session, firm_id, seq)

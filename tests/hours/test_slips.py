@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from app.core import clock
 from app.core.db import Database
@@ -20,10 +21,12 @@ from app.hours.actions import (
     settle_silent,
     start_correction,
 )
+from app.hours.models import HourAuthor, HourEntry, HourRecord
 from app.hours.queries import confirmed_hours, entries_of, record_of
 from app.notary.queries import evidence_file, export_log
 from app.worker import run_until_quiet
 from ledger.fsck import check_log
+from tests.agreements.test_forgetting import KEPT, agree_to_erase
 from tests.agreements.world import verified
 from tests.hours.world import TODAY, TUESDAY, Work, begin_work
 
@@ -163,3 +166,18 @@ def test_silence_is_a_yes_after_the_agreed_working_days_and_not_before(sqlite_da
     with sqlite_database.read() as session:
         assert confirmed_hours(session, work.deal.firms["keller"].id, work.booking_ids["keller"]) != ()
     assert HoursConfirmed.__name__ in HoursConfirmed.kinds
+
+
+def test_hours_go_with_their_agreement_and_the_log_still_holds(sqlite_database: Database) -> None:
+    work = begin_work(sqlite_database)
+    with clock.frozen(TUESDAY):
+        work.report()
+        confirm(work, check(work))
+    with clock.frozen(KEPT):
+        assert agree_to_erase(sqlite_database, work.deal, "yilmaz", work.agreement_id) == "done"
+    assert states(work) == ([], ["confirmed"])
+    with sqlite_database.read() as session:
+        lines = export_log(session, work.deal.firms["yilmaz"].id)
+        assert check_log(b"".join(lines).splitlines(keepends=True)).erased == 3
+        for model in (HourEntry, HourAuthor, HourRecord):
+            assert session.scalar(sa.select(model.id).where(model.firm_id == work.deal.firms["yilmaz"].id)) is None
