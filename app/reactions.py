@@ -28,6 +28,7 @@ from app.federation import (
 )
 from app.federation.rules import Incoming
 from app.hours import actions as hours
+from app.invoices import actions as invoices
 from app.machines import expiry, profile
 from app.matching import actions as matching
 from app.moving import forgetting
@@ -112,8 +113,16 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.BookingAmended: (agreements.send_amendment,),
     e.HoursChecked: (hours.send_report,),
     e.HoursArrived: (hours.announce_report,),
-    e.HoursConfirmed: (hours.send_confirmed,),
+    e.HoursConfirmed: (
+        hours.send_confirmed,
+        invoices.draft_invoice,
+    ),
     e.HoursDisputed: (hours.send_disputed,),
+    e.InvoiceIssued: (invoices.send_invoice,),
+    e.InvoiceArrived: (invoices.announce_invoice,),
+    e.InvoiceAnswered: (invoices.send_answer,),
+    e.InvoiceReminded: (invoices.send_reminder,),
+    e.InvoicePaid: (invoices.send_paid,),
     e.PasskeyLocked: (
         agreements.lapse_signed_with,
         agreements.take_back_amendments,
@@ -160,6 +169,13 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "hours.corrected": hours.receive_report,
     "hours.confirmed": hours.receive_confirmed,
     "hours.disputed": hours.receive_disputed,
+    "invoice.issued": invoices.receive_invoice,
+    "invoice.corrected": invoices.receive_invoice,
+    "invoice.credited": invoices.receive_invoice,
+    "invoice.accepted": invoices.receive_accepted,
+    "invoice.disputed": invoices.receive_disputed,
+    "invoice.reminded": invoices.receive_reminded,
+    "invoice.paid": invoices.receive_paid,
 }
 DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     passkeys.clear_expired,
@@ -170,6 +186,7 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     agreements.lapse_amendments,
     agreements.erase_unchosen,
     agreements.renew_erasures,
+    invoices.find_overdue,
     expiry.warn_of_expiry,
     hours.remind_of_hours,
     hours.settle_silent,
@@ -192,4 +209,5 @@ ERRANDS: tuple[Callable[[Database, Config], None], ...] = (
     delivery.send_due_mails,
     printing.print_agreements,
     forgetting.forget_moved_firms,
+    invoices.issue_invoices,
 )

@@ -7,6 +7,7 @@ import app.core.outbox
 import app.federation.models
 import app.firms.models
 import app.hours.models
+import app.invoices.models
 import app.machines.models
 import app.matching.models
 import app.notary.models

@@ -73,8 +73,17 @@ def agreement_pdf(document: AgreementDocument) -> bytes:
     except typst.TypstError:
         # PDF/A refuses missing glyphs; a partner's name in another script must not keep two managers from their PDF.
         whole = {name: data[name] for name in ("text", "qr_svg", "evidence")}
-        spelled = {**_spelled(data), **whole}
-        return _compile(spelled, document.created_at)
+        letter_by_letter = {**spelled(data), **whole}
+        return _compile(letter_by_letter, document.created_at)
+
+
+def spelled(value: Any) -> Any:
+    """Return the data with every letter beyond the bundled fonts written as its code point."""
+    if isinstance(value, str):
+        return BEYOND_FONTS.sub(lambda letter: f"[U+{ord(letter[0]):04X}]", value)
+    if isinstance(value, dict):
+        return {key: spelled(item) for key, item in value.items()}
+    return [spelled(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _compile(data: dict[str, Any], created_at: int) -> bytes:
@@ -135,12 +144,3 @@ def _signature_row(signature: SignatureFact) -> dict[str, Any]:
 
 def _hex_lines(value: str, width: int = 32) -> list[str]:
     return [value[start : start + width] for start in range(0, len(value), width)]
-
-
-def _spelled(value: Any) -> Any:
-    """Return the data with every letter beyond the bundled fonts written as its code point."""
-    if isinstance(value, str):
-        return BEYOND_FONTS.sub(lambda letter: f"[U+{ord(letter[0]):04X}]", value)
-    if isinstance(value, dict):
-        return {key: _spelled(item) for key, item in value.items()}
-    return [_spelled(item) for item in value] if isinstance(value, list | tuple) else value

@@ -383,6 +383,44 @@ class HoursDisputed(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class InvoiceOrdered(Event):
+    """Somebody said "Rechnung senden": the worker checks it and gives it a number."""
+
+    invoice_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class InvoiceIssued(Event):
+    """An invoice, correction or credit note of ours has its number: the partner gets it."""
+
+    invoice_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class InvoiceArrived(Event):
+    invoice_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class InvoiceAnswered(Event):
+    """We accepted or disputed a partner's invoice."""
+
+    invoice_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class InvoiceReminded(Event):
+    invoice_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class InvoicePaid(Event):
+    """The money for an invoice of ours is there."""
+
+    invoice_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class CapacityFreed(Event):
     machine_id: str
 

@@ -39,6 +39,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "plans.choose": frozenset({M}),
     "agreements.see": frozenset({M, A}),
     "agreements.sign": frozenset({M}),
+    "invoices.see": frozenset({M, A}),
+    "invoices.send": frozenset({M, A}),
     "bookings.see": frozenset({F, M}),
     "partners.see": frozenset({F, M}),
     "partners.edit": frozenset({M}),

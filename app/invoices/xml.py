@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import RuleBroken
+from app.core.words import N_
 from app.invoices.documents import (
     ABOVE_CAP,
     SMALL_BUSINESS,
@@ -33,25 +34,25 @@ DISCOUNT = "95"
 """Reason of an allowance (UNTDID 5189)"""
 FAILED = re.compile(r"<svrl:failed-assert\b.*?</svrl:failed-assert>", re.DOTALL)
 GERMAN = {
-    "BR-CO-10": "Die Summe der Zeilen stimmt nicht.",
-    "BR-CO-13": "Der Betrag ohne Steuer stimmt nicht.",
-    "BR-CO-14": "Die Steuer stimmt nicht mit der Summe der Steuern überein.",
-    "BR-CO-15": "Der Gesamtbetrag ist nicht der Betrag ohne Steuer plus Steuer.",
-    "BR-CO-16": "Der Zahlbetrag stimmt nicht.",
-    "BR-CO-17": "Die Steuer ist falsch gerechnet.",
-    "BR-CO-26": "Steuernummer oder USt-IdNr. des Verkäufers fehlt.",
-    "BR-CO-09": "Die USt-IdNr. muss mit dem Land beginnen.",
-    "BR-S-02": "USt-IdNr. oder Steuernummer des Verkäufers fehlt.",
-    "BR-S-08": "Der Betrag für diesen Steuersatz stimmt nicht.",
-    "BR-E-02": "USt-IdNr. oder Steuernummer des Verkäufers fehlt.",
-    "BR-06": "Der Name des Verkäufers fehlt.",
-    "BR-07": "Der Name des Käufers fehlt.",
-    "BR-08": "Die Anschrift des Verkäufers fehlt.",
-    "BR-10": "Die Anschrift des Käufers fehlt.",
-    "BR-16": "Die Rechnung hat keine Zeile.",
-    "BR-61": "Die IBAN fehlt.",
+    "BR-CO-10": N_("Die Summe der Zeilen stimmt nicht."),
+    "BR-CO-13": N_("Der Betrag ohne Steuer stimmt nicht."),
+    "BR-CO-14": N_("Die Steuer stimmt nicht mit der Summe der Steuern überein."),
+    "BR-CO-15": N_("Der Gesamtbetrag ist nicht der Betrag ohne Steuer plus Steuer."),
+    "BR-CO-16": N_("Der Zahlbetrag stimmt nicht."),
+    "BR-CO-17": N_("Die Steuer ist falsch gerechnet."),
+    "BR-CO-26": N_("Steuernummer oder USt-IdNr. des Verkäufers fehlt."),
+    "BR-CO-09": N_("Die USt-IdNr. muss mit dem Land beginnen."),
+    "BR-S-02": N_("USt-IdNr. oder Steuernummer des Verkäufers fehlt."),
+    "BR-S-08": N_("Der Betrag für diesen Steuersatz stimmt nicht."),
+    "BR-E-02": N_("USt-IdNr. oder Steuernummer des Verkäufers fehlt."),
+    "BR-06": N_("Der Name des Verkäufers fehlt."),
+    "BR-07": N_("Der Name des Käufers fehlt."),
+    "BR-08": N_("Die Anschrift des Verkäufers fehlt."),
+    "BR-10": N_("Die Anschrift des Käufers fehlt."),
+    "BR-16": N_("Die Rechnung hat keine Zeile."),
+    "BR-61": N_("Die IBAN fehlt."),
 }
-OTHER = "Die Rechnung verletzt eine Regel der Norm."
+OTHER = N_("Die Rechnung verletzt eine Regel der Norm.")
 
 # Saxon belongs to one thread of this process: it is started and the rules are compiled there, once.
 _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="saxon")
@@ -88,10 +89,10 @@ def failed_rules(xml: bytes) -> tuple[str, ...]:
 
 
 def check_invoice(xml: bytes) -> None:
-    """Raise RuleBroken with the first broken rule in plain German, and its id for whoever helps."""
+    """Raise RuleBroken with the first broken rule in plain German; its field is the rule's id, for whoever helps."""
     failed = failed_rules(xml)
     if failed:
-        raise RuleBroken("%(sentence)s (Regel %(rule)s)", sentence=sentence_of(failed[0]), rule=failed[0])
+        raise RuleBroken(sentence_of(failed[0]), failed[0])
 
 
 def sentence_of(rule: str) -> str:

@@ -26,7 +26,9 @@ LINKED = frozenset({"active", "paused"})
 OVER = frozenset({"ended", "declined", "lapsed"})
 WITHOUT_CONSENT = frozenset({"partner.invite", "partner.accept"})
 """They make a partnership: their right is the single-use token, or the step before."""
-WHILE_PAUSED = frozenset({"partner", "agreement", "booking", "checkpoint", "erasure", "firm", "hours", "key"})
+WHILE_PAUSED = frozenset(
+    {"partner", "agreement", "booking", "checkpoint", "erasure", "firm", "hours", "invoice", "key"}
+)
 """What both already owe each other goes on while a partnership rests; nothing new begins."""
 ENDINGS = frozenset({"request.withdrawn", "request.closed", "offer.withdrawn", "offer.declined"})
 """What began before may end while a partnership rests: else the other house waits for ever for what is over."""
@@ -42,6 +44,13 @@ OWED = frozenset(
         "hours.corrected",
         "hours.confirmed",
         "hours.disputed",
+        "invoice.issued",
+        "invoice.corrected",
+        "invoice.credited",
+        "invoice.accepted",
+        "invoice.disputed",
+        "invoice.reminded",
+        "invoice.paid",
         "partner.end",
         "firm.moved",
     }

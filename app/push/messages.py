@@ -144,6 +144,28 @@ KINDS: dict[str, Kind] = {
         ("Eure Änderung gilt nicht",),
         ("%(name)s will auch etwas ändern.", "Ein Partner will auch etwas ändern."),
     ),
+    "invoice": Kind(
+        ("Rechnung von %(name)s", "Rechnung ist da"),
+        ("Prüfe sie und sag Ja oder Nein.",),
+        is_urgent=False,
+    ),
+    "invoice_refused": Kind(
+        ("Rechnung ging nicht hinaus",),
+        ("Die Prüfung fand einen Fehler. Sieh nach.",),
+    ),
+    "invoice_disputed": Kind(
+        ("Rechnung beanstandet",),
+        ("%(name)s nennt den Grund. Sieh nach.", "Der Partner nennt den Grund. Sieh nach."),
+    ),
+    "invoice_reminded": Kind(
+        ("Rechnung noch offen",),
+        ("%(name)s wartet auf euer Geld.", "Ein Partner wartet auf euer Geld."),
+    ),
+    "invoice_overdue": Kind(
+        ("Rechnung überfällig",),
+        ("%(name)s hat noch nicht bezahlt.", "Ein Partner hat noch nicht bezahlt."),
+        is_urgent=False,
+    ),
     "disruption": Kind(
         ("Maschine steht bei %(name)s", "Eine Maschine steht"),
         (

@@ -121,6 +121,10 @@ class Body:
             self._refuse(name)
         return [Body(one) for one in found]
 
+    def inner(self, name: str) -> "Body":
+        """An object inside, to be read like the whole; the caller finishes it."""
+        return Body(self._take(name))
+
     def values(self, name: str, most: int) -> dict[str, Any]:
         """Pack parameters and their values: numbers, yes or no, a word or a list of words."""
         found = self._take(name)

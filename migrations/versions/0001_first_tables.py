@@ -12,6 +12,15 @@ SQLITE_GUARDS = (
     """CREATE TRIGGER framework_frozen BEFORE UPDATE OF template_key, template_version, clauses, terms, text, text_sha256, digest, frozen_at ON framework
 WHEN OLD.frozen_at IS NOT NULL AND (NEW.template_key IS NOT OLD.template_key OR NEW.template_version IS NOT OLD.template_version OR NEW.clauses IS NOT OLD.clauses OR NEW.terms IS NOT OLD.terms OR NEW.text IS NOT OLD.text OR NEW.text_sha256 IS NOT OLD.text_sha256 OR NEW.digest IS NOT OLD.digest OR NEW.frozen_at IS NOT OLD.frozen_at)
 BEGIN SELECT RAISE(ABORT, 'a signed framework agreement never changes'); END""",
+    """CREATE TRIGGER invoice_frozen BEFORE UPDATE OF side, partner_id, agreement_id, type_code, number, number_no, corrects, reason, subject, seller, buyer, vat_percent, lines_cents, allowance_cents, net_cents, tax_cents, gross_cents, service_from, service_to, issued_on, due_on, issued_at, xml_file_id, pdf_file_id, xml_sha256 ON invoice
+WHEN OLD.issued_at IS NOT NULL AND (NEW.side IS NOT OLD.side OR NEW.partner_id IS NOT OLD.partner_id OR NEW.agreement_id IS NOT OLD.agreement_id OR NEW.type_code IS NOT OLD.type_code OR NEW.number IS NOT OLD.number OR NEW.number_no IS NOT OLD.number_no OR NEW.corrects IS NOT OLD.corrects OR NEW.reason IS NOT OLD.reason OR NEW.subject IS NOT OLD.subject OR NEW.seller IS NOT OLD.seller OR NEW.buyer IS NOT OLD.buyer OR NEW.vat_percent IS NOT OLD.vat_percent OR NEW.lines_cents IS NOT OLD.lines_cents OR NEW.allowance_cents IS NOT OLD.allowance_cents OR NEW.net_cents IS NOT OLD.net_cents OR NEW.tax_cents IS NOT OLD.tax_cents OR NEW.gross_cents IS NOT OLD.gross_cents OR NEW.service_from IS NOT OLD.service_from OR NEW.service_to IS NOT OLD.service_to OR NEW.issued_on IS NOT OLD.issued_on OR NEW.due_on IS NOT OLD.due_on OR NEW.issued_at IS NOT OLD.issued_at OR NEW.xml_file_id IS NOT OLD.xml_file_id OR NEW.pdf_file_id IS NOT OLD.pdf_file_id OR NEW.xml_sha256 IS NOT OLD.xml_sha256)
+BEGIN SELECT RAISE(ABORT, 'an issued invoice never changes'); END""",
+    """CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice WHEN OLD.issued_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'an issued invoice never changes'); END""",
+    """CREATE TRIGGER invoice_line_frozen BEFORE UPDATE ON invoice_line WHEN EXISTS (SELECT 1 FROM invoice WHERE invoice.firm_id = OLD.firm_id AND invoice.id = OLD.invoice_id AND invoice.issued_at IS NOT NULL)
+BEGIN SELECT RAISE(ABORT, 'an issued invoice never changes'); END""",
+    """CREATE TRIGGER invoice_line_kept BEFORE DELETE ON invoice_line WHEN EXISTS (SELECT 1 FROM invoice WHERE invoice.firm_id = OLD.firm_id AND invoice.id = OLD.invoice_id AND invoice.issued_at IS NOT NULL)
+BEGIN SELECT RAISE(ABORT, 'an issued invoice never changes'); END""",
 )
 POSTGRESQL_GUARDS = (
     """CREATE OR REPLACE FUNCTION keep_framework_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -20,8 +29,22 @@ BEGIN RAISE EXCEPTION 'a signed framework agreement never changes' USING ERRCODE
 WHEN (OLD.frozen_at IS NOT NULL AND (
 NEW.template_key::text IS DISTINCT FROM OLD.template_key::text OR NEW.template_version::text IS DISTINCT FROM OLD.template_version::text OR NEW.clauses::text IS DISTINCT FROM OLD.clauses::text OR NEW.terms::text IS DISTINCT FROM OLD.terms::text OR NEW.text::text IS DISTINCT FROM OLD.text::text OR NEW.text_sha256::text IS DISTINCT FROM OLD.text_sha256::text OR NEW.digest::text IS DISTINCT FROM OLD.digest::text OR NEW.frozen_at::text IS DISTINCT FROM OLD.frozen_at::text))
 EXECUTE FUNCTION keep_framework_frozen()""",
+    """CREATE OR REPLACE FUNCTION keep_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'an issued invoice never changes' USING ERRCODE = 'integrity_constraint_violation'; END $$""",
+    """CREATE TRIGGER invoice_frozen BEFORE UPDATE ON invoice FOR EACH ROW
+WHEN (OLD.issued_at IS NOT NULL AND (
+NEW.side::text IS DISTINCT FROM OLD.side::text OR NEW.partner_id::text IS DISTINCT FROM OLD.partner_id::text OR NEW.agreement_id::text IS DISTINCT FROM OLD.agreement_id::text OR NEW.type_code::text IS DISTINCT FROM OLD.type_code::text OR NEW.number::text IS DISTINCT FROM OLD.number::text OR NEW.number_no::text IS DISTINCT FROM OLD.number_no::text OR NEW.corrects::text IS DISTINCT FROM OLD.corrects::text OR NEW.reason::text IS DISTINCT FROM OLD.reason::text OR NEW.subject::text IS DISTINCT FROM OLD.subject::text OR NEW.seller::text IS DISTINCT FROM OLD.seller::text OR NEW.buyer::text IS DISTINCT FROM OLD.buyer::text OR NEW.vat_percent::text IS DISTINCT FROM OLD.vat_percent::text OR NEW.lines_cents::text IS DISTINCT FROM OLD.lines_cents::text OR NEW.allowance_cents::text IS DISTINCT FROM OLD.allowance_cents::text OR NEW.net_cents::text IS DISTINCT FROM OLD.net_cents::text OR NEW.tax_cents::text IS DISTINCT FROM OLD.tax_cents::text OR NEW.gross_cents::text IS DISTINCT FROM OLD.gross_cents::text OR NEW.service_from::text IS DISTINCT FROM OLD.service_from::text OR NEW.service_to::text IS DISTINCT FROM OLD.service_to::text OR NEW.issued_on::text IS DISTINCT FROM OLD.issued_on::text OR NEW.due_on::text IS DISTINCT FROM OLD.due_on::text OR NEW.issued_at::text IS DISTINCT FROM OLD.issued_at::text OR NEW.xml_file_id::text IS DISTINCT FROM OLD.xml_file_id::text OR NEW.pdf_file_id::text IS DISTINCT FROM OLD.pdf_file_id::text OR NEW.xml_sha256::text IS DISTINCT FROM OLD.xml_sha256::text))
+EXECUTE FUNCTION keep_invoice()""",
+    """CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice FOR EACH ROW WHEN (OLD.issued_at IS NOT NULL)
+EXECUTE FUNCTION keep_invoice()""",
+    """CREATE OR REPLACE FUNCTION keep_invoice_line() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF EXISTS (SELECT 1 FROM invoice WHERE invoice.firm_id = OLD.firm_id AND invoice.id = OLD.invoice_id AND invoice.issued_at IS NOT NULL) THEN
+RAISE EXCEPTION 'an issued invoice never changes' USING ERRCODE = 'integrity_constraint_violation'; END IF;
+IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$""",
+    """CREATE TRIGGER invoice_line_kept BEFORE UPDATE OR DELETE ON invoice_line FOR EACH ROW
+EXECUTE FUNCTION keep_invoice_line()""",
 )
-"""The text of a framework agreement never changes once it is frozen: the database refuses it too."""
+"""The text of a frozen framework agreement and an issued invoice never change: the database refuses it too."""
 
 
 def upgrade() -> None:
@@ -1512,6 +1535,130 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_hour_record")),
         sa.UniqueConstraint("firm_id", "report_id", "kind", name=op.f("uq_hour_record_firm_id_report_id_kind")),
+    )
+    op.create_table(
+        "invoice_setup",
+        sa.Column("tax_no", sa.String(length=20), nullable=False),
+        sa.Column("iban", sa.String(length=34), nullable=False),
+        sa.Column("is_small_business", sa.Boolean(), nullable=False),
+        sa.Column("prefix", sa.String(length=10), nullable=False),
+        sa.Column("next_no", sa.BigInteger(), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_invoice_setup")),
+        sa.UniqueConstraint("firm_id", name=op.f("uq_invoice_setup_firm_id")),
+    )
+    op.create_table(
+        "invoiced_hours",
+        sa.Column("booking_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("confirmed_min", sa.BigInteger(), nullable=False),
+        sa.Column("invoiced_min", sa.BigInteger(), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "invoiced_min >= 0 AND invoiced_min <= confirmed_min", name=op.f("ck_invoiced_hours_not_above_confirmed")
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_invoiced_hours")),
+        sa.UniqueConstraint("firm_id", "booking_id", "kind", name=op.f("uq_invoiced_hours_firm_id_booking_id_kind")),
+    )
+    op.create_table(
+        "payment",
+        sa.Column("invoice_id", sa.String(length=36), nullable=True),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("booked_on", sa.Date(), nullable=False),
+        sa.Column("reference", sa.String(length=200), nullable=False),
+        sa.Column("payer", sa.String(length=140), nullable=False),
+        sa.Column("entry_key", sa.String(length=64), nullable=True),
+        sa.Column("dismissed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("amount_cents > 0", name=op.f("ck_payment_money_came_in")),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_payment")),
+        sa.UniqueConstraint("firm_id", "entry_key", name=op.f("uq_payment_firm_id_entry_key")),
+    )
+    op.create_table(
+        "invoice",
+        sa.Column("side", sa.String(length=6), nullable=False),
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("agreement_id", sa.String(length=36), nullable=False),
+        sa.Column("type_code", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.String(length=30), nullable=False),
+        sa.Column("number_no", sa.BigInteger(), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("corrects", sa.String(length=36), nullable=True),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("surcharges", sa.JSON(), nullable=False),
+        sa.Column("seller", sa.JSON(), nullable=False),
+        sa.Column("buyer", sa.JSON(), nullable=False),
+        sa.Column("vat_percent", sa.BigInteger(), nullable=False),
+        sa.Column("lines_cents", sa.BigInteger(), nullable=False),
+        sa.Column("allowance_cents", sa.BigInteger(), nullable=False),
+        sa.Column("net_cents", sa.BigInteger(), nullable=False),
+        sa.Column("tax_cents", sa.BigInteger(), nullable=False),
+        sa.Column("gross_cents", sa.BigInteger(), nullable=False),
+        sa.Column("service_from", sa.Date(), nullable=True),
+        sa.Column("service_to", sa.Date(), nullable=True),
+        sa.Column("issued_on", sa.Date(), nullable=True),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("xml_file_id", sa.String(length=36), nullable=True),
+        sa.Column("pdf_file_id", sa.String(length=36), nullable=True),
+        sa.Column("xml_sha256", sa.String(length=64), nullable=False),
+        sa.Column("refusal", sa.JSON(), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dispute_reason", sa.String(length=200), nullable=False),
+        sa.Column("paid_on", sa.Date(), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("(issued_at IS NULL) = (number = '')", name=op.f("ck_invoice_issued_has_number")),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "agreement_id"],
+            ["agreement.firm_id", "agreement.id"],
+            name=op.f("fk_invoice_firm_id_agreement_id"),
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_invoice")),
+        sa.UniqueConstraint("firm_id", "corrects", name=op.f("uq_invoice_firm_id_corrects")),
+        sa.UniqueConstraint("firm_id", "number_no", name=op.f("uq_invoice_firm_id_number_no")),
+    )
+    op.create_index("ix_invoice_list", "invoice", ["firm_id", "side", "state"], unique=False)
+    op.create_index(
+        "ix_invoice_one_draft",
+        "invoice",
+        ["firm_id", "agreement_id"],
+        unique=True,
+        sqlite_where=sa.text("side = 'ours' AND type_code = 380 AND state IN ('draft', 'checking')"),
+        postgresql_where=sa.text("side = 'ours' AND type_code = 380 AND state IN ('draft', 'checking')"),
+    )
+    op.create_table(
+        "invoice_line",
+        sa.Column("invoice_id", sa.String(length=36), nullable=False),
+        sa.Column("line_no", sa.BigInteger(), nullable=False),
+        sa.Column("booking_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("week", sa.String(length=8), nullable=False),
+        sa.Column("machine", sa.String(length=60), nullable=False),
+        sa.Column("minutes", sa.BigInteger(), nullable=False),
+        sa.Column("rate_cents_per_hour", sa.BigInteger(), nullable=False),
+        sa.Column("permille", sa.BigInteger(), nullable=False),
+        sa.Column("net_cents", sa.BigInteger(), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "invoice_id"],
+            ["invoice.firm_id", "invoice.id"],
+            name=op.f("fk_invoice_line_firm_id_invoice_id"),
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_invoice_line")),
+        sa.UniqueConstraint(
+            "firm_id", "invoice_id", "line_no", name=op.f("uq_invoice_line_firm_id_invoice_id_line_no")
+        ),
     )
     for statement in SQLITE_GUARDS if op.get_bind().dialect.name == "sqlite" else POSTGRESQL_GUARDS:
         op.execute(statement)

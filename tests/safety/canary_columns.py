@@ -4,10 +4,11 @@ _WRITTEN = """
 agreement.contact_phone agreement.note agreement_line.machine_name approach.name approach.town
 audit_event.detail blocked_firm.name
 booking.machine_name booking.title certificate.issuer certificate.number closure.name firm.name firm.short_name
-firm.street firm.town import_run.file_name introduction_offer.name introduction_offer.town far_entry.name far_entry.town
+firm.street firm.town invoice.dispute_reason invoice.reason invoice.subject invoice_line.machine
+import_run.file_name introduction_offer.name introduction_offer.town far_entry.name far_entry.town
 join_invitation.email join_invitation.name
 hour_report.reason machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
-partnership.short_name partnership.town passkey.name
+partnership.short_name partnership.town passkey.name payment.payer payment.reference
 person.email person.name person.phone push_device.name question.text request_file.name sign_in.device site.name
 site.street site.town stored_file.name wanted_file.name work_request.contact_name work_request.contact_phone work_request.customer
 work_request.note work_request.title
@@ -53,6 +54,11 @@ introduction.one_answer introduction.one_id introduction.one_link introduction.o
 introduction.other_id introduction.other_link introduction.other_offer introduction.person_id
 introduction_offer.address introduction_offer.answer introduction_offer.answered_by introduction_offer.from_id
 introduction_offer.link introduction_offer.processes introduction_offer.region
+invoice.agreement_id invoice.buyer invoice.corrects invoice.number invoice.partner_id invoice.pdf_file_id
+invoice.refusal invoice.seller invoice.side invoice.state invoice.surcharges invoice.xml_file_id invoice.xml_sha256
+invoice_line.booking_id invoice_line.invoice_id invoice_line.kind invoice_line.week invoice_setup.iban
+invoice_setup.prefix invoice_setup.tax_no invoiced_hours.booking_id invoiced_hours.kind
+payment.entry_key payment.invoice_id
 invitation.partner_id invitation.request_id join_invitation.code_hash
 join_invitation.invited_by join_invitation.kind join_invitation.person_id join_invitation.roles
 join_invitation.second_approver join_invitation.token_hash ledger_anchor.contract ledger_anchor.root ledger_anchor.salt
