@@ -17,6 +17,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.log import prepare_log
 from app.firms.access import require
+from app.invoices.actions import issue_invoices
 from app.menu import SETUP_COUNTS, home_of, tab_counts, tabs_for
 from app.operator.health import last_heartbeat
 from app.plans.actions import solve_due_plans
@@ -43,6 +44,7 @@ ROOMS = (
     "bookings",
     "agreements",
     "hours",
+    "invoices",
     "operator",
     "moving",
 )
@@ -88,6 +90,7 @@ def _settle_inline(database: Database, config: Config) -> None:
     """What the worker does for the real world, at once and without anything that leaves the house."""
     run_until_quiet(database)
     solve_due_plans(database, config)
+    issue_invoices(database, config)
     run_until_quiet(database)
 
 

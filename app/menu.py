@@ -10,6 +10,7 @@ from app.core import clock
 from app.core.words import N_
 from app.firms.access import Actor, Role
 from app.firms.setup import Counts
+from app.invoices.lists import waiting_count as invoices_waiting
 from app.machines.queries import machine_count
 from app.offers.queries import waiting_count as requests_waiting
 from app.partners.queries import partner_count
@@ -47,7 +48,7 @@ TABS: dict[Role, tuple[Entry, ...]] = {
         CONTRACTS,
         MORE,
     ),
-    Role.ACCOUNTANT: (CONTRACTS, MORE),
+    Role.ACCOUNTANT: (Entry("invoices.index", "euro", N_("Belege"), "invoices"), CONTRACTS, MORE),
     Role.STEWARD: (
         Entry("firms.show", "factory", N_("Betrieb")),
         Entry("passkeys.devices", "smartphone", N_("Geräte")),
@@ -62,6 +63,7 @@ SETUP_COUNTS = Counts(machine_count, partner_count, partners_waiting)
 def tab_counts() -> dict[str, Count]:
     """What the badges count: only things that wait for this person."""
     counts: dict[str, Count] = {"offers": lambda session, actor: requests_waiting(session, actor.firm_id, clock.now())}
+    counts["invoices"] = invoices_waiting
     import app.agreements.queries as q
 
     if hasattr(q, "waiting_count"):

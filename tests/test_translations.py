@@ -47,6 +47,8 @@ NOT_FOR_THE_SCREEN = (
     "app/partners/record.py",
     "app/passkeys/founding.py",  # what a manager signs about keys
     "app/passkeys/key_records.py",
+    "app/invoices/documents.py",  # an invoice is written in German
+    "app/invoices/pdf.py",
     "app/machines/words.py",  # words of people's tables
     "app/machines/columns.py",
     "app/machines/exports.py",

@@ -82,6 +82,7 @@ def start(session: Session, actor: Actor) -> Response:
         overview=found,
         risks=risk_rows(found.risks),
         waiting_keys=waiting_keys,
+        invoices=current_app.extensions["tab_counts"]["invoices"](session, actor),
         halt=halt_of(session, actor.firm_id),
         silence=silence_of(session, actor.firm_id, clock.now()),
     )
