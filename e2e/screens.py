@@ -65,6 +65,24 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         _see("yilmaz worker", booking_id="work"),
         _see("yilmaz worker", booking_id="booking", note="spaeter"),
     ),
+    "invoices.account": (_see("yilmaz accountant"),),
+    "invoices.balance": (_see("yilmaz accountant"), _see("lindner manager", note="leer")),
+    "invoices.correct": (_see("yilmaz accountant", invoice_id="invoice"),),
+    "invoices.credit": (_see("yilmaz accountant", invoice_id="invoice"),),
+    "invoices.dispute": (_see("keller accountant", invoice_id="invoice"),),
+    "invoices.index": (
+        _see("yilmaz accountant"),
+        _see(note="leitung"),
+        _see("lindner accountant", note="leer"),
+    ),
+    "invoices.payment": (_see("yilmaz accountant", invoice_id="invoice"),),
+    "invoices.setup": (_see("yilmaz accountant"),),
+    "invoices.show": (
+        _see("yilmaz accountant", invoice_id="draft_invoice", note="S50"),
+        _see("yilmaz accountant", invoice_id="invoice", note="gestellt"),
+        _see("keller accountant", invoice_id="invoice", note="bekommen"),
+    ),
+    "invoices.surcharges": (_see("yilmaz accountant", invoice_id="draft_invoice"),),
     "firms.edit": (_see(),),
     "firms.help_page": (_see(), _see("yilmaz worker", note="mitarbeiter")),
     "firms.home": (_see(NOBODY),),
@@ -202,10 +220,12 @@ ANSWERS = {"federation.check_link", "passkeys.enter_words"}
 """Pages that nothing but the answer to a form shows: two stories of the walk fill in the forms."""
 NO_PAGES = {
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
-    "capacity.table", "federation.directory", "federation.download", "hours.proof", "moving.download",
+    "capacity.table", "federation.directory", "federation.download", "hours.proof", "invoices.pdf", "invoices.xml",
+    "moving.download",
     "federation.file", "federation.public_keys", "machines.aas", "machines.okw", "machines.photo", "machines.table",
     "partners.evidence", "partners.policy",
     "static_files.send", "web.healthz", "web.manifest", "web.service_worker",  # files
+    "invoices.state",
     "agreements.state", "capacity.hours", "partners.invitation_state", "partners.state", "plans.coverage", "plans.ready",
     "push.state", "requests.last_weeks",  # parts of a page that htmx fetches
     "firms.come_back", "firms.cross_over",  # ways between the two worlds, which only lead on
@@ -220,7 +240,8 @@ BROKEN = (
     "capacity.offer", "capacity.days", "capacity.upload", "machines.new", "machines.edit", "machines.rate",
     "machines.new_certificate", "machines.upload", "firms.edit", "firms.person", "passkeys.new_firm", "passkeys.invite",
     "passkeys.enter_code", "passkeys.emergency", "partners.clause", "partners.edit", "offers.part", "agreements.change",
-    "agreements.cancel", "notary.check", "federation.enter_link",
+    "agreements.cancel", "notary.check", "federation.enter_link", "invoices.setup", "invoices.account", "invoices.payment", "invoices.dispute",
+    "invoices.credit", "invoices.correct",
 )  # fmt: skip
 """Pages whose first form has errors when it is sent empty."""
 
@@ -241,6 +262,7 @@ CLOSED = {
 
 EMPTY = (
     "/notfall/schluessel", "/betrieb/aufgaben", "/start", "/suchen", "/wissen", "/zeit", "/vertraege", "/buchungen",
+    "/belege", "/belege/ausgleich",
     "/partner", "/maschinen", "/zertifikate", "/anbieten", "/plan", "/betrieb", "/betrieb/kalender",
     "/protokoll", "/geraete", "/anfragen", "/mehr", "/betrieb/mitnehmen",
     "/betrieb/verlassen",

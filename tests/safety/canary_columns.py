@@ -4,7 +4,7 @@ _WRITTEN = """
 agreement.contact_phone agreement.note agreement_line.machine_name approach.name approach.town
 audit_event.detail blocked_firm.name
 booking.machine_name booking.title certificate.issuer certificate.number closure.name firm.name firm.short_name
-firm.street firm.town invoice.dispute_reason invoice.reason invoice.subject invoice_line.machine
+firm.street firm.town invoice.dispute_reason
 import_run.file_name introduction_offer.name introduction_offer.town far_entry.name far_entry.town
 join_invitation.email join_invitation.name
 hour_report.reason machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
@@ -55,7 +55,8 @@ introduction.other_id introduction.other_link introduction.other_offer introduct
 introduction_offer.address introduction_offer.answer introduction_offer.answered_by introduction_offer.from_id
 introduction_offer.link introduction_offer.processes introduction_offer.region
 invoice.agreement_id invoice.buyer invoice.corrects invoice.number invoice.partner_id invoice.pdf_file_id
-invoice.refusal invoice.seller invoice.side invoice.state invoice.surcharges invoice.xml_file_id invoice.xml_sha256
+invoice.reason invoice.subject invoice_line.machine invoice.refusal
+invoice.seller invoice.side invoice.state invoice.surcharges invoice.xml_file_id invoice.xml_sha256
 invoice_line.booking_id invoice_line.invoice_id invoice_line.kind invoice_line.week invoice_setup.iban
 invoice_setup.prefix invoice_setup.tax_no invoiced_hours.booking_id invoiced_hours.kind
 payment.entry_key payment.invoice_id

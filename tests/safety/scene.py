@@ -10,21 +10,27 @@ from werkzeug.datastructures import FileStorage
 
 from app.agreements.actions import draft_agreements, propose_change
 from app.agreements.models import Agreement, AgreementLine
+from app.agreements.queries import locked_agreement
 from app.bookings.actions import BookedAgreement, BookedLine, book_lines
 from app.bookings.models import Booking
 from app.bookings.queries import bookings_of
 from app.capacity.actions import offer_hours
+from app.config import load_config
 from app.core import clock
 from app.core.db import Database
 from app.core.holidays import holidays_near
 from app.core.ids import new_id
-from app.core.units import week_of
+from app.core.units import monday, week_of
 from app.federation.models import StoredFile
 from app.firms.access import Actor, Role
 from app.firms.actions import add_closure
 from app.firms.models import Closure, Membership, Person, RuleChange
 from app.hours.actions import EntryDraft, report_hours
+from app.hours.models import HourEntry, HourReport
 from app.hours.rules import machine_code
+from app.invoices.actions import change_setup, issue_invoices, order_invoice
+from app.invoices.drafting import refresh_draft
+from app.invoices.models import Payment
 from app.machines.models import Capability, Certificate
 from app.machines.runs import keep_upload
 from app.moving.documents import EXPORT
@@ -170,6 +176,7 @@ def _do_job(database: Database, deal: Deal, asker: FirmIds, provider: FirmIds) -
         asker.ids["amendment"] = propose_change(session, asker.actor(), ids[0], {1: 60}, "Weniger Teile").id
     _note_ids(database, asker, provider)
     _work(database, asker, provider)
+    _invoice(database, asker, provider)
 
 
 def _work(database: Database, asker: FirmIds, provider: FirmIds) -> None:
@@ -194,6 +201,51 @@ def _work(database: Database, asker: FirmIds, provider: FirmIds) -> None:
             draft = EntryDraft(clock.today(), 450)
             entry = report_hours(session, worker.actor(Role.WORKER), worker.ids["work"], draft, "key of the scene")
             worker.ids |= {"hour_entry": entry.id, "hour_report": entry.report_id}
+
+
+def _invoice(database: Database, asker: FirmIds, provider: FirmIds) -> None:
+    """The provider has sent one invoice, writes the next one, and got money whose reason nobody knows."""
+    config = load_config({"DATA_DIR": "/nowhere"})
+    for _ in range(2):
+        with database.write() as session:
+            for house in (asker, provider):
+                _confirm(session, house, house.ids["booking"])
+            actor = provider.actor(Role.ACCOUNTANT)
+            change_setup(session, actor, "160/123/45678", "DE89370400440532013000", False, "R-")
+            draft = refresh_draft(session, locked_agreement(session, actor.firm_id, provider.ids["agreement"]))
+            assert draft is not None
+            provider.ids["draft_invoice"] = draft.id
+            if "invoice" not in provider.ids:
+                order_invoice(session, actor, draft.id)
+        if "invoice" not in provider.ids:
+            issue_invoices(database, config)
+            run_until_quiet(database)
+            asker.ids["invoice"] = provider.ids["invoice"] = draft.id
+    with database.write() as session:
+        payment = Payment(
+            firm_id=provider.firm.id, id=new_id(), created_at=clock.now(), amount_cents=1234, reference="Unbekannt",
+            booked_on=clock.today(), payer=f"Zahler {provider.firm.key}", entry_key=new_id(),
+        )  # fmt: skip
+        session.add(payment)
+        provider.ids["payment"] = payment.id
+
+
+def _confirm(session: Session, house: FirmIds, booking_id: str) -> None:
+    """Both sides stand by an hour, as the room of the hours leaves it."""
+    booking, now = session.get_one(Booking, (house.firm.id, booking_id)), clock.now()
+    report = HourReport(
+        firm_id=house.firm.id, id=new_id(), created_at=now, side=booking.side, booking_id=booking.id, week=booking.week,
+        agreement_id=booking.agreement_id, partner_id=booking.partner_id, state="confirmed", settled_at=now,
+    )  # fmt: skip
+    session.add(report)
+    session.flush()
+    session.add(
+        HourEntry(
+            firm_id=house.firm.id, id=new_id(), created_at=now, report_id=report.id, day=monday(booking.week), minutes=60,
+            kind="run",
+        )
+    )  # fmt: skip
+    session.flush()
 
 
 def _draft(database: Database, asker: FirmIds, provider: FirmIds, title: str) -> str:
