@@ -240,7 +240,8 @@ BROKEN = (
     "capacity.offer", "capacity.days", "capacity.upload", "machines.new", "machines.edit", "machines.rate",
     "machines.new_certificate", "machines.upload", "firms.edit", "firms.person", "passkeys.new_firm", "passkeys.invite",
     "passkeys.enter_code", "passkeys.emergency", "partners.clause", "partners.edit", "offers.part", "agreements.change",
-    "agreements.cancel", "notary.check", "federation.enter_link", "invoices.setup", "invoices.account", "invoices.payment", "invoices.dispute",
+    "agreements.cancel", "notary.check", "federation.enter_link", "invoices.setup",
+    "invoices.account", "invoices.payment", "invoices.dispute",
     "invoices.credit", "invoices.correct",
 )  # fmt: skip
 """Pages whose first form has errors when it is sent empty."""

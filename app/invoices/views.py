@@ -19,7 +19,7 @@ from app.invoices.wire import KINDS as MESSAGE_KINDS
 from app.partners.queries import partnership_with
 
 KINDS = {
-    "run": N_("Maschinenstunden"), "set_up": N_("Rüsten"), "programming": N_("Programmieren"),
+    "run": N_("Stunden"), "set_up": N_("Rüsten"), "programming": N_("Programmieren"),
     "night": N_("Nachtzuschlag"), "sunday": N_("Zuschlag Sonntag und Feiertag"), "transport": N_("Transport"),
 }  # fmt: skip
 

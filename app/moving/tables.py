@@ -15,6 +15,8 @@ from app.firms.models import Membership, Person
 from app.hours.documents import KIND_NAMES
 from app.hours.models import HourEntry, HourReport
 from app.hours.queries import is_current
+from app.invoices.documents import TITLES
+from app.invoices.models import Invoice
 from app.machines.exports import machines_table
 from app.machines.tables import write_table
 from app.offers.models import Offer, OfferLine
@@ -35,7 +37,8 @@ STATES = {
     "accepted": "angenommen", "released": "freigegeben", "frozen": "Entwurf", "signed_one": "wartet",
     "waiting_bundle": "wartet auf andere", "in_force": "gilt", "terminated": "abgesagt", "held": "vorgemerkt",
     "confirmed": "fest", "cancelled": "abgesagt", "rescheduled": "verschoben", "running": "läuft", "done": "fertig",
-    "settled": "abgerechnet",
+    "settled": "abgerechnet", "draft": "Entwurf", "checking": "wird geprüft", "issued": "gestellt", "disputed": "strittig",
+    "paid": "bezahlt", "overdue": "überfällig", "reminded": "erinnert", "corrected": "ersetzt", "credited": "aufgehoben",
 }  # fmt: skip
 
 HOUR_STATES = {
@@ -54,6 +57,7 @@ def people_tables(session: Session, firm_id: str) -> dict[str, bytes]:
         "anfragen.csv": _table(session.execute(with_partner(WorkRequest, firm_id)), REQUESTS),
         "angebote.csv": _table(session.execute(_offers(firm_id)), OFFERS),
         "vertraege.csv": _table(session.execute(with_partner(Agreement, firm_id)), AGREEMENTS),
+        "rechnungen.csv": _table(session.execute(with_partner(Invoice, firm_id)), INVOICES),
         "buchungen.csv": _table(session.execute(with_partner(Booking, firm_id)), BOOKINGS),
         "stunden.csv": _table(session.execute(_hours(firm_id)), HOURS),
     }
@@ -183,6 +187,20 @@ AGREEMENTS: dict[str, Cell] = {
     "Beendet am": lambda row: _day(row.ended_at),
     "Eintrag im Logbuch": lambda row: row.entry_seq,
     "Prüfsumme": lambda row: row.digest,
+}
+INVOICES: dict[str, Cell] = {
+    "Nummer": lambda row: row.number,
+    "Art": lambda row: TITLES[row.type_code],
+    "Wer schreibt": lambda row: SIDES[row.side],
+    "Partner": lambda row: row.partner or "",
+    "Auftrag": lambda row: row.subject,
+    "Datum": lambda row: "" if row.issued_on is None else f"{row.issued_on:%d.%m.%Y}",
+    "Zahlbar bis": lambda row: "" if row.due_on is None else f"{row.due_on:%d.%m.%Y}",
+    "Ohne Steuer in Euro": lambda row: euro_text(row.net_cents),
+    "Steuer in Euro": lambda row: euro_text(row.tax_cents),
+    "Gesamt in Euro": lambda row: euro_text(row.gross_cents),
+    "Stand": lambda row: _state(row.state),
+    "Bezahlt am": lambda row: "" if row.paid_on is None else f"{row.paid_on:%d.%m.%Y}",
 }
 BOOKINGS: dict[str, Cell] = {
     "Woche": lambda row: _week(row.week),
