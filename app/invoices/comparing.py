@@ -33,7 +33,9 @@ def differences(session: Session, invoice: Invoice) -> list[Difference]:
     """Where a partner's invoice does not fit; [] when every hour is confirmed and every rate is signed."""
     if invoice.type_code == CREDIT_NOTE:
         return []
-    agreement = session.get_one(Agreement, (invoice.firm_id, invoice.agreement_id))
+    agreement = session.get(Agreement, (invoice.firm_id, invoice.agreement_id))
+    if agreement is None:  # erased since
+        return []
     bookings = {one.id: one for one in bookings_of(session, invoice.firm_id, agreement.id)}
     return [*_hours(session, invoice, list(bookings.values())), *_rates(session, invoice, agreement, bookings)]
 

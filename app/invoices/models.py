@@ -46,7 +46,6 @@ class Invoice(FirmOwned, Base):
 
     __tablename__ = "invoice"
     __table_args__ = (
-        owned_by("agreement", "agreement_id"),
         sa.UniqueConstraint("firm_id", "number_no"),
         sa.UniqueConstraint("firm_id", "corrects"),
         sa.Index(
@@ -64,6 +63,7 @@ class Invoice(FirmOwned, Base):
     side: Mapped[str] = mapped_column(sa.String(6))
     partner_id: Mapped[str] = mapped_column(sa.String(36))
     agreement_id: Mapped[str] = mapped_column(sa.String(36))
+    """No foreign key: an agreement may be erased after six years or by both, an invoice stays for eight (§ 147 AO)."""
     type_code: Mapped[int]
     """380 invoice, 381 credit note, 384 correction (UNTDID 1001)"""
     number: Mapped[str] = mapped_column(sa.String(30), default="")

@@ -55,6 +55,8 @@ class InvoiceView:
     arrival: str
     """Of the message that carried it: waiting, delivered, refused, parked; '' where none went."""
     has_surcharges: bool
+    has_agreement: bool
+    """False once it was erased: the invoice stays."""
     may_send: bool
 
     @property
@@ -69,7 +71,8 @@ class InvoiceView:
     @property
     def may_replace(self) -> bool:
         is_ours = self.invoice.side == "ours" and self.invoice.type_code != CREDIT_NOTE
-        return self.may_send and is_ours and self.invoice.state in CORRECTABLE and self.successor is None
+        is_free = self.has_agreement and self.successor is None
+        return self.may_send and is_ours and is_free and self.invoice.state in CORRECTABLE
 
 
 def invoice_view(session: Session, actor: Actor, invoice: Invoice) -> InvoiceView:
@@ -89,6 +92,7 @@ def invoice_view(session: Session, actor: Actor, invoice: Invoice) -> InvoiceVie
         successor=successor_of(session, actor.firm_id, invoice.id),
         arrival=_arrival(session, invoice),
         has_surcharges=bool(surcharge_fields(session, invoice)),
+        has_agreement=session.get(Agreement, (invoice.firm_id, invoice.agreement_id)) is not None,
         may_send=may(actor, "invoices.send"),
     )
 
@@ -97,7 +101,9 @@ def surcharge_fields(session: Session, invoice: Invoice) -> list[SurchargeField]
     """The surcharges that the agreement names for the hours of a draft; none for any other invoice."""
     if invoice.state != "draft" or invoice.type_code != INVOICE:
         return []
-    agreement = session.get_one(Agreement, (invoice.firm_id, invoice.agreement_id))
+    agreement = session.get(Agreement, (invoice.firm_id, invoice.agreement_id))
+    if agreement is None:
+        return []
     typed = {(one["booking_id"], one["kind"]): one["minutes"] for one in invoice.surcharges}
     run = {
         line.booking_id: line.minutes for line in lines_of(session, invoice.firm_id, invoice.id) if line.kind == "run"
@@ -116,7 +122,9 @@ def surcharge_fields(session: Session, invoice: Invoice) -> list[SurchargeField]
 def _missing(session: Session, actor: Actor, invoice: Invoice) -> RuleBroken | None:
     if invoice.state != "draft":
         return None
-    agreement = session.get_one(Agreement, (invoice.firm_id, invoice.agreement_id))
+    agreement = session.get(Agreement, (invoice.firm_id, invoice.agreement_id))
+    if agreement is None:
+        return RuleBroken("Der Vertrag ist gelöscht. Diese Rechnung geht nicht mehr hinaus.")
     try:
         check_lines(lines_of(session, actor.firm_id, invoice.id), sums_of(invoice))
         check_seats(own_seat(session, actor.firm_id), partner_seat(agreement))

@@ -1617,11 +1617,6 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("(issued_at IS NULL) = (number = '')", name=op.f("ck_invoice_issued_has_number")),
-        sa.ForeignKeyConstraint(
-            ["firm_id", "agreement_id"],
-            ["agreement.firm_id", "agreement.id"],
-            name=op.f("fk_invoice_firm_id_agreement_id"),
-        ),
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_invoice")),
         sa.UniqueConstraint("firm_id", "corrects", name=op.f("uq_invoice_firm_id_corrects")),
         sa.UniqueConstraint("firm_id", "number_no", name=op.f("uq_invoice_firm_id_number_no")),

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from app.agreements.forgetting import _drop_rows
+from app.agreements.models import Agreement
 from app.config import Config, load_config
 from app.core.db import Database
 from app.invoices.actions import issue_invoices
@@ -155,3 +157,21 @@ def test_an_invoice_that_is_taken_back_can_not_be_taken_back_twice(
     assert keller.post(f"/belege/{credit}/annehmen").status_code == 303
     assert keller.get(f"/belege/{draft.id}/rechnung.pdf").status_code == 200
     assert keller.post(f"/belege/{draft.id}/bezahlt", paid_on="16.11.2026").status_code == 422
+
+
+def test_an_invoice_outlives_its_agreement(sqlite_database: Database, job: Job, yilmaz: House, config: Config) -> None:
+    yilmaz.post("/belege/daten", iban=IBAN, prefix="R-", tax_no="160/123/45678")
+    draft = the_invoice(sqlite_database, job, "yilmaz", "draft")
+    yilmaz.post(f"/belege/{draft.id}/senden")
+    work(sqlite_database, config)
+    confirm(sqlite_database, job, 2, 60)
+    unsent = the_invoice(sqlite_database, job, "yilmaz", "draft")
+    with sqlite_database.write() as session:
+        for agreement in session.scalars(sa.select(Agreement).where(Agreement.id == job.agreement_id)).all():
+            _drop_rows(session, agreement)
+    page = yilmaz.get(f"/belege/{draft.id}").text
+    assert "1.273,30 €" in words(page).replace("1.273,30  €", "1.273,30 €")
+    assert 'data-testid="korrigieren"' not in page
+    assert "Der Vertrag ist gelöscht." in words(yilmaz.get(f"/belege/{unsent.id}").text)
+    assert yilmaz.enter(job.actor("keller")).get(f"/belege/{draft.id}/rechnung.pdf").status_code == 200
+    assert yilmaz.get(f"/belege/{draft.id}").status_code == 200
