@@ -117,7 +117,10 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
         hours.send_confirmed,
         invoices.draft_invoice,
     ),
-    e.HoursDisputed: (hours.send_disputed,),
+    e.HoursDisputed: (
+        hours.send_disputed,
+        invoices.redraft_invoice,
+    ),
     e.InvoiceIssued: (invoices.send_invoice,),
     e.InvoiceArrived: (invoices.announce_invoice,),
     e.InvoiceAnswered: (invoices.send_answer,),

@@ -6,6 +6,7 @@ from app.invoices.drafting import (
     credit_invoice,
     draft_invoice,
     order_invoice,
+    redraft_invoice,
     set_surcharges,
 )
 from app.invoices.exchange import (
@@ -52,6 +53,7 @@ __all__ = [
     "receive_invoice",
     "receive_paid",
     "receive_reminded",
+    "redraft_invoice",
     "remind_invoice",
     "send_answer",
     "send_invoice",

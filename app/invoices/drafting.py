@@ -9,14 +9,16 @@ from sqlalchemy.orm import Session
 from app.agreements.models import Agreement
 from app.agreements.queries import locked_agreement
 from app.agreements.record import facts_of
+from app.bookings.models import Booking
 from app.bookings.queries import bookings_of
 from app.core import clock
 from app.core.errors import Conflict, RuleBroken
-from app.core.events import HoursConfirmed, InvoiceOrdered
+from app.core.events import HoursConfirmed, HoursDisputed, InvoiceOrdered
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
+from app.hours.queries import report_for
 from app.invoices.documents import service_days
 from app.invoices.models import Invoice, InvoicedHours, InvoiceLine, InvoiceSetup
 from app.invoices.queries import (
@@ -57,6 +59,14 @@ def draft_invoice(session: Session, event: HoursConfirmed) -> None:
     """Both sides stand by hours on our machine: they go into the agreement's draft."""
     if event.side == "ours":
         refresh_draft(session, locked_agreement(session, event.firm_id, event.agreement_id))
+
+
+def redraft_invoice(session: Session, event: HoursDisputed) -> None:
+    """Hours that silence had confirmed are disputed after all: they leave the draft."""
+    report = report_for(session, event.firm_id, event.report_id)
+    booking = session.get_one(Booking, (event.firm_id, report.booking_id))
+    if booking.side == "ours":
+        refresh_draft(session, locked_agreement(session, event.firm_id, report.agreement_id))
 
 
 def refresh_draft(session: Session, agreement: Agreement) -> Invoice | None:

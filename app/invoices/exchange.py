@@ -18,6 +18,7 @@ from app.federation.queries import file_for
 from app.federation.rules import Incoming
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
+from app.hours.invoiced import mark_invoiced
 from app.invoices.drafting import line_rows
 from app.invoices.models import Invoice
 from app.invoices.queries import invoice_for, lines_of, locked_invoice
@@ -102,7 +103,9 @@ def receive_invoice(session: Session, incoming: Incoming) -> None:
     invoice = _arrived(incoming, sent, agreement, xml, pdf)
     session.add(invoice)
     session.flush()
-    session.add_all(line_rows(incoming.firm_id, invoice.id, _lines(session, agreement, sent)))
+    lines = _lines(session, agreement, sent)
+    session.add_all(line_rows(incoming.firm_id, invoice.id, lines))
+    mark_invoiced(session, incoming.firm_id, {line.booking_id for line in lines})
     if earlier is not None:
         earlier.state = "credited" if sent.type_code == CREDIT_NOTE else "corrected"
     note_event(session, incoming.firm_id, None, "invoice_arrived", "invoice", invoice.id, incoming.from_id)

@@ -18,6 +18,7 @@ from app.core.outbox import emit
 from app.core.words import N_
 from app.federation.actions import store_file
 from app.firms.actions import bump_version, note_event
+from app.hours.invoiced import mark_invoiced
 from app.invoices.documents import TITLES, Earlier, InvoiceFacts
 from app.invoices.drafting import ensure_setup, refresh_draft, sums_of
 from app.invoices.models import Invoice, InvoicedHours, InvoiceSetup
@@ -142,6 +143,8 @@ def _settle_hours(session: Session, invoice: Invoice, facts: InvoiceFacts) -> No
     for line in facts.lines:
         if line.kind in PAID_KINDS and sign:
             _move_hours(session, invoice.firm_id, line.booking_id, line.kind, sign * line.minutes)
+    if invoice.type_code == INVOICE:
+        mark_invoiced(session, invoice.firm_id, {line.booking_id for line in facts.lines})
 
 
 def _move_hours(session: Session, firm_id: str, booking_id: str, kind: str, minutes: int) -> None:

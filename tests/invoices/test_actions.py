@@ -11,7 +11,10 @@ from app.config import Config
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound, RuleBroken
+from app.core.events import HoursDisputed
+from app.core.outbox import emit
 from app.federation.models import StoredFile
+from app.hours.models import HourReport
 from app.invoices.actions import (
     answer_invoice,
     change_setup,
@@ -240,3 +243,25 @@ def test_the_setup_shows_in_every_draft_from_then_on(database: Database) -> None
         change_setup(session, job.actor("yilmaz"), "160/123/45678", IBAN, True, "2026/")
     draft = the_invoice(database, job, "yilmaz", "draft")
     assert (draft.vat_percent, draft.tax_cents) == (0, 0)
+
+
+def test_hours_that_are_disputed_after_all_leave_the_draft_and_invoiced_ones_are_settled(
+    sqlite_database: Database, config: Config
+) -> None:
+    database = sqlite_database
+    job = make_job(database)
+    confirm(database, job, 1, 60)
+    yilmaz = job.firm_id("yilmaz")
+    with database.write() as session:
+        report = session.scalars(sa.select(HourReport).where(HourReport.firm_id == yilmaz)).one()
+        report.state = "disputed"
+        emit(session, HoursDisputed(yilmaz, report.id))
+    run_until_quiet(database)
+    with database.read() as session:
+        assert session.scalars(sa.select(Invoice)).all() == []
+    confirm(database, job, 1, 45)
+    invoice = issue(database, job, config)
+    assert lines_at(database, job, "yilmaz", invoice.id)[0] == ("run", 45, 7_125)
+    with database.read() as session:
+        states = session.scalars(sa.select(HourReport.state).where(HourReport.state != "disputed"))
+        assert set(states) == {"invoiced"}
