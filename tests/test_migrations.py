@@ -50,13 +50,21 @@ def test_a_row_that_oversells_is_refused_by_the_migrated_database(empty_url: str
     assert "ck_capacity_window_not_oversold" in checks
 
 
-def test_a_migrated_database_guards_the_frozen_framework_text(empty_url: str) -> None:
+def test_a_migrated_database_guards_what_was_signed_or_issued_as_the_models_do(empty_url: str, tmp_path: Path) -> None:
     migrate_database(empty_url)
     database = Database(empty_url)
     if database.is_sqlite:
-        query = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'framework'"
+        made = Database(f"sqlite:///{tmp_path / 'made.sqlite'}")
+        made.create_tables()
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
+        with database.read() as session, made.read() as other:
+            guards = session.execute(sa.text(query)).all()
+            assert guards == other.execute(sa.text(query)).all()
+        made.close()
+        names = {name for name, _ in guards}
     else:
-        query = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'framework'::regclass AND NOT tgisinternal"
-    with database.read() as session:
-        assert session.scalar(sa.text(query)) == 1
+        query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        with database.read() as session:
+            names = set(session.scalars(sa.text(query)))
     database.close()
+    assert {"framework_frozen", "invoice_frozen", "invoice_kept", "invoice_line_kept"} <= names

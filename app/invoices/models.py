@@ -151,17 +151,19 @@ _IS_ISSUED = (
     "EXISTS (SELECT 1 FROM invoice WHERE invoice.firm_id = OLD.firm_id AND invoice.id = OLD.invoice_id"
     " AND invoice.issued_at IS NOT NULL)"
 )
+_STAYS = "EXISTS (SELECT 1 FROM ledger_head WHERE ledger_head.firm_id = OLD.firm_id AND ledger_head.halt = '')"
+"""Only with a firm that leaves this node, or lives on another one, its invoices go."""
 _SQLITE_GUARDS = (
     f"""CREATE TRIGGER invoice_frozen BEFORE UPDATE OF {", ".join(FROZEN_COLUMNS)} ON invoice
 WHEN OLD.issued_at IS NOT NULL AND ({" OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in FROZEN_COLUMNS)})
 BEGIN SELECT RAISE(ABORT, '{_SAID}'); END""",
-    f"""CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice WHEN OLD.issued_at IS NOT NULL
+    f"""CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice WHEN OLD.issued_at IS NOT NULL AND {_STAYS}
 BEGIN SELECT RAISE(ABORT, '{_SAID}'); END""",
 )
 _SQLITE_LINE_GUARDS = tuple(
-    f"""CREATE TRIGGER invoice_line_{name} BEFORE {deed} ON invoice_line WHEN {_IS_ISSUED}
+    f"""CREATE TRIGGER invoice_line_{name} BEFORE {deed} ON invoice_line WHEN {when}
 BEGIN SELECT RAISE(ABORT, '{_SAID}'); END"""
-    for name, deed in (("frozen", "UPDATE"), ("kept", "DELETE"))
+    for name, deed, when in (("frozen", "UPDATE", _IS_ISSUED), ("kept", "DELETE", f"{_IS_ISSUED} AND {_STAYS}"))
 )
 _POSTGRES_GUARDS = (
     f"""CREATE OR REPLACE FUNCTION keep_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -170,12 +172,15 @@ BEGIN RAISE EXCEPTION '{_SAID}' USING ERRCODE = 'integrity_constraint_violation'
 WHEN (OLD.issued_at IS NOT NULL AND (
 {" OR ".join(f"NEW.{name}::text IS DISTINCT FROM OLD.{name}::text" for name in FROZEN_COLUMNS)}))
 EXECUTE FUNCTION keep_invoice()""",
+    f"""CREATE OR REPLACE FUNCTION keep_issued_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF {_STAYS} THEN
+RAISE EXCEPTION '{_SAID}' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN OLD; END $$""",
     """CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice FOR EACH ROW WHEN (OLD.issued_at IS NOT NULL)
-EXECUTE FUNCTION keep_invoice()""",
+EXECUTE FUNCTION keep_issued_invoice()""",
 )
 _POSTGRES_LINE_GUARDS = (
     f"""CREATE OR REPLACE FUNCTION keep_invoice_line() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN IF {_IS_ISSUED} THEN
+BEGIN IF {_IS_ISSUED} AND (TG_OP = 'UPDATE' OR {_STAYS}) THEN
 RAISE EXCEPTION '{_SAID}' USING ERRCODE = 'integrity_constraint_violation'; END IF;
 IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$""",
     """CREATE TRIGGER invoice_line_kept BEFORE UPDATE OR DELETE ON invoice_line FOR EACH ROW

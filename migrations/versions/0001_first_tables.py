@@ -15,11 +15,11 @@ BEGIN SELECT RAISE(ABORT, 'a signed framework agreement never changes'); END""",
     """CREATE TRIGGER invoice_frozen BEFORE UPDATE OF side, partner_id, agreement_id, type_code, number, number_no, corrects, reason, subject, seller, buyer, vat_percent, lines_cents, allowance_cents, net_cents, tax_cents, gross_cents, service_from, service_to, issued_on, due_on, issued_at, xml_file_id, pdf_file_id, xml_sha256 ON invoice
 WHEN OLD.issued_at IS NOT NULL AND (NEW.side IS NOT OLD.side OR NEW.partner_id IS NOT OLD.partner_id OR NEW.agreement_id IS NOT OLD.agreement_id OR NEW.type_code IS NOT OLD.type_code OR NEW.number IS NOT OLD.number OR NEW.number_no IS NOT OLD.number_no OR NEW.corrects IS NOT OLD.corrects OR NEW.reason IS NOT OLD.reason OR NEW.subject IS NOT OLD.subject OR NEW.seller IS NOT OLD.seller OR NEW.buyer IS NOT OLD.buyer OR NEW.vat_percent IS NOT OLD.vat_percent OR NEW.lines_cents IS NOT OLD.lines_cents OR NEW.allowance_cents IS NOT OLD.allowance_cents OR NEW.net_cents IS NOT OLD.net_cents OR NEW.tax_cents IS NOT OLD.tax_cents OR NEW.gross_cents IS NOT OLD.gross_cents OR NEW.service_from IS NOT OLD.service_from OR NEW.service_to IS NOT OLD.service_to OR NEW.issued_on IS NOT OLD.issued_on OR NEW.due_on IS NOT OLD.due_on OR NEW.issued_at IS NOT OLD.issued_at OR NEW.xml_file_id IS NOT OLD.xml_file_id OR NEW.pdf_file_id IS NOT OLD.pdf_file_id OR NEW.xml_sha256 IS NOT OLD.xml_sha256)
 BEGIN SELECT RAISE(ABORT, 'an issued invoice never changes'); END""",
-    """CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice WHEN OLD.issued_at IS NOT NULL
+    """CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice WHEN OLD.issued_at IS NOT NULL AND EXISTS (SELECT 1 FROM ledger_head WHERE ledger_head.firm_id = OLD.firm_id AND ledger_head.halt = '')
 BEGIN SELECT RAISE(ABORT, 'an issued invoice never changes'); END""",
     """CREATE TRIGGER invoice_line_frozen BEFORE UPDATE ON invoice_line WHEN EXISTS (SELECT 1 FROM invoice WHERE invoice.firm_id = OLD.firm_id AND invoice.id = OLD.invoice_id AND invoice.issued_at IS NOT NULL)
 BEGIN SELECT RAISE(ABORT, 'an issued invoice never changes'); END""",
-    """CREATE TRIGGER invoice_line_kept BEFORE DELETE ON invoice_line WHEN EXISTS (SELECT 1 FROM invoice WHERE invoice.firm_id = OLD.firm_id AND invoice.id = OLD.invoice_id AND invoice.issued_at IS NOT NULL)
+    """CREATE TRIGGER invoice_line_kept BEFORE DELETE ON invoice_line WHEN EXISTS (SELECT 1 FROM invoice WHERE invoice.firm_id = OLD.firm_id AND invoice.id = OLD.invoice_id AND invoice.issued_at IS NOT NULL) AND EXISTS (SELECT 1 FROM ledger_head WHERE ledger_head.firm_id = OLD.firm_id AND ledger_head.halt = '')
 BEGIN SELECT RAISE(ABORT, 'an issued invoice never changes'); END""",
 )
 POSTGRESQL_GUARDS = (
@@ -35,10 +35,13 @@ BEGIN RAISE EXCEPTION 'an issued invoice never changes' USING ERRCODE = 'integri
 WHEN (OLD.issued_at IS NOT NULL AND (
 NEW.side::text IS DISTINCT FROM OLD.side::text OR NEW.partner_id::text IS DISTINCT FROM OLD.partner_id::text OR NEW.agreement_id::text IS DISTINCT FROM OLD.agreement_id::text OR NEW.type_code::text IS DISTINCT FROM OLD.type_code::text OR NEW.number::text IS DISTINCT FROM OLD.number::text OR NEW.number_no::text IS DISTINCT FROM OLD.number_no::text OR NEW.corrects::text IS DISTINCT FROM OLD.corrects::text OR NEW.reason::text IS DISTINCT FROM OLD.reason::text OR NEW.subject::text IS DISTINCT FROM OLD.subject::text OR NEW.seller::text IS DISTINCT FROM OLD.seller::text OR NEW.buyer::text IS DISTINCT FROM OLD.buyer::text OR NEW.vat_percent::text IS DISTINCT FROM OLD.vat_percent::text OR NEW.lines_cents::text IS DISTINCT FROM OLD.lines_cents::text OR NEW.allowance_cents::text IS DISTINCT FROM OLD.allowance_cents::text OR NEW.net_cents::text IS DISTINCT FROM OLD.net_cents::text OR NEW.tax_cents::text IS DISTINCT FROM OLD.tax_cents::text OR NEW.gross_cents::text IS DISTINCT FROM OLD.gross_cents::text OR NEW.service_from::text IS DISTINCT FROM OLD.service_from::text OR NEW.service_to::text IS DISTINCT FROM OLD.service_to::text OR NEW.issued_on::text IS DISTINCT FROM OLD.issued_on::text OR NEW.due_on::text IS DISTINCT FROM OLD.due_on::text OR NEW.issued_at::text IS DISTINCT FROM OLD.issued_at::text OR NEW.xml_file_id::text IS DISTINCT FROM OLD.xml_file_id::text OR NEW.pdf_file_id::text IS DISTINCT FROM OLD.pdf_file_id::text OR NEW.xml_sha256::text IS DISTINCT FROM OLD.xml_sha256::text))
 EXECUTE FUNCTION keep_invoice()""",
+    """CREATE OR REPLACE FUNCTION keep_issued_invoice() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF EXISTS (SELECT 1 FROM ledger_head WHERE ledger_head.firm_id = OLD.firm_id AND ledger_head.halt = '') THEN
+RAISE EXCEPTION 'an issued invoice never changes' USING ERRCODE = 'integrity_constraint_violation'; END IF; RETURN OLD; END $$""",
     """CREATE TRIGGER invoice_kept BEFORE DELETE ON invoice FOR EACH ROW WHEN (OLD.issued_at IS NOT NULL)
-EXECUTE FUNCTION keep_invoice()""",
+EXECUTE FUNCTION keep_issued_invoice()""",
     """CREATE OR REPLACE FUNCTION keep_invoice_line() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN IF EXISTS (SELECT 1 FROM invoice WHERE invoice.firm_id = OLD.firm_id AND invoice.id = OLD.invoice_id AND invoice.issued_at IS NOT NULL) THEN
+BEGIN IF EXISTS (SELECT 1 FROM invoice WHERE invoice.firm_id = OLD.firm_id AND invoice.id = OLD.invoice_id AND invoice.issued_at IS NOT NULL) AND (TG_OP = 'UPDATE' OR EXISTS (SELECT 1 FROM ledger_head WHERE ledger_head.firm_id = OLD.firm_id AND ledger_head.halt = '')) THEN
 RAISE EXCEPTION 'an issued invoice never changes' USING ERRCODE = 'integrity_constraint_violation'; END IF;
 IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$""",
     """CREATE TRIGGER invoice_line_kept BEFORE UPDATE OR DELETE ON invoice_line FOR EACH ROW
