@@ -1,5 +1,6 @@
 """Invoices of the acting firm, one by one, and what an agreement still has to be invoiced for."""
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from app.firms.models import Firm
 from app.firms.queries import firm_of
 from app.hours.queries import confirmed_hours
 from app.invoices.models import Invoice, InvoicedHours, InvoiceLine, InvoiceSetup
-from app.invoices.rules import CREDIT_NOTE, Hours, Line, LineTerms, Seat
+from app.invoices.rules import CREDIT_NOTE, OPEN, Hours, Line, LineTerms, Seat
 from app.notary.queries import address
 from app.partners.documents import Party
 from app.partners.models import Framework
@@ -81,6 +82,15 @@ def open_draft(session: Session, firm_id: str, agreement_id: str) -> Invoice | N
         .with_for_update()
         .execution_options(populate_existing=True)
     )
+
+
+def has_open_invoices(session: Session, firm_id: str, today: dt.date) -> bool:
+    """Whether money of an invoice is still to come: of our own always, of a partner's until it is due.
+
+    After that only the partner could say that it was paid, and it may be silent for ever.
+    """
+    found = sa.select(Invoice.id).where(Invoice.firm_id == firm_id, Invoice.state.in_(OPEN))
+    return session.scalar(found.where(sa.or_(Invoice.side == "ours", Invoice.due_on >= today)).limit(1)) is not None
 
 
 def successor_of(session: Session, firm_id: str, invoice_id: str) -> Invoice | None:

@@ -21,10 +21,12 @@ from app.core.errors import Conflict, RuleBroken
 from app.core.events import FirmLeaves
 from app.core.outbox import emit
 from app.core.urls import base_url
+from app.core.words import N_
 from app.federation.actions import cancel_waiting, send_message
 from app.federation.models import Message
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
+from app.invoices.queries import has_open_invoices
 from app.moving.exporting import waiting_events
 from app.moving.rows import owner_column
 from app.moving.rules import KEPT_COMMITMENTS, NEEDED_TO_TELL
@@ -37,7 +39,8 @@ from app.partners.telling import left_body
 from app.passkeys.models import SignIn
 
 log = structlog.get_logger()
-BOUND = "Ein Vertrag läuft noch. Wartet sein Ende ab oder sagt ihn ab."
+BOUND = N_("Ein Vertrag läuft noch. Wartet sein Ende ab oder sagt ihn ab.")
+UNPAID = N_("Eine Rechnung ist noch offen. Schließt sie zuerst ab.")
 ASK_EVERY = dt.timedelta(days=1)
 MOST_DOCUMENT_BYTES = 512 * 1024
 _asked: dict[tuple[str, str], dt.datetime] = {}
@@ -54,12 +57,19 @@ def kept_until(session: Session, firm_id: str) -> dt.date | None:
 
 
 def check_may_leave(session: Session, firm_id: str) -> None:
-    """Raise RuleBroken while an agreement binds the firm, Conflict where it works elsewhere or has begun to leave."""
+    """Raise RuleBroken while something is owed, Conflict where the firm works elsewhere or has begun to leave."""
     head = session.get(LedgerHead, firm_id)
     if is_elsewhere(session, firm_id) or (head is not None and head.halt == LEAVING):
         raise Conflict("Euer Betrieb hat diesen Server schon verlassen.")
+    if owed := what_is_owed(session, firm_id):
+        raise RuleBroken(owed)
+
+
+def what_is_owed(session: Session, firm_id: str) -> str:
+    """What still binds the firm, as one sentence; '' when nothing does."""
     if is_bound(session, firm_id):
-        raise RuleBroken(BOUND)
+        return BOUND
+    return UNPAID if has_open_invoices(session, firm_id, clock.today()) else ""
 
 
 def leave_for_good(session: Session, firm_id: str, person_id: str | None) -> None:

@@ -8,7 +8,6 @@ from typing import IO
 from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
-from app.agreements.forgetting import is_bound
 from app.core import clock
 from app.core.errors import NotFound
 from app.core.ids import new_id
@@ -25,6 +24,7 @@ from app.moving.documents import (
     leave_text,
 )
 from app.moving.exporting import write_archive
+from app.moving.forgetting import what_is_owed
 from app.notary.transfer import words_of
 from app.passkeys.approvals import shown_digest
 from app.web.limits import PROOFS, paced
@@ -59,7 +59,7 @@ def leave(session: Session, actor: Actor) -> Response:
     text = leave_text(session, actor, leave_id)
     return render(
         "moving/leave.html", kind=LEAVE, leave_id=leave_id, text=text, digest=shown_digest(leave_digest(text)),
-        is_bound=is_bound(session, actor.firm_id),
+        owed=what_is_owed(session, actor.firm_id),
     )  # fmt: skip
 
 

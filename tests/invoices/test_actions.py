@@ -30,6 +30,7 @@ from app.invoices.actions import (
 from app.invoices.models import Invoice, InvoicedHours, InvoiceLine, InvoiceSetup
 from app.invoices.queries import lines_of
 from app.invoices.reading import read_sums
+from app.moving.forgetting import UNPAID, what_is_owed
 from app.notary.models import LedgerHead
 from app.worker import run_until_quiet
 from tests.invoices.world import IBAN, Job, at, config_of, confirm, issue, make_job, settle, the_invoice
@@ -177,6 +178,8 @@ def test_money_by_hand_overdue_and_a_reminder(database: Database, config: Config
             find_overdue(session, clock.now())
             find_overdue(session, clock.now())
         assert at(database, job, "yilmaz", invoice.id).state == "overdue"
+        # who waits for money does not leave the node; who owes it, and was asked long ago, may
+        assert [owed_by(database, job, key) for key in ("yilmaz", "keller")] == [UNPAID, ""]
         with database.write() as session:
             remind_invoice(session, job.actor("yilmaz"), invoice.id)
             with pytest.raises(RuleBroken, match="Tag"):
@@ -185,7 +188,12 @@ def test_money_by_hand_overdue_and_a_reminder(database: Database, config: Config
         run_until_quiet(database)
         for key in ("yilmaz", "keller"):
             found = at(database, job, key, invoice.id)
-            assert (found.state, found.paid_on) == ("paid", clock.today())
+            assert (found.state, found.paid_on, owed_by(database, job, key)) == ("paid", clock.today(), "")
+
+
+def owed_by(database: Database, job: Job, key: str) -> str:
+    with database.read() as session:
+        return what_is_owed(session, job.firm_id(key))
 
 
 def test_the_agreed_most_is_never_passed_and_surcharges_count_into_it(database: Database, config: Config) -> None:
