@@ -17,14 +17,17 @@ from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.hours.documents import render_report
 from app.hours.models import HourAuthor, HourEntry, HourReport
-from app.hours.queries import author_of, counted_min, entries_of
+from app.hours.queries import author_of, counted_min, entries_of, report_for
 from app.hours.record import hours_facts, report_message, seal_record, tolerance_of
 from app.hours.rules import OPEN, check_step, most_min
 
 
 def check_reports(session: Session, actor: Actor, report_ids: Iterable[str]) -> list[HourReport]:
     """Close these reports of our own people, each sealed into our log; raises RuleBroken for one that cannot be."""
-    return [_check(session, actor, locked_report(session, actor.firm_id, one)) for one in sorted(set(report_ids))]
+    found = [report_for(session, actor.firm_id, one) for one in set(report_ids)]
+    # bookings are locked in one order everywhere
+    in_order = sorted(found, key=lambda report: (report.booking_id, report.id))
+    return [_check(session, actor, locked_report(session, actor.firm_id, one.id)) for one in in_order]
 
 
 def start_correction(session: Session, actor: Actor, report_id: str) -> HourReport:
@@ -48,9 +51,7 @@ def start_correction(session: Session, actor: Actor, report_id: str) -> HourRepo
 
 def locked_report(session: Session, firm_id: str, report_id: str) -> HourReport:
     """The report for writing, its booking locked first: sums over the booking's reports hold; raises NotFound."""
-    found = session.get(HourReport, (firm_id, report_id))
-    if found is None:
-        raise NotFound
+    found = report_for(session, firm_id, report_id)
     session.get(Booking, (firm_id, found.booking_id), with_for_update=True, populate_existing=True)
     return session.get_one(HourReport, (firm_id, report_id), with_for_update=True, populate_existing=True)
 
