@@ -1,5 +1,4 @@
-// Hours on the phone: <hours-form> keeps every entry before it sends it, <unsent-list> shows and corrects what still waits,
-// <sign-out-guard> asks before entries are wiped.
+// <hours-form> keeps every entry before it sends it, <unsent-list> shows and corrects what waits, <sign-out-guard> asks first.
 import "./queue.js";
 import { setBusy } from "./app.js";
 
@@ -34,7 +33,7 @@ class HoursForm extends HTMLElement {
   read() {
     const given = Object.fromEntries(new FormData(this.form));
     const { hours = "", day = "", kind = "", quantity = "", scrap = "" } = given;
-    // "today" on a copy of the page means the day on which it is tapped
+    // "today" on a copy means the day of the tap
     const tapped = new Date().toLocaleDateString("sv-SE");
     const isCopy = Boolean(document.body.dataset.stand);
     const { booking, entry, heute } = this.dataset;
@@ -54,7 +53,6 @@ class HoursForm extends HTMLElement {
     this.message.focus();
   }
 
-  /** The server says beside the field what is wrong. */
   giveBack() {
     this.form.submit();
   }
@@ -138,7 +136,12 @@ class SignOutGuard extends HTMLElement {
   }
 }
 
-const send = () => navigator.onLine && self.indexedDB && self.waiting.sendAll(person).catch(() => {});
+/** A list drawn before its entries arrived is drawn anew. */
+const send = async () => {
+  if (!navigator.onLine || !self.indexedDB) return;
+  const { sent } = await self.waiting.sendAll(person);
+  if (sent.length && document.querySelector("unsent-list[data-neu]")) location.reload();
+};
 addEventListener("online", send);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && send());
 customElements.define("hours-form", HoursForm);
