@@ -6,7 +6,20 @@ import sys
 import time
 from importlib import import_module
 
-NAMES = ("race", "matrix", "canary", "fuzz", "kill", "sign", "move", "simulate", "away", "envelopes", "offline")
+NAMES = (
+    "race",
+    "matrix",
+    "canary",
+    "fuzz",
+    "kill",
+    "sign",
+    "move",
+    "simulate",
+    "away",
+    "envelopes",
+    "offline",
+    "invoices",
+)
 ALONE = ("simulate",)
 """They play many seeds; a given one alone"""
 
