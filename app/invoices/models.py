@@ -57,6 +57,8 @@ class Invoice(FirmOwned, Base):
             postgresql_where=OPEN_DRAFT,
         ),
         sa.Index("ix_invoice_list", "firm_id", "side", "state"),
+        # the worker asks for all firms at once, every minute: what is to be checked, and what is overdue
+        sa.Index("ix_invoice_due", "state", "due_on"),
         sa.CheckConstraint("(issued_at IS NULL) = (number = '')", name="issued_has_number"),
     )
 

@@ -1625,6 +1625,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("firm_id", "number_no", name=op.f("uq_invoice_firm_id_number_no")),
     )
     op.create_index("ix_invoice_list", "invoice", ["firm_id", "side", "state"], unique=False)
+    op.create_index("ix_invoice_due", "invoice", ["state", "due_on"], unique=False)
     op.create_index(
         "ix_invoice_one_draft",
         "invoice",
