@@ -76,7 +76,8 @@ def test_confirmed_hours_collect_in_one_draft_and_are_issued_once(database: Data
     assert issue(database, job, config).number == "R-00002"
 
 
-def test_what_is_missing_is_said_before_anything_is_ordered(database: Database) -> None:
+def test_what_is_missing_is_said_before_anything_is_ordered(sqlite_database: Database) -> None:
+    database = sqlite_database
     job = make_job(database, with_setup=False)
     confirm(database, job, 1, 60)
     draft = the_invoice(database, job, "yilmaz", "draft")
@@ -131,7 +132,8 @@ def test_an_issued_invoice_never_changes_and_never_goes(database: Database, conf
         session.execute(sa.delete(Invoice))
 
 
-def test_a_credit_note_takes_all_back_and_the_hours_are_open_again(database: Database, config: Config) -> None:
+def test_a_credit_note_takes_all_back_and_the_hours_are_open_again(sqlite_database: Database, config: Config) -> None:
+    database = sqlite_database
     job = make_job(database)
     confirm(database, job, 1, 60)
     invoice = issue(database, job, config)
@@ -147,7 +149,10 @@ def test_a_credit_note_takes_all_back_and_the_hours_are_open_again(database: Dat
     assert issue(database, job, config).number == "R-00003"
 
 
-def test_a_correction_replaces_the_invoice_and_waives_what_it_takes_away(database: Database, config: Config) -> None:
+def test_a_correction_replaces_the_invoice_and_waives_what_it_takes_away(
+    sqlite_database: Database, config: Config
+) -> None:
+    database = sqlite_database
     job = make_job(database)
     confirm(database, job, 1, 600)
     invoice = issue(database, job, config)
@@ -164,7 +169,8 @@ def test_a_correction_replaces_the_invoice_and_waives_what_it_takes_away(databas
     assert lines_at(database, job, "yilmaz", the_invoice(database, job, "yilmaz", "draft").id) == [("run", 60, 9500)]
 
 
-def test_money_by_hand_overdue_and_a_reminder(database: Database, config: Config) -> None:
+def test_money_by_hand_overdue_and_a_reminder(sqlite_database: Database, config: Config) -> None:
+    database = sqlite_database
     job = make_job(database)
     confirm(database, job, 1, 60)
     invoice = issue(database, job, config)
@@ -196,7 +202,10 @@ def owed_by(database: Database, job: Job, key: str) -> str:
         return what_is_owed(session, job.firm_id(key))
 
 
-def test_the_agreed_most_is_never_passed_and_surcharges_count_into_it(database: Database, config: Config) -> None:
+def test_the_agreed_most_is_never_passed_and_surcharges_count_into_it(
+    sqlite_database: Database, config: Config
+) -> None:
+    database = sqlite_database
     job = make_job(database)
     for line_no in (1, 2, 3, 4):
         confirm(database, job, line_no, 600)
@@ -249,7 +258,8 @@ def test_two_workers_at_once_leave_no_number_out_and_use_none_twice(database: Da
         assert session.scalars(sa.select(InvoiceSetup.next_no)).one() == len(numbers) + 1
 
 
-def test_the_setup_shows_in_every_draft_from_then_on(database: Database) -> None:
+def test_the_setup_shows_in_every_draft_from_then_on(sqlite_database: Database) -> None:
+    database = sqlite_database
     job = make_job(database)
     confirm(database, job, 1, 60)
     with database.write() as session:

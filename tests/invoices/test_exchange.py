@@ -1,6 +1,7 @@
 """A partner's invoice is taken in only if it is about our agreement and its XML says what its message says."""
 
 import copy
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,18 @@ LIES = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
 def test_an_invoice_that_says_something_else_is_refused(
-    issued: tuple[Database, Job, Invoice, dict[str, Any]], lie: str
+    issued: tuple[Database, Job, Invoice, dict[str, Any]],
 ) -> None:
     database, job, _invoice, body = issued
-    changed = copy.deepcopy(body) | {"invoice_id": new_id()}
-    LIES[lie](changed)
-    with pytest.raises(RuleBroken), database.write() as session:
-        receive_invoice(session, from_yilmaz(job, changed))
+    taken = []
+    for name, lie in LIES.items():
+        changed = copy.deepcopy(body) | {"invoice_id": new_id()}
+        lie(changed)
+        with suppress(RuleBroken), database.write() as session:
+            receive_invoice(session, from_yilmaz(job, changed))
+            taken.append(name)
+    assert taken == []
 
 
 def test_the_same_message_again_changes_nothing_and_another_partner_may_not_send_it(
