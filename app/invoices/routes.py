@@ -45,7 +45,7 @@ from app.web.world import world
 room = Blueprint("invoices", __name__)
 add_sentences(
     {
-        "invoice_setup": ("pencil", lazy_gettext("Die Rechnungsdaten sind geändert.")),
+        "invoice_setup": ("pencil", lazy_gettext("Steuer und Konto sind geändert.")),
         "invoice_ordered": ("send", lazy_gettext("Eine Rechnung soll hinaus.")),
         "invoice_issued": ("file-check-2", lazy_gettext("Eine Rechnung ist geprüft und gesendet.")),
         "invoice_arrived": ("file-text", lazy_gettext("Eine Rechnung ist angekommen.")),
