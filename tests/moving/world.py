@@ -15,14 +15,15 @@ from ledger.keys import unwrap_key
 
 NEW_NODE_KEY, TRANSFER_KEY = bytes(range(32, 64)), bytes(range(64, 96))
 WORDS = words_of(TRANSFER_KEY)
-KEY_FILE = "rows/firm_key.jsonl"
+KEY_FILE, NEIGHBOURS = "rows/firm_key.jsonl", "rows/partnership.jsonl"
+OLD_NODE = "alt.example"
 
 
 def pack(database: Database, firm_id: str, folder: Path, *, kind: str = COPY, name: str = "a") -> Path:
     """The firm's archive as a file."""
     path = folder / f"{name}.tar.gz"
     with path.open("wb") as file:
-        write_archive(database, firm_id, file, TRANSFER_KEY, folder, kind=kind, node="alt.example")
+        write_archive(database, firm_id, file, TRANSFER_KEY, folder, kind=kind, node=OLD_NODE)
     return path
 
 
@@ -47,11 +48,15 @@ def repack(files: dict[str, bytes], path: Path) -> Path:
 
 
 def same_files(one: Path, other: Path) -> dict[str, bytes]:
-    """Whether two archives say the same, byte by byte; returns the files. Keys are compared opened."""
+    """Whether two archives say the same, byte by byte; returns the files. Keys are compared opened.
+
+    Who was a partner next door is one on another node after the way, and nothing else of it changes.
+    """
     first, second = members(one), members(other)
     assert first.keys() == second.keys()
     differing = {name for name in first if first[name] != second[name]}
-    assert differing <= {KEY_FILE, MANIFEST}, differing
+    assert differing <= {KEY_FILE, MANIFEST, NEIGHBOURS}, differing
+    assert [row | {"node": row["node"] or OLD_NODE} for row in lines(first[NEIGHBOURS])] == lines(second[NEIGHBOURS])
     assert _opened(first) == _opened(second)
     return first
 
