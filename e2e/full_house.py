@@ -15,6 +15,7 @@ import tests.tables  # noqa: F401
 from app.agreements.actions import decline_agreement, draft_agreements
 from app.agreements.forgetting import prepare_erasure
 from app.capacity.actions import offer_hours
+from app.cli import migrate_database
 from app.config import load_config
 from app.core import clock
 from app.core.db import Database
@@ -65,8 +66,8 @@ def furnish(folder: Path) -> House:
     """Fill the folder through the product's own actions; the node that opens it reads its keys there."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "node.key").write_text(NODE_KEY.hex())
+    migrate_database(load_config({"DATA_DIR": str(folder)}).database_url)
     with _open(folder) as database, clock.frozen(MONDAY):
-        database.create_tables()
         scene = make_scene(database)
         _Office(database, scene.houses, scene.deals["keller"]).work()
     return House(folder, scene.houses)
