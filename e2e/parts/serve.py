@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from e2e.parts.gallery import LOOKS, ROOT, Facts, Link, World, render_page
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-SHELL = ["/static/css/app.css", "/static/icons/sprite.svg", "/static/js/app.js"]
+SHELL = ["/static/css/app.css", "/static/icons/sprite.svg", "/static/js/app.js", "/static/js/queue.js"]
 POLICY = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'"
 
 

@@ -79,8 +79,9 @@ def worker(page: Page) -> Worker:
     """The worker of the real world, in charge of the page."""
     page.goto("/hell/leer")
     page.evaluate(
-        "() => navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller"
-        " || new Promise(done => navigator.serviceWorker.addEventListener('controllerchange', done))).then(() => 1)"
+        "() => Promise.race([navigator.serviceWorker.ready.then(() => navigator.serviceWorker.controller"
+        " || new Promise(done => navigator.serviceWorker.addEventListener('controllerchange', done))).then(() => 1),"
+        " new Promise((done, fail) => setTimeout(() => fail(new Error('no worker is in charge')), 30_000))])"
     )
     return page.context.service_workers[0]
 
