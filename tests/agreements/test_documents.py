@@ -280,8 +280,7 @@ def test_a_fee_is_rounded_half_up_once(amount_cents: int, percent: int) -> None:
 @given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=40))
 def test_foreign_words_never_add_a_line_to_the_text(part: str, name: str, phone: str) -> None:
     plain = render_call_off(facts(requester_contact=Contact("Leitung", "1")))
-    if not any(letter.isalnum() for letter in part):
-        part += "Teil"
+    part, name = (words if any(letter.isalnum() for letter in words) else words + "x" for words in (part, name))
 
     hostile = facts(part=part, provider=replace(MUELLER, name=name), requester_contact=Contact("Leitung", phone + "1"))
 
