@@ -78,7 +78,7 @@ def sign_framework(phone: Phone, partner: Shop) -> None:
 PARTNERS_PAGE = ("Mehr", "Partner")
 
 
-def wait_for(phone: Phone, text: str, *words: str, seconds: int = 15) -> None:
+def wait_for(phone: Phone, text: str, *words: str, seconds: int = 60) -> None:
     """Go there again and again until the text stands there: the other firm's node needs a moment."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -89,7 +89,7 @@ def wait_for(phone: Phone, text: str, *words: str, seconds: int = 15) -> None:
     phone.see(text)
 
 
-def wait_here(phone: Phone, text: str, seconds: int = 15) -> None:
+def wait_here(phone: Phone, text: str, seconds: int = 60) -> None:
     """Load the page in sight again until the text stands there."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not phone.page.get_by_text(text).locator("visible=true").count():

@@ -240,7 +240,7 @@ class Phone:
         self._until(look)
         return found[-1]
 
-    def _until(self, is_done: Any, seconds: float = 15) -> None:
+    def _until(self, is_done: Any, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not is_done():
             assert time.monotonic() < deadline, "nothing happened"

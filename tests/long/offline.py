@@ -124,7 +124,7 @@ class Worker:
         """The net is back and the app is opened; returns how many entries still wait after that."""
         self.net.mend()
         self.page.close()
-        self.page = self.open("/stunden")
+        self.page = self.open("/mehr")  # the list of hours would draw itself anew under our hands
         self.page.evaluate(
             "async () => { await import(document.querySelector('script[type=module]').src.replace('app.js', 'hours.js')); }"
         )
