@@ -252,7 +252,7 @@ KINDS: dict[str, Kind] = {
     ),
     "log_doubted": Kind(
         ("Logbuch unklar",),
-        ("%(name)s klärt es nicht auf. Ruf dort an.", "Ein Partner zeigt nicht, dass alles stimmt. Ruf an."),
+        ("%(name)s klärt es nicht auf. Ruf dort an.", "Ein Partner klärt es nicht auf. Ruf dort an."),
     ),
     "erasure": Kind(
         ("Vertrag löschen?",),
