@@ -7,7 +7,7 @@ import pytest
 from tests.long.simulate import SHORT_SEEDS, play_here, seeds_until_caught, tell
 from tests.long.simulate_planted import PLANTED
 
-AT_ONCE = 10
+AT_ONCE = 5
 
 
 @pytest.mark.parametrize("first", range(1, SHORT_SEEDS + 1, AT_ONCE))
