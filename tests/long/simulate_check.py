@@ -234,6 +234,7 @@ def _shared(one: House, other: House) -> Iterator[str]:
 
 def _agreements(one: House, other: House) -> Iterator[str]:
     for ours, theirs in _pairs(one.agreements, other.agreements, one, other):
+        yield from _evidence(one, other, ours, theirs)
         if (ours or theirs).id in one.told | other.told:
             continue
         if _kind(ours) != _kind(theirs):
@@ -244,18 +245,17 @@ def _agreements(one: House, other: House) -> Iterator[str]:
                 yield f"agreement {ours.id} stands differently in both houses"
             if ours.counterpart is None or theirs.counterpart is None:
                 yield f"agreement {ours.id} lacks the other side's proof"
-        yield from _evidence(one, other, ours, theirs)
 
 
 def _amendments(one: House, other: House) -> Iterator[str]:
     for ours, theirs in _pairs(one.amendments, other.amendments, one, other):
+        yield from _evidence(one, other, ours, theirs)
         row = ours or theirs
         if row.id in one.told | other.told:
             continue
         if _kind(ours) != _kind(theirs):
             both = f"{_state(ours)} at {one.name} and {_state(theirs)} at {other.name}"
             yield f"{row.kind} {row.id} is {both}"
-        yield from _evidence(one, other, ours, theirs)
 
 
 def _evidence(one: House, other: House, ours: Any, theirs: Any) -> Iterator[str]:
