@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Error, Locator, Page, expect
 
 from tests.push.service import Phone as PushPhone
 
@@ -86,7 +86,12 @@ class Phone:
 
     def open(self, url: str) -> None:
         """Come by a link from outside: a QR code, a message, the icon of the app."""
-        self.page.goto(url)
+        try:
+            self.page.goto(url)
+        except Error as error:
+            if "ERR_ABORTED" not in str(error):
+                raise
+            self.page.goto(url)  # in the same moment the page drew itself anew; a person tries again
 
     def go(self, *words: str) -> None:
         """Open the app by its icon, then tap one visible word after the other."""

@@ -191,12 +191,7 @@ function isHere(url) {
 
 async function post(url, data, answerWord) {
   if (!url || !isHere(url)) return { ok: false, body: {} };
-  const response = await fetch(url, {
-    method: "POST",
-    credentials: "omit",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify({ token: data.token, id: data.id, ...(answerWord && { answer: answerWord }) }),
-  });
+  const response = await self.waiting.post(url, { token: data.token, id: data.id, answer: answerWord });
   const body = await response.json().catch(() => ({}));
   return { ok: response.ok, body, refusal: response.status >= 400 && response.status < 500 ? body.error : "" };
 }

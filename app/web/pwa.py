@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.web.render import render
-from app.web.static import ROOT, static_url, version
+from app.web.static import ROOT, script, static_url, version
 from app.web.transaction import PUBLIC, page
 from app.web.world import world
 
@@ -57,7 +57,7 @@ def service_worker(_session: object, _actor: object) -> Response:
     files = [static_url(path.relative_to(ROOT).as_posix()) for path in _shell()]
     head = f"const VERSION={json.dumps(version())};const ROOT={json.dumps(request.script_root + '/')};"
     head += f"const SHELL={json.dumps(files)};const OFFLINE={json.dumps(url_for('web.offline'))};\n"
-    response = Response(head + (ROOT / "sw.js").read_text(), mimetype="text/javascript")
+    response = Response(head + script(ROOT / "sw.js"), mimetype="text/javascript")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Service-Worker-Allowed"] = request.script_root + "/"
     return response

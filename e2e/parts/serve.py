@@ -2,9 +2,11 @@
 
 import json
 import threading
+import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+from app.web.static import script
 from e2e.parts.gallery import LOOKS, ROOT, Facts, Link, World, render_page
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -13,7 +15,7 @@ POLICY = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; bas
 
 
 class Gallery(ThreadingHTTPServer):
-    """Serves until closed; `posts` holds (path, body) in order, `answers` what a POST to a path gets as (status, JSON)."""
+    """Serves until closed; `posts` holds (path, body), `answers` what a POST to a path gets as (status, JSON), `slow` seconds."""
 
     daemon_threads = True
 
@@ -23,6 +25,7 @@ class Gallery(ThreadingHTTPServer):
         self.posts: list[tuple[str, str]] = []
         self.answers: dict[str, tuple[int, dict[str, object]]] = {}
         self.extra: dict[str, str] = {}
+        self.slow: dict[str, float] = {}
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def close(self) -> None:
@@ -38,12 +41,15 @@ class Pages(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.split("?")[0]
         parts = path.strip("/").split("/")
+        time.sleep(self.server.slow.get(path, 0))
         if path in self.server.extra:
             self._send(self.server.extra[path], "text/html; charset=utf-8")
         elif path in ("/sw.js", "/uebung/sw.js"):
             self._send(worker(path.removesuffix("sw.js")), "text/javascript")
         elif parts[0] in LOOKS:
             self._send(page_of(parts[1], parts[0]), "text/html; charset=utf-8")
+        elif path.endswith(".js"):
+            self._send(script(ROOT / path.removeprefix("/")), "text/javascript")
         elif parts[0] == "static":
             super().do_GET()
         else:
@@ -78,4 +84,4 @@ def worker(root: str) -> str:
     """Return the service worker with the four constants that the web room puts in front."""
     values = {"VERSION": "1", "ROOT": root, "SHELL": SHELL, "OFFLINE": "/hell/leer"}
     head = "".join(f"const {name}={json.dumps(value)};" for name, value in values.items())
-    return head + "\n" + (ROOT / "static" / "sw.js").read_text()
+    return head + "\n" + script(ROOT / "static" / "sw.js")

@@ -3,6 +3,9 @@ const BUSY_AFTER_MS = 400;
 const GIVE_UP_MS = 20000;
 const root = document.documentElement.dataset.root || "/";
 const waiting = new WeakSet();
+let leftAt = 0;
+/** Which of three ways this phone goes. */
+export const system = /iPhone|iPad|iPod/.test(navigator.userAgent) ? "ios" : /Android/.test(navigator.userAgent) ? "android" : "desktop";
 
 document.addEventListener("submit", onSubmit, true); // before htmx sees it
 document.addEventListener("click", onStep);
@@ -10,7 +13,9 @@ document.addEventListener("htmx:finally:request", (event) => release(formOf(even
 document.addEventListener("htmx:response:error", (event) => event.detail.ctx.response.status === 422 || showFault(true));
 document.addEventListener("htmx:error", (event) => formOf(event.target) && showFault(true)); // what asks by itself asks again
 document.addEventListener("htmx:before:request", () => showFault(false));
+document.addEventListener("htmx:before:response", keepLeaving);
 document.addEventListener("htmx:after:swap", onSwap);
+addEventListener("beforeunload", () => { leftAt = Date.now(); });
 addEventListener("online", showNet);
 addEventListener("offline", showNet);
 addEventListener("beforeinstallprompt", keepInstallOffer);
@@ -44,6 +49,11 @@ function release(form) {
   if (!form) return;
   waiting.delete(form);
   form.querySelectorAll("[aria-busy=true]").forEach((button) => { setBusy(button, ""); });
+}
+
+/** Whoever has tapped a link goes there, also when a page that asks by itself hears just then that it should draw itself anew. */
+function keepLeaving(event) {
+  if (Date.now() - leftAt < GIVE_UP_MS && !formOf(event.target)) event.preventDefault();
 }
 
 function formOf(element) {
@@ -149,6 +159,11 @@ export async function postJson(url, body) {
     body: JSON.stringify(body),
   });
   return { ok: response.ok, status: response.status, body: await response.json().catch(() => ({})) };
+}
+
+/** Bytes of base64url. */
+export function bytes(text) {
+  return Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
 }
 
 /** Buttons that only make sense with a script, and words that are only true on some phones. */

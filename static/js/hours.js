@@ -1,10 +1,9 @@
 // <hours-form> keeps every entry before it sends it, <unsent-list> shows and corrects what waits, <sign-out-guard> asks first.
 import "./queue.js";
-import { setBusy } from "./app.js";
+import { setBusy, system } from "./app.js";
 
 const person = document.querySelector("meta[name=person]")?.content ?? "";
 const NUMBER = /^\d{1,2}([.,]\d{1,2})?$/;
-const isIphone = /iPhone|iPad|iPod/.test(navigator.userAgent);
 
 class HoursForm extends HTMLElement {
   connectedCallback() {
@@ -49,7 +48,7 @@ class HoursForm extends HTMLElement {
     }
     this.form.hidden = true;
     this.message.hidden = false;
-    this.message.textContent = isSignedOut ? this.dataset.anmelden : this.dataset.kept + (isIphone ? ` ${this.dataset.iphone}` : "");
+    this.message.textContent = isSignedOut ? this.dataset.anmelden : this.dataset.kept + (system === "ios" ? ` ${this.dataset.iphone}` : "");
     this.message.focus();
   }
 

@@ -1,11 +1,11 @@
 // <install-button>: shows exactly what this phone can do: the browser's offer, the steps by hand, or "done".
+import { system } from "./app.js";
+
 const isInstalled = matchMedia("(display-mode: standalone)").matches || navigator.standalone === true;
-const agent = navigator.userAgent;
-const steps = /iPhone|iPad|iPod/.test(agent) ? "iphone" : /Android/.test(agent) ? "android" : "computer";
 
 class InstallButton extends HTMLElement {
   connectedCallback() {
-    this.show(isInstalled ? "fertig" : self.installOffer ? "angebot" : steps);
+    this.show(isInstalled ? "fertig" : self.installOffer ? "angebot" : system);
     this.querySelector("[data-zeigen=angebot] button")?.addEventListener("click", () => this.install());
     addEventListener("install-offer", () => this.show("angebot"));
     addEventListener("appinstalled", () => this.show("fertig"));
@@ -17,7 +17,7 @@ class InstallButton extends HTMLElement {
     self.installOffer = null;
     offer.prompt();
     const { outcome } = await offer.userChoice;
-    this.show(outcome === "accepted" ? "fertig" : steps);
+    this.show(outcome === "accepted" ? "fertig" : system);
   }
 
   show(which) {

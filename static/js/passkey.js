@@ -2,7 +2,7 @@
 //
 // POST options-url with the fields of the form around the button -> WebAuthn options as JSON.
 // The phone asks its owner. POST finish-url with {...fields, credential} -> {"next": "/…"}; refusals carry {"error": "sentence"}.
-import { forgetPerson, postJson, setBusy } from "./app.js";
+import { bytes, forgetPerson, postJson, setBusy } from "./app.js";
 
 class PasskeyButton extends HTMLElement {
   connectedCallback() {
@@ -101,10 +101,6 @@ function byHand({ id, rawId, type, response, authenticatorAttachment }) {
 
 function withBytes(descriptor) {
   return { ...descriptor, id: bytes(descriptor.id) };
-}
-
-function bytes(base64url) {
-  return Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
 }
 
 function text(buffer) {

@@ -4,7 +4,7 @@
 // <meta name=push content data-device data-subscribe-url> stands on every page of a person who is signed in: the server's key
 // and what it knows of this sign-in's subscription: its mark, "gone" (the push service forgot it), "off" (not wanted), or "".
 // Where the browser's own subscription differs, it is renewed and sent without a word.
-import { postJson, setBusy } from "./app.js";
+import { bytes, postJson, setBusy, system } from "./app.js";
 
 const known = document.querySelector("meta[name=push]");
 
@@ -77,23 +77,13 @@ async function mark(endpoint) {
 
 function platform() {
   const installed = matchMedia("(display-mode: standalone)").matches || navigator.standalone === true;
-  return { os: system(), installed, actions: self.Notification?.maxActions ?? 0, language: navigator.language };
-}
-
-function system() {
-  if (/iPhone|iPad|iPod/.test(navigator.userAgent)) return "ios";
-  if (/Android/.test(navigator.userAgent)) return "android";
-  return "desktop";
+  return { os: system, installed, actions: self.Notification?.maxActions ?? 0, language: navigator.language };
 }
 
 function isSame(given, wanted) {
   if (!given) return true;
   const now = new Uint8Array(given);
   return now.length === wanted.length && now.every((byte, at) => byte === wanted[at]);
-}
-
-function bytes(base64url) {
-  return Uint8Array.from(atob(base64url.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
 }
 
 customElements.define("push-button", PushButton);

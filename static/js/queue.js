@@ -81,7 +81,7 @@
     await put({ ...entry, isTried: true });
     let response;
     try {
-      response = await post(entry);
+      response = await tell(entry);
     } catch {
       result.isOffline = true;
       return;
@@ -97,13 +97,17 @@
     else await put({ ...entry, isTried: false, error: body.error || String(response.status) });
   }
 
-  function post({ url, body, isSeen, key, keptAt, person }) {
-    const told = isSeen ? body : { ...body, key, person, phone_at: new Date(keptAt).toISOString() };
+  function tell({ url, body, isSeen, key, keptAt, person }) {
+    if (isSeen) return post(url, body);
+    return post(url, { ...body, key, person, phone_at: new Date(keptAt).toISOString() }, "same-origin");
+  }
+
+  function post(url, body, credentials = "omit") {
     return fetch(url, {
       method: "POST",
-      credentials: isSeen ? "omit" : "same-origin",
+      credentials,
       headers: { "Content-Type": "application/json", Accept: "application/json" },
-      body: JSON.stringify(told),
+      body: JSON.stringify(body),
       signal: AbortSignal.timeout(GIVE_UP_MS),
     });
   }
@@ -121,5 +125,5 @@
     return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  self.waiting = { keep, list, change, drop, sendAll };
+  self.waiting = { keep, list, change, drop, sendAll, post };
 })();

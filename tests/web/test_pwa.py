@@ -11,7 +11,7 @@ import pytest
 from app.core import clock
 from app.core.db import Database
 from app.web.pwa import WORKER_SILENT_S
-from app.web.static import ROOT, version
+from app.web.static import ROOT, script, version
 from app.worker import note_heartbeat
 from tests.conftest import MONDAY
 from tests.web.tiny import Tiny, open_tiny
@@ -41,6 +41,13 @@ def test_a_picture_is_not_packed_twice(tiny: Tiny) -> None:
     assert answer.mimetype == "image/png"
     assert "Content-Encoding" not in answer.headers
     assert answer.data == (ROOT / "icons/icon-192.png").read_bytes()
+
+
+def test_our_scripts_travel_without_comments_and_foreign_ones_as_they_are(tiny: Tiny) -> None:
+    ours, foreign = (tiny.client.get(f"/static/{version()}/{name}") for name in ("js/app.js", "vendor/htmx.min.js"))
+    assert not re.search(r"^ *(//|/\*)", ours.text, re.M)
+    assert "startWorker()" in ours.text
+    assert foreign.data == (ROOT / "vendor/htmx.min.js").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +103,7 @@ def test_the_service_worker_names_this_version_and_only_files_that_are_there(tin
     shell = json.loads(facts["SHELL"])
     assert f"/static/{version()}/css/app.css" in shell
     assert [url for url in shell if tiny.client.get(url).status_code != 200] == []
-    assert answer.text.endswith((ROOT / "sw.js").read_text())
+    assert answer.text.endswith(script(ROOT / "sw.js"))
 
 
 def test_the_offline_page_stands_alone(tiny: Tiny) -> None:

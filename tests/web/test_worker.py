@@ -1,6 +1,7 @@
 """The scripts in a real Chromium: messages are always shown, answers need the server's OK, copies belong to one person."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -240,6 +241,21 @@ def test_a_second_tap_is_ignored_and_waiting_shows_after_a_moment(page: Page) ->
     assert page.evaluate("() => self.sent") == 1
 
 
+def test_who_has_tapped_a_link_goes_there_although_the_page_wants_to_draw_itself_anew(
+    page: Page, gallery: Gallery
+) -> None:
+    asks = '<div hx-get="/stand" hx-trigger="every 200ms" hx-swap="none"></div><a href="/ziel">Weiter</a>'
+    gallery.extra["/seite"] = render_page("leer", Look()).replace("</main>", asks + "</main>")
+    gallery.extra["/ziel"], gallery.slow["/ziel"] = gallery_page("Angekommen"), 2
+    news = threading.Event()
+    page.route("**/stand", lambda route: route.fulfill(headers={"HX-Refresh": "true"} if news.is_set() else {}))
+    page.goto("/seite")
+    page.get_by_text("Weiter").click(no_wait_after=True)
+    news.set()
+    page.get_by_text("Angekommen").wait_for(timeout=8_000)
+    assert page.url.endswith("/ziel")
+
+
 def test_plus_and_minus_step_by_half_hours_with_a_german_comma(page: Page) -> None:
     page.goto("/hell/formular")
     page.get_by_test_id("hours-mehr").click()
@@ -359,9 +375,9 @@ DEAD = """
 @pytest.mark.parametrize(
     ("agent", "steps"),
     [
-        ("Mozilla/5.0 (iPhone)", "iphone"),
+        ("Mozilla/5.0 (iPhone)", "ios"),
         ("Mozilla/5.0 (Linux; Android 14)", "android"),
-        ("Mozilla/5.0 (X11)", "computer"),
+        ("Mozilla/5.0 (X11)", "desktop"),
     ],
 )
 def test_without_an_offer_of_the_browser_each_phone_shows_its_own_steps(
