@@ -37,8 +37,10 @@ from app.firms.access import Actor
 from app.firms.actions import note_views
 from app.firms.protocol import add_sentences
 from app.firms.queries import firm_version
+from app.notary.gossip import unclear_logs
 from app.notary.queries import digest, evidence_file
 from app.notary.witnesses import halt_of
+from app.partners.models import Partnership
 from app.partners.queries import partners_in
 from app.partners.rules import STEPS
 from app.passkeys.approvals import shown_digest
@@ -84,8 +86,14 @@ def start(session: Session, actor: Actor) -> Response:
         waiting_keys=waiting_keys,
         invoices=current_app.extensions["tab_counts"]["invoices"](session, actor),
         halt=halt_of(session, actor.firm_id),
+        unclear=_unclear_partners(session, actor.firm_id),
         silence=silence_of(session, actor.firm_id, clock.now()),
     )
+
+
+def _unclear_partners(session: Session, firm_id: str) -> list[Partnership]:
+    ids = unclear_logs(session, firm_id)
+    return [one for one in partners_in(session, firm_id, tuple(STEPS)) if one.partner_id in ids] if ids else []
 
 
 @room.get("/vertraege")

@@ -6,7 +6,7 @@ note beside it, which is closed under a key made from that record.
 
 import hmac
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.errors import RuleBroken
 from app.notary.heads import stored_head
-from app.notary.models import LedgerCheckpoint, PartnerKeys, ShownCheckpoint, Witness, WitnessedLog
+from app.notary.models import LedgerCheckpoint, LedgerEntry, PartnerKeys, ShownCheckpoint, Witness, WitnessedLog
 from app.notary.queries import leaf_hashes, origin
 from app.notary.rings import own_keys, verify_key_document
-from app.notary.witnesses import BEHIND, EVERY, FORKED, WRONG_PROOF, halt_log, record_conflict
+from app.notary.witnesses import BEHIND, CONFLICT, EVERY, FORKED, WRONG_PROOF, halt_log, record_conflict
 from ledger import checkpoint, merkle
 from ledger.checkpoint import Checkpoint
 from ledger.encoding import from_b64, to_b64
@@ -133,6 +133,15 @@ def is_in_doubt(session: Session, firm_id: str, partner_id: str) -> bool:
     """Whether our people were told that a partner's log does not prove what another partner saw of it."""
     told = sa.select(ShownCheckpoint.size).where(*_of(firm_id, partner_id), ShownCheckpoint.told_at.is_not(None))
     return session.scalar(told.limit(1)) is not None
+
+
+def unclear_logs(session: Session, firm_id: str) -> Sequence[str]:
+    """Ids of the partners whose log contradicts itself or what another partner saw of it."""
+    told = sa.select(ShownCheckpoint.partner_id).where(
+        ShownCheckpoint.firm_id == firm_id, ShownCheckpoint.told_at.is_not(None)
+    )
+    accused = sa.select(LedgerEntry.subject_id).where(LedgerEntry.firm_id == firm_id, LedgerEntry.type == CONFLICT)
+    return session.scalars(told.union(accused)).all()
 
 
 def _own_claim(session: Session, firm_id: str, log: str, note: object) -> Checkpoint:

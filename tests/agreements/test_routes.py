@@ -14,6 +14,7 @@ from app.core import clock
 from app.core.db import Database
 from app.firms.access import Role
 from app.firms.models import AuditEvent, Firm
+from app.notary.models import ShownCheckpoint
 from app.plans.models import Plan
 from app.plans.queries import offers_key, plan_input_of
 from app.requests.models import WorkRequest
@@ -46,6 +47,19 @@ def test_start_counts_what_waits_runs_and_is_in_danger(sqlite_database: Database
     signed_by_both(sqlite_database, deal, [agreement_id])
     assert "40 Stunden arbeiten Partner für euch." in words(house.get("/start").text)
     assert "40 Stunden arbeitet ihr für Partner." in words(house.enter(deal.actor("yilmaz")).get("/start").text)
+
+
+def test_start_names_the_partner_whose_log_is_unclear(sqlite_database: Database, deal: Deal, house: House) -> None:
+    keller, yilmaz = deal.firms["keller"].id, deal.firms["yilmaz"].id
+    assert "ist unklar" not in house.get("/start").text
+    with sqlite_database.write() as session:
+        session.add(ShownCheckpoint(firm_id=keller, partner_id=yilmaz, size=3, note="", at=MONDAY, asked_at=MONDAY))
+    assert "ist unklar" not in house.get("/start").text
+    with sqlite_database.write() as session:
+        session.execute(sa.update(ShownCheckpoint).values(told_at=MONDAY))
+    page = house.get("/start").text
+    assert "Das Logbuch von Dreherei Yilmaz" in words(page)
+    assert f'href="/partner/{yilmaz}"' in page
 
 
 def test_the_signing_page_shows_five_points_and_the_exact_text(
