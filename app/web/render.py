@@ -25,7 +25,7 @@ HANDS = ("", "handschuh")
 RECEIPT, RECEIPT_S = "quittung", 120
 GERMAN_NUMBER = re.compile(r"\d+(\.\d{3})*(,\d+)?")
 OTHER_MARKS = str.maketrans(".,", ",.")
-UNIT = r"(?:[€%]|(?:h|kg|km|mm|hours?|days?|percent)(?!\w)|(?![a-z])\w{2,9}(?!\w))"
+UNIT = r"(?:[€%]|(?:h|kg|km|mm|hours?|days?|percent)(?!\w)|(?![a-z])[^\W\d_]{2,9}(?!\w))"
 LOOSE_SPACE = re.compile(
     rf" (?:(?<=(?:KW|Ra) )(?=\d)|(?<=≈ )(?=\d)|(?<=\d )(?={UNIT})|(?<=\d\. )(?=[A-Z]\w))(?=[^<>]*<(?!/textarea))"
 )
