@@ -400,8 +400,8 @@ def link_with_node(node: str, code: str) -> None:
     """Agree with another node's operator to show each other the directory, for firms that want it."""
     from app.core.db import Database
     from app.core.errors import RuleBroken
+    from app.directory.far import link_node
     from app.notary.moved import is_node
-    from app.partners.far_directory import link_node
 
     config = _config()
     if not is_node(node) or node == config.node:
@@ -424,7 +424,7 @@ def link_with_node(node: str, code: str) -> None:
 def unlink_from_node(node: str) -> None:
     """Show a linked node nothing any more, and forget what it showed."""
     from app.core.db import Database
-    from app.partners.far_directory import unlink_node
+    from app.directory.far import unlink_node
 
     database = Database(_config().database_url)
     try:

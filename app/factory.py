@@ -35,6 +35,7 @@ ROOMS = (
     "passkeys",
     "federation",
     "partners",
+    "directory",
     "push",
     "machines",
     "capacity",

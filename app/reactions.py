@@ -15,6 +15,7 @@ from app.agreements import printing
 from app.config import Config
 from app.core import events as e
 from app.core.db import Database
+from app.directory import approaching, introducing
 from app.federation import (
     arriving,
     carrying,
@@ -34,7 +35,7 @@ from app.matching import actions as matching
 from app.moving import forgetting
 from app.offers import actions as offers
 from app.partners import actions as partners
-from app.partners import approaching, homes, introducing
+from app.partners import homes
 from app.passkeys import actions as passkeys
 from app.plans import actions as plans
 from app.push import actions as push

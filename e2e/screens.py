@@ -140,14 +140,14 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         _see(partner_id="partner"),
         _see("yilmaz manager", partner_id="new_partner", note="neu"),
     ),
-    "partners.directory": (
+    "directory.index": (
         _see(),
         _see("yilmaz manager", note="fremd"),
         _see(JONAS, note="meister", query="?umkreis=25"),
     ),
-    "partners.entry": (_see(), _see("lindner manager", note="an")),
-    "partners.public_profile": (_see(NOBODY, handle="=lindner"), _see(handle="=lindner", note="angemeldet")),
-    "partners.introductions": (_see(), _see("lindner manager", note="leer")),
+    "directory.entry": (_see(), _see("lindner manager", note="an")),
+    "directory.public_profile": (_see(NOBODY, handle="=lindner"), _see(handle="=lindner", note="angemeldet")),
+    "directory.introductions": (_see(), _see("lindner manager", note="leer")),
     "partners.edit": (_see("yilmaz manager", partner_id="new_partner"),),
     "partners.ending": (_see(partner_id="ending_partner"),),
     "partners.witnesses": (_see(), _see("yilmaz manager", note="neu")),

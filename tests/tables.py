@@ -4,6 +4,7 @@ import app.agreements.models
 import app.bookings.models
 import app.capacity.models
 import app.core.outbox
+import app.directory.models
 import app.federation.models
 import app.firms.models
 import app.hours.models

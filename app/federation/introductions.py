@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.core.events import IntroductionAgreed, IntroductionAnswered, IntroductionMade
+from app.directory.models import Introduction, IntroductionOffer
 from app.federation.actions import send_message
-from app.partners.models import Introduction, IntroductionOffer, Partnership
+from app.partners.models import Partnership
 from app.partners.queries import may_send, partnership_with
 
 REGION_DIGITS = 2

@@ -15,7 +15,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
 from app.core.urls import base_url
-from app.partners.far_directory import (
+from app.directory.far import (
     due_links,
     has_due_links,
     keep_entries,
@@ -26,7 +26,7 @@ from app.partners.far_directory import (
     told_entries,
     waiting_approaches,
 )
-from app.partners.wire import Listed, read_asked, read_listed
+from app.directory.wire import Listed, read_asked, read_listed
 
 log = structlog.get_logger()
 DIRECTORY, APPROACHES = "/federation/directory", "/federation/approaches"

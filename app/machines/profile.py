@@ -7,12 +7,12 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.events import AbilitiesChanged, EntryOpened, PartnershipBegun
+from app.directory.listing import write_entry
 from app.federation.actions import send_message
 from app.firms.queries import sites
 from app.machines.models import Capability, Machine
 from app.machines.queries import certificates
 from app.packs.queries import load_pack
-from app.partners.listing import write_entry
 from app.partners.queries import find_partnership, partners_in
 from app.partners.rules import LINKED
 

@@ -1,8 +1,7 @@
 """The partner circle: list, one partner, inviting, joining (S29, S02)."""
 
 import re
-from dataclasses import replace
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import segno
 from flask import Response, current_app, redirect, request, url_for
@@ -17,7 +16,7 @@ from app.firms.queries import firm_version
 from app.firms.routes import FORM_CHIPS
 from app.notary.gossip import is_in_doubt
 from app.notary.witnesses import contradiction
-from app.partners import routes_contract, routes_directory, routes_introducing, routes_witnesses, sentences  # noqa: F401
+from app.partners import routes_contract, routes_witnesses, sentences  # noqa: F401
 from app.partners.actions import (
     block_firm,
     decline_partnership,
@@ -30,9 +29,7 @@ from app.partners.actions import (
     set_scope,
     unblock_firm,
 )
-from app.partners.approaching import arrived_approaches
-from app.partners.door import room
-from app.partners.introducing import Proposal, proposals
+from app.partners.door import room, strangers
 from app.partners.pages import circle, facts_text, partner_page, silent_since, stuck_count
 from app.partners.queries import (
     blocked_firms,
@@ -60,18 +57,18 @@ ASK, FIRST_MACHINES, LINK = "requests.new", "machines.quick", "federation.enter_
 @page("partners.see")
 def index(session: Session, actor: Actor) -> Response:
     """S29: who waits, who is a partner, who was one."""
-    language = str(get_locale() or "de")
+    proposals, approaches = strangers["read"](session, actor) if may(actor, "partners.edit") else ((), ())
     return render(
         "partners/index.html",
-        circle=circle(session, actor.firm_id, language),
-        proposals=_proposals(session, actor, language),
-        approaches=arrived_approaches(session, actor.firm_id) if may(actor, "partners.edit") else (),
+        circle=circle(session, actor.firm_id, str(get_locale() or "de")),
+        proposals=proposals,
+        approaches=approaches,
         invitations=open_invitations(session, actor.firm_id) if may(actor, "partners.edit") else (),
         blocked=blocked_firms(session, actor.firm_id) if may(actor, "partners.edit") else (),
         signed=signed_and_hidden(session, actor.firm_id),
         may_edit=may(actor, "partners.edit"),
         may_witness=may(actor, "keys.edit"),
-        link_url=_link_url(actor),
+        link_url=link_url(actor),
     )
 
 
@@ -282,21 +279,7 @@ def _url_after_yes(session: Session, actor: Actor, partner_id: str) -> str:
     return url_for("partners.show", partner_id=partner_id)
 
 
-def _proposals(session: Session, actor: Actor, language: str) -> list[Proposal]:
-    """What partners propose; a link that came with it leads to pages of our own, wherever it points."""
-    if not may(actor, "partners.edit"):
-        return []
-    return [replace(one, link=_own_page(one.link, actor)) for one in proposals(session, actor.firm_id, language)]
-
-
-def _own_page(link: str, actor: Actor) -> str:
-    if not link or link.startswith(f"{config().origin}/"):
-        return link.removeprefix(config().origin)
-    link_url = _link_url(actor)
-    return f"{link_url}?link={quote(link, safe='')}" if link_url else ""
-
-
-def _link_url(actor: Actor) -> str:
+def link_url(actor: Actor) -> str:
     """Where a manager puts in the link of another node; that room lies above us, and the practice world has one node."""
     is_there = LINK in current_app.view_functions and not config().is_practice
     return url_for(LINK) if is_there and may(actor, "partners.edit") else ""

@@ -19,10 +19,10 @@ from app.core.events import (
     PartnershipRequested,
 )
 from app.core.units import BERLIN
+from app.directory.models import Approach, IntroductionOffer
 from app.firms.access import Role
 from app.firms.models import Firm
 from app.firms.queries import people
-from app.partners.models import Approach, IntroductionOffer
 from app.partners.queries import find_partnership
 from app.push.actions import alert_people
 

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 import tests.tables  # noqa: F401
 from app.core import clock
 from app.core.db import Base, Database
+from app.directory.models import DirectoryEntry
 from app.firms.models import Firm
 from app.machines.models import Machine
-from app.partners.models import DirectoryEntry
 from tests.long.matrix import ORIGIN, PEOPLE, USUAL, Matrix, _own, ask, open_matrix, routes_of
 from tests.long.race_world import MONDAY
 from tests.safety.canary_columns import CODES, WRITTEN

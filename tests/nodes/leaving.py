@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from app.core import clock
+from app.directory.listing import set_listed, set_public
 from app.factory import create_app
 from app.firms.access import Role
 from app.moving.exporting import write_archive
-from app.partners.listing import set_listed, set_public
 from app.passkeys.sessions import start_sign_in
 from app.push.actions import save_device
 from app.push.delivery import send_due_alerts, send_due_mails

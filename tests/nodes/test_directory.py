@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from app.core.errors import NotFound, RuleBroken
+from app.directory.approaching import accept_approach, arrived_approaches
+from app.directory.far import FarShop, approach_far_firm, far_shops, link_node, unlink_node
+from app.directory.listing import set_far, set_listed
+from app.directory.models import Approach, LinkedNode
+from app.directory.queries import Search
 from app.federation.linking import ask_node, read_link
 from app.federation.neighbours import DIRECTORY, exchange_directories, receive_approach
 from app.partners.actions import block_firm, propose_far_partnership
-from app.partners.approaching import accept_approach, arrived_approaches
-from app.partners.directory import Search
-from app.partners.far_directory import FarShop, approach_far_firm, far_shops, link_node, unlink_node
-from app.partners.listing import set_far, set_listed
-from app.partners.models import Approach, LinkedNode
 from app.partners.queries import own_words
 from app.push.models import Alert
 from tests.nodes.apart import nodes_on_disk

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.federation.linking import ask_node, read_link
-from app.partners.actions import propose_far_partnership, set_scope
-from app.partners.introducing import (
+from app.directory.introducing import (
     Proposal,
     accept_introduction,
     decline_introduction,
@@ -16,6 +14,8 @@ from app.partners.introducing import (
     introductions,
     proposals,
 )
+from app.federation.linking import ask_node, read_link
+from app.partners.actions import propose_far_partnership, set_scope
 from app.partners.queries import own_words
 from tests.nodes.apart import nodes_on_disk
 from tests.nodes.world import Node, link, messages, partnership, settle_all, sign_framework

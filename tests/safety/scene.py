@@ -21,6 +21,9 @@ from app.core.db import Database
 from app.core.holidays import holidays_near
 from app.core.ids import new_id
 from app.core.units import monday, week_of
+from app.directory.introducing import introduce_partners
+from app.directory.listing import set_listed, set_public
+from app.directory.models import Approach, IntroductionOffer
 from app.federation.models import StoredFile
 from app.firms.access import Actor, Role
 from app.firms.actions import add_closure
@@ -38,9 +41,7 @@ from app.notary.keys import use_node_key
 from app.offers.actions import answer_yes
 from app.offers.models import Offer, OfferLine
 from app.partners.actions import invite_partner
-from app.partners.introducing import introduce_partners
-from app.partners.listing import set_listed, set_public
-from app.partners.models import Approach, BlockedFirm, IntroductionOffer
+from app.partners.models import BlockedFirm
 from app.partners.queries import partnership_with
 from app.passkeys.actions import invite_person
 from app.passkeys.models import Approval, JoinInvitation, Passkey

@@ -12,10 +12,7 @@ from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.events import AbilitiesChanged
 from app.core.ids import new_id
 from app.core.outbox import emit
-from app.federation.models import Message
-from app.firms.models import AuditEvent, Firm
-from app.partners.actions import pause_partnership, propose_partnership, set_scope
-from app.partners.introducing import (
+from app.directory.introducing import (
     Proposal,
     accept_introduction,
     decline_introduction,
@@ -24,7 +21,11 @@ from app.partners.introducing import (
     introductions,
     proposals,
 )
-from app.partners.models import BlockedFirm, Introduction, PartnerInvitation
+from app.directory.models import Introduction
+from app.federation.models import Message
+from app.firms.models import AuditEvent, Firm
+from app.partners.actions import pause_partnership, propose_partnership, set_scope
+from app.partners.models import BlockedFirm, PartnerInvitation
 from app.partners.queries import own_words, partnership_with
 from app.push.models import Alert
 from app.worker import run_until_quiet

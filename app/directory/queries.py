@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import NotFound
+from app.directory.models import Approach, DirectoryEntry, DirectoryProcess
+from app.directory.rules import is_settled
 from app.firms.models import Firm
 from app.firms.queries import sites
 from app.notary.transfer import firms_elsewhere
-from app.partners.models import Approach, BlockedFirm, DirectoryEntry, DirectoryProcess, Partnership
-from app.partners.rules import LINKED, OPEN, is_settled
+from app.partners.models import BlockedFirm, Partnership
+from app.partners.rules import LINKED, OPEN
 
 PAGE_SIZE = 20
 KM_PER_DEGREE = 111.2

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from app.partners.directory import Entry
+from app.directory.queries import Entry
 
 ESCAPED = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&' "}
 """No tag can begin in it, and no space that the page would tie for the eye"""

@@ -18,14 +18,17 @@ from app.core.events import (
 )
 from app.core.ids import new_id
 from app.core.outbox import emit
+from app.directory.models import Introduction, IntroductionOffer
+from app.directory.rules import INTRODUCTION_LIFE, MOST_INTRODUCTIONS_A_DAY, NO_HOLDS
+from app.directory.wire import Agreed, Answered, read_agreed, read_answered, read_introduced
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
 from app.partners.actions import invite_partner
-from app.partners.models import Introduction, IntroductionOffer, Partnership
+from app.partners.models import Partnership
 from app.partners.queries import active_partners, find_partnership, invitation_token, is_blocked, partners_in
-from app.partners.rules import INTRODUCTION_LIFE, LINKED, MOST_INTRODUCTIONS_A_DAY, NO_HOLDS, OPEN
-from app.partners.wire import Agreed, Answered, Incoming, read_agreed, read_answered, read_introduced
+from app.partners.rules import LINKED, OPEN
+from app.partners.wire import Incoming
 
 A_DAY = dt.timedelta(days=1)
 MOST_SHOWN = 20

@@ -1,18 +1,30 @@
 """The directory: firms that show themselves, our own entry, and asking one of them to become partners."""
 
+from collections.abc import Sequence
+
 from flask import Response, request, url_for
 from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
+from app.directory import sentences  # noqa: F401
+from app.directory.approaching import (
+    accept_approach,
+    approach_firm,
+    arrived_approaches,
+    block_approach,
+    decline_approach,
+)
+from app.directory.door import room
+from app.directory.far import approach_far_firm, far_shops, linked_nodes
+from app.directory.introducing import Proposal
+from app.directory.linked_data import json_ld
+from app.directory.listing import set_far, set_listed, set_public
+from app.directory.models import Approach
+from app.directory.queries import Search, directory_page, listed_processes, own_entry, own_preview, public_entry
+from app.directory.routes_introducing import link_with, opened_proposals
 from app.firms.access import Actor, may
-from app.partners.approaching import accept_approach, approach_firm, block_approach, decline_approach
-from app.partners.directory import Search, directory_page, listed_processes, own_entry, own_preview, public_entry
-from app.partners.door import room
-from app.partners.far_directory import approach_far_firm, far_shops, linked_nodes
-from app.partners.linked_data import json_ld
-from app.partners.listing import set_far, set_listed, set_public
+from app.partners.door import strangers
 from app.partners.queries import own_words
-from app.partners.routes_introducing import link_with
 from app.web.forms import Form
 from app.web.limits import LOOK, limiter
 from app.web.render import go_to, render
@@ -22,7 +34,14 @@ from app.web.world import config
 RADIUS_KM = (25, 50, 100)
 
 
-@room.get("/verzeichnis", endpoint="directory")
+def _strangers(session: Session, actor: Actor) -> tuple[list[Proposal], Sequence[Approach]]:
+    return opened_proposals(session, actor), arrived_approaches(session, actor.firm_id)
+
+
+strangers["read"] = _strangers
+
+
+@room.get("/verzeichnis", endpoint="index")
 @page("partners.see")
 def show_directory(session: Session, actor: Actor) -> Response:
     form, language = Form(request.args), _language()
@@ -30,7 +49,7 @@ def show_directory(session: Session, actor: Actor) -> Response:
     search = _read_search(form, [key for key, _ in processes])
     entry = own_entry(session, actor.firm_id)
     return render(
-        "partners/directory.html",
+        "directory/index.html",
         found=directory_page(session, actor.firm_id, search, language),
         search=search,
         form=form,
@@ -49,7 +68,7 @@ def show_entry(session: Session, actor: Actor) -> Response:
     preview = own_preview(session, actor.firm_id, _language())
     entry = own_entry(session, actor.firm_id)
     return render(
-        "partners/entry.html",
+        "directory/entry.html",
         preview=preview,
         is_listed=entry is not None and entry.is_listed,
         is_public=entry is not None and entry.is_public,
@@ -69,14 +88,14 @@ def save_entry(session: Session, actor: Actor) -> Response:
         set_far(session, actor, form.yes("is_far"))
     if "is_public" in form.fields:
         set_public(session, actor, form.yes("is_public"))
-    return go_to(url_for("partners.entry"), receipt="Gemerkt.")
+    return go_to(url_for("directory.entry"), receipt="Gemerkt.")
 
 
 @room.post("/verzeichnis/<firm_id>/anfragen", endpoint="approach")
 @deed("partners.edit")
 def ask_firm(session: Session, actor: Actor, firm_id: str) -> Response:
     approach_firm(session, actor, firm_id)
-    return go_to(url_for("partners.directory"), receipt="Gefragt. Der Betrieb sieht euren Namen und Ort.")
+    return go_to(url_for("directory.index"), receipt="Gefragt. Der Betrieb sieht euren Namen und Ort.")
 
 
 @room.post("/verzeichnis/fern/<entry_id>/anfragen", endpoint="approach_far")
@@ -84,7 +103,7 @@ def ask_firm(session: Session, actor: Actor, firm_id: str) -> Response:
 def ask_far_firm(session: Session, actor: Actor, entry_id: str) -> Response:
     """Our invitation goes to the other node: the one that our QR would show."""
     approach_far_firm(session, actor, entry_id, link_with(own_words(session, actor.firm_id)))
-    return go_to(url_for("partners.directory"), receipt="Gefragt. Der Betrieb sieht euren Namen und Ort.")
+    return go_to(url_for("directory.index"), receipt="Gefragt. Der Betrieb sieht euren Namen und Ort.")
 
 
 @room.post("/verzeichnis/anfrage/<approach_id>/ja", endpoint="accept_approach")
@@ -114,8 +133,8 @@ def block(session: Session, actor: Actor, approach_id: str) -> Response:
 def show_public_profile(session: Session, actor: Actor | None, handle: str) -> Response:
     """A firm that wants everybody to find it; any other one is like one that never was."""
     one = public_entry(session, handle, _language(), actor.firm_id if actor else None)
-    url = config().public_url + url_for("partners.public_profile", handle=handle)
-    return render("partners/public.html", one=one, url=url, data=json_ld(one, url))
+    url = config().public_url + url_for("directory.public_profile", handle=handle)
+    return render("directory/public.html", one=one, url=url, data=json_ld(one, url))
 
 
 def _read_search(form: Form, process_keys: list[str]) -> Search:

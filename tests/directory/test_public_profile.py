@@ -7,9 +7,9 @@ from html import unescape
 
 from app.core import clock
 from app.core.ids import new_id
+from app.directory.linked_data import json_ld
+from app.directory.queries import Entry
 from app.firms.models import Firm
-from app.partners.directory import Entry
-from app.partners.linked_data import json_ld
 from app.partners.models import BlockedFirm
 from app.worker import run_until_quiet
 from tests.partners.test_routes import YILMAZ, firm_id, founded

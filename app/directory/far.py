@@ -21,17 +21,19 @@ from app.core.events import ApproachArrived
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.core.units import distance_km
+from app.directory.approaching import check_pace, note_approach
+from app.directory.models import Approach, DirectoryEntry, DirectoryProcess, FarEntry, LinkedNode
+from app.directory.queries import Search
+from app.directory.rules import APPROACH_LIFE, is_settled
+from app.directory.wire import Asked, Listed
 from app.firms.access import Actor
 from app.firms.models import Firm
 from app.firms.queries import firm_of, sites
 from app.notary.transfer import firms_elsewhere
 from app.partners.actions import invite_partner
-from app.partners.approaching import check_pace, note_approach
-from app.partners.directory import Search
-from app.partners.models import Approach, BlockedFirm, DirectoryEntry, DirectoryProcess, FarEntry, LinkedNode
+from app.partners.models import BlockedFirm
 from app.partners.queries import invitation_token, is_blocked, partner_by_address
-from app.partners.rules import APPROACH_LIFE, LINKED, OPEN, is_settled
-from app.partners.wire import Asked, Listed
+from app.partners.rules import LINKED, OPEN
 
 EVERY = dt.timedelta(hours=1)
 STALE = dt.timedelta(days=7)

@@ -1,21 +1,27 @@
 """Proposing two partners to each other, and answering when a partner proposes a firm to us."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import quote
 
 from flask import Response, request, url_for
+from flask_babel import get_locale
 from sqlalchemy.orm import Session
 
 from app.core.errors import RuleBroken
-from app.firms.access import Actor
-from app.partners.door import room
-from app.partners.introducing import (
+from app.directory.door import room
+from app.directory.introducing import (
+    Proposal,
     accept_introduction,
     decline_introduction,
     introduce_partners,
     introducible,
     introductions,
+    proposals,
 )
+from app.firms.access import Actor
 from app.partners.queries import own_words
+from app.partners.routes import link_url
 from app.web.forms import Form
 from app.web.render import go_to, render
 from app.web.transaction import deed, page
@@ -37,7 +43,7 @@ def make_introduction(session: Session, actor: Actor) -> Response:
     if form.is_good and one and other:
         try:
             introduce_partners(session, actor, one, other)
-            return go_to(url_for("partners.introductions"), receipt="Beide sind gefragt. Namen sehen sie noch nicht.")
+            return go_to(url_for("directory.introductions"), receipt="Beide sind gefragt. Namen sehen sie noch nicht.")
         except RuleBroken as error:
             form.add_error(error)
     return _show(session, actor, form)
@@ -63,10 +69,23 @@ def link_with(words: str) -> Callable[[str], str]:
     return lambda token: f"{config().origin}{url_for('partners.join', token=token)}#{'-'.join(words.split())}"
 
 
+def opened_proposals(session: Session, actor: Actor) -> list[Proposal]:
+    """What partners propose; a link that came with it leads to pages of our own, wherever it points."""
+    found = proposals(session, actor.firm_id, str(get_locale() or "de"))
+    return [replace(one, link=_own_page(one.link, actor)) for one in found]
+
+
+def _own_page(link: str, actor: Actor) -> str:
+    if not link or link.startswith(f"{config().origin}/"):
+        return link.removeprefix(config().origin)
+    own = link_url(actor)
+    return f"{own}?link={quote(link, safe='')}" if own else ""
+
+
 def _show(session: Session, actor: Actor, form: Form) -> Response:
     partners = [(one.partner_id, one.name) for one in introducible(session, actor.firm_id)]
     return render(
-        "partners/introductions.html",
+        "directory/introductions.html",
         422 if form.errors else 200,
         form=form,
         partners=partners,

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from app.core import clock
 from app.core.events import EntryOpened
 from app.core.outbox import emit
+from app.directory.models import DirectoryEntry, DirectoryProcess
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
-from app.partners.models import DirectoryEntry, DirectoryProcess
 
 COARSE = 2
 """Decimals of a place that strangers may reckon with: about a kilometre"""

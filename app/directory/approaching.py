@@ -11,15 +11,17 @@ from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.events import ApproachAnswered, ApproachArrived, ApproachMade
 from app.core.ids import new_id
 from app.core.outbox import emit
+from app.directory.models import Approach
+from app.directory.queries import listed_firm
+from app.directory.rules import APPROACH_LIFE, MOST_APPROACHES_A_DAY, is_settled
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.firms.models import Firm
 from app.firms.queries import firm_of
 from app.partners.actions import hide_firm, invite_partner, propose_by_invitation
-from app.partners.directory import listed_firm
-from app.partners.models import Approach, BlockedFirm, PartnerInvitation, Partnership
+from app.partners.models import BlockedFirm, PartnerInvitation, Partnership
 from app.partners.queries import find_partnership, is_blocked
-from app.partners.rules import APPROACH_LIFE, LINKED, MOST_APPROACHES_A_DAY, OPEN, is_settled
+from app.partners.rules import LINKED, OPEN
 
 A_DAY = dt.timedelta(days=1)
 

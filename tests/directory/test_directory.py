@@ -11,19 +11,20 @@ from app.core.errors import Conflict, NotFound, RuleBroken
 from app.core.events import AbilitiesChanged
 from app.core.ids import new_id
 from app.core.outbox import OutboxRow, emit
-from app.firms.models import AuditEvent, Firm
-from app.machines.models import Certificate
-from app.partners import directory
-from app.partners.approaching import (
+from app.directory import queries
+from app.directory.approaching import (
     accept_approach,
     approach_firm,
     arrived_approaches,
     block_approach,
     decline_approach,
 )
-from app.partners.directory import Entry, Search, directory_page, listed_processes, own_preview
-from app.partners.listing import set_listed, set_public
-from app.partners.models import Approach, BlockedFirm, DirectoryEntry, DirectoryProcess, PartnerInvitation
+from app.directory.listing import set_listed, set_public
+from app.directory.models import Approach, DirectoryEntry, DirectoryProcess
+from app.directory.queries import Entry, Search, directory_page, listed_processes, own_preview
+from app.firms.models import AuditEvent, Firm
+from app.machines.models import Certificate
+from app.partners.models import BlockedFirm, PartnerInvitation
 from app.partners.queries import open_invitations
 from app.push.models import Alert
 from app.worker import run_until_quiet
@@ -167,7 +168,7 @@ def test_it_is_narrowed_by_process_town_and_distance(database: Database) -> None
 
 
 def test_pages_follow_each_other_without_gap_or_repetition(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory, "PAGE_SIZE", 2)
+    monkeypatch.setattr(queries, "PAGE_SIZE", 2)
     with database.write() as session:
         houses = [build_house(session, key) for key in ("keller", "yilmaz", "nowak", "brandt", "lindner", "vogt")]
         for house in houses[3:]:
