@@ -1,6 +1,6 @@
 """The firm's own machines as a table, in the form that the import reads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,13 @@ from app.packs.rules import Value
 
 def machines_table(session: Session, firm_id: str, with_rates: bool) -> bytes:
     """The firm's machines as CSV, in the form that the import reads; without machines, one example row."""
+    return write_table(machine_lines(session, firm_id, with_rates, with_example=True))
+
+
+def machine_lines(
+    session: Session, firm_id: str, with_rates: bool, with_example: bool = False
+) -> list[Sequence[object]]:
+    """Headings and one row per machine."""
     machines = all_machines(session, firm_id)
     abilities = abilities_by_machine(session, firm_id)
     rates = rates_on(session, firm_id, [machine.id for machine in machines], clock.today())
@@ -31,7 +38,7 @@ def machines_table(session: Session, firm_id: str, with_rates: bool) -> bytes:
         _written(machine, base, keys, abilities.get(machine.id, ()), rates.get(machine.id), places[machine.site_id])
         for machine in machines
     ]
-    return write_table([header, *(rows or [_example(base, keys)])])
+    return [header, *(rows or ([_example(base, keys)] if with_example else []))]
 
 
 def _parameters_of(kinds: Iterable[str]) -> list[str]:

@@ -150,7 +150,7 @@ def wide_rows(table: Table) -> list[CellFault]:
 def write_table(rows: Iterable[Sequence[object]]) -> bytes:
     """Return a CSV that a German Excel opens: semicolons, BOM, and no cell that could be taken for a formula."""
     text = io.StringIO()
-    csv.writer(text, delimiter=";", lineterminator="\r\n").writerows([[_safe(cell) for cell in row] for row in rows])
+    csv.writer(text, delimiter=";", lineterminator="\r\n").writerows([[harmless(cell) for cell in row] for row in rows])
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -165,7 +165,8 @@ def unit_in(text: str) -> str:
     return found.group(1).strip() if found else ""
 
 
-def _safe(cell: object) -> str:
+def harmless(cell: object) -> str:
+    """The text of a cell that no program takes for a formula."""
     text = "" if cell is None else str(cell)
     return "'" + text if text.startswith(FORMULA_SIGNS) else text
 

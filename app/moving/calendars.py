@@ -23,8 +23,8 @@ def calendars(session: Session, firm_id: str) -> dict[str, bytes]:
     free = (_free_event(row) for row in session.execute(_free_hours(firm_id)))
     booked = (_booked_event(row) for row in session.execute(with_partner(Booking, firm_id)) if row.state in LIVE)
     return {
-        "freie-stunden.ics": _calendar("Freie Stunden", free),
-        "buchungen.ics": _calendar("Gebuchte Stunden", booked),
+        "freie-stunden.ics": write_calendar("Freie Stunden", free),
+        "buchungen.ics": write_calendar("Gebuchte Stunden", booked),
     }
 
 
@@ -41,15 +41,16 @@ def _free_hours(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
 
 
 def _free_event(row: sa.Row[*tuple[Any, ...]]) -> Event:
-    return _event(row, f"{row.name}: {hours_text(row.left_min)} h frei", "TRANSPARENT")
+    return week_event(row, f"{row.name}: {hours_text(row.left_min)} h frei", "TRANSPARENT")
 
 
 def _booked_event(row: sa.Row[*tuple[Any, ...]]) -> Event:
     who = f"für {row.partner}" if row.side == "ours" else f"bei {row.partner}"
-    return _event(row, f"{row.machine_name}: {hours_text(row.agreed_min)} h {who}", "OPAQUE")
+    return week_event(row, f"{row.machine_name}: {hours_text(row.agreed_min)} h {who}", "OPAQUE")
 
 
-def _event(row: sa.Row[*tuple[Any, ...]], summary: str, transparency: str) -> Event:
+def week_event(row: Any, summary: str, transparency: str) -> Event:
+    """An entry over the whole week of a row; the library escapes what people wrote."""
     event = Event()
     event.add("uid", f"{row.id}@werkring")
     event.add("dtstamp", row.created_at)
@@ -60,7 +61,8 @@ def _event(row: sa.Row[*tuple[Any, ...]], summary: str, transparency: str) -> Ev
     return event
 
 
-def _calendar(name: str, events: Iterable[Event]) -> bytes:
+def write_calendar(name: str, events: Iterable[Event]) -> bytes:
+    """The bytes of one calendar."""
     calendar = Calendar()
     calendar.add("version", "2.0")
     calendar.add("prodid", "-//Werkring//Archiv 1//DE")

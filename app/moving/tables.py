@@ -55,12 +55,18 @@ def people_tables(session: Session, firm_id: str) -> dict[str, bytes]:
         "leute.csv": _table(_people(session, firm_id), PEOPLE),
         "partner.csv": _table(session.execute(partners), PARTNERS),
         "anfragen.csv": _table(session.execute(with_partner(WorkRequest, firm_id)), REQUESTS),
-        "angebote.csv": _table(session.execute(_offers(firm_id)), OFFERS),
+        "angebote.csv": _table(session.execute(offers(firm_id)), OFFERS),
         "vertraege.csv": _table(session.execute(with_partner(Agreement, firm_id)), AGREEMENTS),
         "rechnungen.csv": _table(session.execute(with_partner(Invoice, firm_id)), INVOICES),
         "buchungen.csv": _table(session.execute(with_partner(Booking, firm_id)), BOOKINGS),
-        "stunden.csv": _table(session.execute(_hours(firm_id)), HOURS),
+        "stunden.csv": _table(session.execute(hours(firm_id)), HOURS),
     }
+
+
+def lines_of(rows: Iterable[Any], columns: dict[str, Cell]) -> list[Sequence[object]]:
+    """Headings and rows, as people read them."""
+    lines: list[Sequence[object]] = [list(columns)]
+    return [*lines, *([cell(row) for cell in columns.values()] for row in rows)]
 
 
 def with_partner(model: Any, firm_id: str) -> sa.Select[*tuple[Any, ...]]:
@@ -77,7 +83,7 @@ def columns_of(model: type[Base]) -> list[sa.Column[Any]]:
     return list(Base.metadata.tables[model.__tablename__].columns)
 
 
-def _offers(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
+def offers(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
     """Offers by machine and week, as they are counted."""
     job = (WorkRequest.firm_id == Offer.firm_id) & (WorkRequest.id == Offer.request_id)
     return (
@@ -95,7 +101,7 @@ def _offers(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
     )
 
 
-def _hours(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
+def hours(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
     """What was worked, as it stands now; nobody's name."""
     on_entry = (HourEntry.firm_id == HourReport.firm_id) & (HourEntry.report_id == HourReport.id)
     on_booking = (Booking.firm_id == HourReport.firm_id) & (Booking.id == HourReport.booking_id)
@@ -121,8 +127,7 @@ def _people(session: Session, firm_id: str) -> list[tuple[Person, str]]:
 
 
 def _table(rows: Iterable[Any], columns: dict[str, Cell]) -> bytes:
-    lines: list[Sequence[object]] = [list(columns)]
-    return write_table([*lines, *([cell(row) for cell in columns.values()] for row in rows)])
+    return write_table(lines_of(rows, columns))
 
 
 def _day(value: dt.datetime | None) -> str:
@@ -133,7 +138,7 @@ def _state(value: str) -> str:
     return STATES.get(value, value)
 
 
-def _week(value: str | None) -> str:
+def week_cell(value: str | None) -> str:
     return week_label(value) if value else ""
 
 
@@ -159,8 +164,8 @@ REQUESTS: dict[str, Cell] = {
     "Partner": lambda row: row.partner or "",
     "Stand": lambda row: RequestState(row.state).label,
     "Stunden": lambda row: hours_text(row.need_min),
-    "Von": lambda row: _week(row.first_week),
-    "Bis": lambda row: _week(row.last_week),
+    "Von": lambda row: week_cell(row.first_week),
+    "Bis": lambda row: week_cell(row.last_week),
     "Werkstoff": lambda row: row.material,
     "Stück": lambda row: row.part_count,
     "Notiz": lambda row: row.note,
@@ -172,7 +177,7 @@ OFFERS: dict[str, Cell] = {
     "Partner": lambda row: row.partner or "",
     "Stand": lambda row: _state(row.state),
     "Maschine": lambda row: row.machine_name,
-    "Woche": lambda row: _week(row.week),
+    "Woche": lambda row: week_cell(row.week),
     "Stunden": lambda row: hours_text(row.offered_min),
     "Euro je Stunde": lambda row: euro_text(row.rate_cents_per_hour),
     "Gültig bis": lambda row: _day(row.valid_until),
@@ -203,7 +208,7 @@ INVOICES: dict[str, Cell] = {
     "Bezahlt am": lambda row: "" if row.paid_on is None else f"{row.paid_on:%d.%m.%Y}",
 }
 BOOKINGS: dict[str, Cell] = {
-    "Woche": lambda row: _week(row.week),
+    "Woche": lambda row: week_cell(row.week),
     "Maschine": lambda row: row.machine_name,
     "Wer arbeitet": lambda row: WORKERS[row.side],
     "Partner": lambda row: row.partner or "",
@@ -213,7 +218,7 @@ BOOKINGS: dict[str, Cell] = {
 }
 HOURS: dict[str, Cell] = {
     "Tag": lambda row: f"{row.day:%d.%m.%Y}",
-    "Woche": lambda row: _week(row.week),
+    "Woche": lambda row: week_cell(row.week),
     "Maschine": lambda row: row.machine_name,
     "Partner": lambda row: row.partner or "",
     "Wer arbeitet": lambda row: WORKERS[row.side],
