@@ -10,7 +10,9 @@ from app.bookings.models import Booking
 from app.bookings.rules import check_step
 from app.core import clock
 from app.core.errors import NotFound
+from app.core.events import BookingChanged, BookingsConfirmed
 from app.core.ids import new_id
+from app.core.outbox import emit
 from app.firms.actions import bump_version
 
 
@@ -55,12 +57,15 @@ def book_lines(
     )
     session.add_all(_booking(agreement, line, state) for line in lines if line.line_no not in done)
     session.flush()
+    if state == "confirmed":
+        emit(session, BookingsConfirmed(agreement.firm_id, agreement.agreement_id))
     bump_version(session, agreement.firm_id)
 
 
 def confirm_held(session: Session, firm_id: str, agreement_id: str) -> None:
     """The bundle became effective: what was held is now booked."""
     _move_all(session, firm_id, agreement_id, "held", "confirmed")
+    emit(session, BookingsConfirmed(firm_id, agreement_id))
 
 
 def release_bookings(session: Session, firm_id: str, agreement_id: str) -> None:
@@ -81,6 +86,7 @@ def change_booking(session: Session, firm_id: str, agreement_id: str, line_no: i
         check_step(booking.state, "cancelled")
         booking.state, booking.ended_at = "cancelled", clock.now()
     booking.agreed_min = new_min
+    emit(session, BookingChanged(firm_id, booking.id))
     bump_version(session, firm_id)
     return booking
 

@@ -348,6 +348,20 @@ class BookingAmended(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class BookingsConfirmed(Event):
+    """Hours of an agreement are booked for good, on our side."""
+
+    agreement_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class BookingChanged(Event):
+    """A signed change gave a booking other hours, or none."""
+
+    booking_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class HoursChecked(Event):
     """Our foreman closed the week's report of a booking: the partner gets it."""
 
