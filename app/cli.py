@@ -1,4 +1,4 @@
-"""Commands for the operator: serve, migrate, status, backup, restore, firms in and out, links, anchor, keys, break-glass."""
+"""Commands for the operator: serve, migrate, status, backup, restore, firms and tables in and out, links, anchor, keys."""
 
 import fcntl
 import json
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +23,7 @@ from app.config import ANCHOR_NEEDS, Config, ConfigError, key_in, load_config
 from app.core.backup import DUMP, BackupError, make_backup, restore_backup
 
 if TYPE_CHECKING:
+    from app.core.db import Database
     from app.notary.wallet import Wallet
 
 RESTORED = "restored"
@@ -374,6 +375,39 @@ def forget(address: str) -> None:
     click.echo("Backups hold the firm until they are overwritten.")
 
 
+@main.command("import-hours")
+@click.argument("address")
+@click.argument("table", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def bring_hours(address: str, table: Path) -> None:
+    """Write a firm's free hours from a CSV or XLSX (nummer, woche, stunden): all or none, and twice is once."""
+    from app.api.importing import import_hours
+
+    _import_table(import_hours, address, table)
+
+
+@main.command("import-machines")
+@click.argument("address")
+@click.argument("table", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def bring_machines(address: str, table: Path) -> None:
+    """Write a firm's machines from a CSV or XLSX, as the app's own template has it: all or none, and twice is once."""
+    from app.api.importing import import_machines
+
+    _import_table(import_machines, address, table)
+
+
+def _import_table(bring_in: Callable[["Database", str, Path], str], address: str, table: Path) -> None:
+    from app.api.importing import TableRefused
+    from app.core.db import Database
+
+    database = Database(_config().database_url)
+    try:
+        click.echo(bring_in(database, address, table))
+    except TableRefused as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        database.close()
+
+
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For a machine that watches.")
 def status(as_json: bool) -> None:
@@ -493,8 +527,9 @@ def renew_node_key() -> None:
 def create_commands() -> Flask:
     """What `flask backup`, `flask restore` and the like find: without a world, so they need no running node."""
     app = Flask("app", static_folder=None)
+    tables = (bring_hours, bring_machines)
     operators = (status, renew_node_key, resume, break_glass, forget, link_with_node, unlink_from_node)
-    for command in (backup, restore, export_firm, import_firm, migrate, anchor, *operators):
+    for command in (backup, restore, export_firm, import_firm, migrate, anchor, *tables, *operators):
         app.cli.add_command(command)
     return app
 

@@ -48,6 +48,7 @@ ROOMS = (
     "invoices",
     "operator",
     "moving",
+    "api",
 )
 LANGUAGES = ("de", "en")
 MOST_BODY_BYTES = 26 * 1024 * 1024

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.agreements import actions as agreements
 from app.agreements import printing
+from app.api import calling, hooks, tokens
 from app.config import Config
 from app.core import events as e
 from app.core.db import Database
@@ -92,7 +93,10 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     ),
     e.RequestWithdrawn: (requests.send_withdrawal,),
     e.RequestClosed: (requests.send_closed,),
-    e.RequestReceived: (matching.match_request,),
+    e.RequestReceived: (
+        matching.match_request,
+        hooks.tell_program,
+    ),
     e.RequestMatched: (matching.announce_match,),
     e.CapacityFreed: (matching.rematch_requests,),
     e.RequestGone: (offers.close_answers,),
@@ -103,7 +107,10 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.OfferWithdrawn: (offers.send_withdrawn_offer,),
     e.OfferDeclined: (offers.send_declined,),
     e.OfferSelected: (offers.send_selected,),
-    e.OfferReceived: (plans.refresh_plans,),
+    e.OfferReceived: (
+        plans.refresh_plans,
+        hooks.tell_program,
+    ),
     e.AgreementApproved: (agreements.send_draft,),
     e.AgreementArrived: (agreements.announce_agreement,),
     e.AgreementSealed: (agreements.send_signatures,),
@@ -112,21 +119,37 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.AgreementEffective: (agreements.send_effective,),
     e.AgreementErased: (hours.forget_hours,),
     e.BookingAmended: (agreements.send_amendment,),
+    e.BookingsConfirmed: (hooks.tell_program,),
+    e.BookingChanged: (hooks.tell_program,),
     e.HoursChecked: (hours.send_report,),
-    e.HoursArrived: (hours.announce_report,),
+    e.HoursArrived: (
+        hours.announce_report,
+        hooks.tell_program,
+    ),
     e.HoursConfirmed: (
         hours.send_confirmed,
         invoices.draft_invoice,
+        hooks.tell_program,
     ),
     e.HoursDisputed: (
         hours.send_disputed,
         invoices.redraft_invoice,
+        hooks.tell_program,
     ),
-    e.InvoiceIssued: (invoices.send_invoice,),
-    e.InvoiceArrived: (invoices.announce_invoice,),
+    e.InvoiceIssued: (
+        invoices.send_invoice,
+        hooks.tell_program,
+    ),
+    e.InvoiceArrived: (
+        invoices.announce_invoice,
+        hooks.tell_program,
+    ),
     e.InvoiceAnswered: (invoices.send_answer,),
     e.InvoiceReminded: (invoices.send_reminder,),
-    e.InvoicePaid: (invoices.send_paid,),
+    e.InvoicePaid: (
+        invoices.send_paid,
+        hooks.tell_program,
+    ),
     e.PasskeyLocked: (
         agreements.lapse_signed_with,
         agreements.take_back_amendments,
@@ -203,6 +226,8 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     push.remind_people,
     push.escalate_requests,
     push.forget_old_rows,
+    tokens.forget_answers,
+    calling.forget_calls,
 )
 ERRANDS: tuple[Callable[[Database, Config], None], ...] = (
     plans.solve_due_plans,
@@ -214,4 +239,5 @@ ERRANDS: tuple[Callable[[Database, Config], None], ...] = (
     printing.print_agreements,
     forgetting.forget_moved_firms,
     invoices.issue_invoices,
+    calling.send_due_calls,
 )

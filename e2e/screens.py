@@ -38,6 +38,11 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     ),
     "agreements.show_amendment": (_see(amendment_id="amendment"),),
     "agreements.start": (_see(), _see("lindner manager", note="ruhig")),
+    "api.calendars": (_see(), _see("yilmaz worker", note="mitarbeiter")),
+    "api.new_token": (_see(),),
+    "api.programs": (_see(), _see("lindner manager", note="partner")),
+    "api.show_token": (_see(token_id="api_token"),),
+    "api.tables": (_see(), _see("yilmaz worker", note="mitarbeiter")),
     "bookings.index": (_see(), _see("yilmaz manager", note="partner"), _see("lindner manager", note="leer")),
     "bookings.show": (_see("yilmaz worker", booking_id="booking"), _see(JONAS, booking_id="booking", note="meister")),
     "bookings.today": (_see("yilmaz worker"), _see("lindner worker", note="leer")),
@@ -219,6 +224,10 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
 ANSWERS = {"federation.check_link", "passkeys.enter_words"}
 """Pages that nothing but the answer to a form shows: two stories of the walk fill in the forms."""
 NO_PAGES = {
+    "api.calendar", "api.description", "api.list_bookings", "api.list_free_hours", "api.list_hours", "api.list_invoices",
+    "api.list_machines", "api.list_offers", "api.list_requests", "api.read_bookings", "api.read_free_hours",
+    "api.read_hours", "api.read_invoices", "api.read_machines", "api.read_offers", "api.read_requests", "api.table",
+    "api.webhook_key",  # what programs fetch
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
     "capacity.table", "federation.directory", "federation.download", "hours.proof", "invoices.pdf", "invoices.xml",
     "moving.download",
@@ -236,6 +245,7 @@ SAME_PAGE = {"requests.edit": "requests.new", "passkeys.install_first": "passkey
 """Two addresses of one page, which may share a title."""
 
 BROKEN = (
+    "api.new_token",
     "requests.new", "requests.details", "requests.change", "requests.know_how", "requests.questions", "requests.time",
     "capacity.offer", "capacity.days", "capacity.upload", "machines.new", "machines.edit", "machines.rate",
     "machines.new_certificate", "machines.upload", "firms.edit", "firms.person", "passkeys.new_firm", "passkeys.invite",

@@ -1,6 +1,7 @@
 """Import every room's tables once, so that Base.metadata is whole."""
 
 import app.agreements.models
+import app.api.models
 import app.bookings.models
 import app.capacity.models
 import app.core.outbox

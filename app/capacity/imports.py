@@ -125,8 +125,10 @@ def check_hours(session: Session, firm_id: str, table: Table) -> HoursPreview:
     return HoursPreview(() if faults else tuple(rows), tuple(faults[:MOST_FAULTS]), columns.ignored, len(table.rows))
 
 
-def apply_hours(session: Session, firm_id: str, preview: HoursPreview, person_id: str | None = None) -> None:
-    """Write all rows of a good preview, or raise RuleBroken and write none."""
+def apply_hours(
+    session: Session, firm_id: str, preview: HoursPreview, person_id: str | None = None, program: str = ""
+) -> None:
+    """Write all rows of a good preview, or raise RuleBroken and write none. `program`: what wrote them, if no person did."""
     if not preview.is_good:
         raise RuleBroken("Die Tabelle hat noch Fehler. Es ist nichts gespeichert.")
     bump_version(session, firm_id)
@@ -137,11 +139,17 @@ def apply_hours(session: Session, firm_id: str, preview: HoursPreview, person_id
     write_maxima(session, firm_id, maxima)
     for row in changed:
         write_actual(session, firm_id, row.machine_id, row.week, row.actual_min, person_id)
+    # apart: between the updates each new row would be written alone
+    for row in changed:
         place = (row.machine_id, row.week)
         note_change(session, firm_id, person_id, place, row.before_min, row.actual_min, row.was_reported)
     for machine_id in dict.fromkeys(row.machine_id for row in changed if row.actual_min > row.before_min):
         emit(session, CapacityFreed(firm_id, machine_id))
-    note_event(session, firm_id, person_id, "hours_imported", "import", detail={"count": len(changed)})
+    if program:
+        detail = {"count": len(changed), "name": program}
+        note_event(session, firm_id, None, "hours_written", "import", detail=detail)
+    else:
+        note_event(session, firm_id, person_id, "hours_imported", "import", detail={"count": len(changed)})
 
 
 def hours_table(session: Session, firm_id: str) -> bytes:

@@ -54,8 +54,9 @@ def sign_request(
     nonce: str,
     now_s: int,
     more: Mapping[str, str] | None = None,
+    tag: str = TAG,
 ) -> dict[str, str]:
-    """The headers of a signed request; those in `more` are signed too."""
+    """The headers of a signed request; those in `more` are signed too. `tag` says what it is signed for."""
     more = dict(more or {})
     request = Signed(method, url, {SENDER: sender, RECEIVER: receiver, "content-digest": digest_of(body)} | more)
     signer = HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=_One(key[0], key[1], None))
@@ -65,7 +66,7 @@ def sign_request(
         created=dt.datetime.fromtimestamp(now_s, dt.UTC),
         expires=dt.datetime.fromtimestamp(now_s + LIFE_S, dt.UTC),
         nonce=nonce,
-        tag=TAG,
+        tag=tag,
         label="sig",
         use_existing_digest=True,
         covered_component_ids=(*COVERED, *more),

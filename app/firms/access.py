@@ -54,6 +54,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "devices.see": frozenset({M, S}),
     "keys.edit": frozenset({M}),
     "firm.export": frozenset({M}),
+    "programs.edit": frozenset({M}),
+    "machine_calendars.see": frozenset({F, M, S}),
     "log.see": frozenset({M}),
 }
 

@@ -8,6 +8,11 @@ CONFIRMED_FOR = dt.timedelta(hours=1)
 MOVE, COPY = "move", "copy"
 
 LEFT_BEHIND = {
+    "api_answer": "remembers what programs sent twice to the old node",
+    "api_token": "opens the old address to a program",
+    "calendar_feed": "an address of the old node",
+    "webhook": "signed by a key that follows from the old row, and switched on where the firm works",
+    "webhook_call": "on its way from the old node",
     "answer_token": "opens one answer on a lock screen, under the old address",
     "challenge": "a question to a passkey, five minutes old at most",
     "idempotency": "remembers forms that were sent twice to the old node",

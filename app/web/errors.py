@@ -7,12 +7,13 @@ import sqlalchemy.exc
 import structlog
 from flask import Flask, Response, current_app, jsonify, request
 from flask_babel import gettext
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from app.core.errors import WerkringError
 from app.core.ids import new_id
 from app.core.urls import is_local_path
 from app.core.words import N_
+from app.web.problems import is_program, problem
 from app.web.render import render, said
 from app.web.world import world
 
@@ -44,10 +45,10 @@ def catch_errors(app: Flask) -> None:
 
 def _expected(error: WerkringError) -> Response:
     actor = world().actor()
-    if error.status == 403 and actor is None:
+    if error.status == 403 and actor is None and not is_program():
         return _to_sign_in()
     _note_refusal(error.status, actor)
-    if error.status == 429 and not wants_json():
+    if error.status == 429 and not (wants_json() or is_program()):
         return _to_send_again(error)
     return _answer(error.status, said(error) if error.text else gettext(SENTENCES[error.status]))
 
@@ -60,7 +61,10 @@ def _http(error: HTTPException) -> Response:
         status = 413
     if status == 429:
         _note_refusal(status, world().actor())
-    return _answer(status, _sentence(status))
+    response = _answer(status, _sentence(status))
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
 
 
 def _sentence(status: int) -> str:
@@ -122,6 +126,8 @@ def wants_json() -> bool:
 
 
 def _answer(status: int, sentence: str, reference: str = "") -> Response:
+    if is_program():
+        return problem(status, sentence, reference=reference)
     if wants_json():
         body: dict[str, Any] = {"error": sentence}
         return Response(

@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, g, redirect, request
 from app.core.errors import NotAllowed
 from app.core.ids import new_secret
 from app.web.cookies import keep, kept
+from app.web.problems import is_program
 from app.web.world import config, world
 
 STRANGER_COOKIE = "browser"
@@ -72,7 +73,7 @@ def _use_the_public_name() -> Response | None:
 def _refuse_foreign_forms() -> None:
     """Today's browsers send Origin and Sec-Fetch-Site with every POST; where one is missing, the token must be there."""
     view = current_app.view_functions.get(request.endpoint or "")
-    if request.method in SAFE or getattr(view, "is_machine", False):
+    if request.method in SAFE or getattr(view, "is_machine", False) or is_program():
         return
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     if origin not in (None, config().origin) or site not in (None, "same-origin", "none"):

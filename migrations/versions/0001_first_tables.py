@@ -1659,5 +1659,93 @@ def upgrade() -> None:
             "firm_id", "invoice_id", "line_no", name=op.f("uq_invoice_line_firm_id_invoice_id_line_no")
         ),
     )
+    op.create_table(
+        "api_token",
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column("created_by", sa.String(length=36), nullable=False),
+        sa.Column("copied_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_on", sa.Date(), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_api_token")),
+        sa.UniqueConstraint("secret_hash", name=op.f("uq_api_token_secret_hash")),
+    )
+    op.create_table(
+        "webhook",
+        sa.Column("url", sa.String(length=300), nullable=False),
+        sa.Column("failure_count", sa.BigInteger(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("off_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_status", sa.BigInteger(), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_webhook")),
+        sa.UniqueConstraint("firm_id", name=op.f("uq_webhook_firm_id")),
+    )
+    op.create_table(
+        "api_answer",
+        sa.Column("token_id", sa.String(length=36), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("body_sha256", sa.String(length=64), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "token_id"], ["api_token.firm_id", "api_token.id"], name=op.f("fk_api_answer_firm_id_token_id")
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_api_answer")),
+        sa.UniqueConstraint("firm_id", "token_id", "key", name=op.f("uq_api_answer_firm_id_token_id_key")),
+    )
+    op.create_index("ix_api_answer_age", "api_answer", ["created_at"], unique=False)
+    op.create_table(
+        "webhook_call",
+        sa.Column("webhook_id", sa.String(length=36), nullable=False),
+        sa.Column("event", sa.String(length=40), nullable=False),
+        sa.Column("object_kind", sa.String(length=20), nullable=False),
+        sa.Column("object_id", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "webhook_id"],
+            ["webhook.firm_id", "webhook.id"],
+            name=op.f("fk_webhook_call_firm_id_webhook_id"),
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_webhook_call")),
+    )
+    op.create_index("ix_webhook_call_due", "webhook_call", ["state", "next_try_at"], unique=False)
+    op.create_table(
+        "calendar_feed",
+        sa.Column("person_id", sa.String(length=36), nullable=True),
+        sa.Column("machine_id", sa.String(length=36), nullable=True),
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("(person_id IS NULL) <> (machine_id IS NULL)", name=op.f("ck_calendar_feed_one_owner")),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "machine_id"],
+            ["machine.firm_id", "machine.id"],
+            name=op.f("fk_calendar_feed_firm_id_machine_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "person_id"], ["person.firm_id", "person.id"], name=op.f("fk_calendar_feed_firm_id_person_id")
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_calendar_feed")),
+        sa.UniqueConstraint("firm_id", "machine_id", name=op.f("uq_calendar_feed_firm_id_machine_id")),
+        sa.UniqueConstraint("firm_id", "person_id", name=op.f("uq_calendar_feed_firm_id_person_id")),
+        sa.UniqueConstraint("secret_hash", name=op.f("uq_calendar_feed_secret_hash")),
+    )
     for statement in SQLITE_GUARDS if op.get_bind().dialect.name == "sqlite" else POSTGRESQL_GUARDS:
         op.execute(statement)

@@ -19,6 +19,7 @@ NAMES = (
     "envelopes",
     "offline",
     "invoices",
+    "interface",
 )
 ALONE = ("simulate",)
 """They play many seeds; a given one alone"""

@@ -18,7 +18,18 @@ from app.core.db import Base, Database
 from app.directory.models import DirectoryEntry
 from app.firms.models import Firm
 from app.machines.models import Machine
-from tests.long.matrix import ORIGIN, PEOPLE, USUAL, Matrix, _own, ask, open_matrix, routes_of
+from tests.long.matrix import (
+    ORIGIN,
+    PEOPLE,
+    PROGRAM_THINGS,
+    USUAL,
+    Matrix,
+    _own,
+    ask,
+    ask_as_program,
+    open_matrix,
+    routes_of,
+)
 from tests.long.race_world import MONDAY
 from tests.safety.canary_columns import CODES, WRITTEN
 from tests.safety.table import TABLE
@@ -96,6 +107,7 @@ def check_houses(database: Database, matrix: Matrix, most_links: int) -> Canarie
     found.shown = _shown_to_strangers(database)
     for key in CODE:
         _crawl(matrix, key, PEOPLE, most_links, found)
+        _ask_as_program(matrix, key, found)
     return found
 
 
@@ -183,6 +195,18 @@ def _crawl(matrix: Matrix, key: str, people: Sequence[str], most_links: int, fou
                 _look(key, person, f"{rule.rule} {fields}", answer, found)
                 waiting.extend(LINK.findall(answer.get_data(as_text=True)) if answer.mimetype == "text/html" else ())
         _follow(matrix, key, person, waiting, most_links, found)
+
+
+def _ask_as_program(matrix: Matrix, key: str, found: Canaries) -> None:
+    """What the firm's own program and its manager's calendar get."""
+    house = matrix.scene.houses[key]
+    for name in (*PROGRAM_THINGS, "free-hours"):
+        answer = ask_as_program(matrix, house, name)
+        _look(key, "program", f"/api/v1/{name}", answer, found)
+        if answer.status_code != 200:
+            found.faults.append(f"{key} program: {name} answered {answer.status_code}")
+    calendar = matrix.app.test_client().get(f"/kalender/{house.ids['calendar_secret']}.ics", base_url=ORIGIN)
+    _look(key, "program", "/kalender", calendar, found)
 
 
 def _follow(matrix: Matrix, key: str, person: str, waiting: deque[str], most_links: int, found: Canaries) -> None:

@@ -33,7 +33,11 @@ ORIGIN = "http://localhost:8000"
 PEOPLE = (*ROLES, "device", "nobody")
 ACTING = {"yilmaz": ("brandt", "nowak"), "keller": ("nowak", "brandt")}
 """Who acts, and whose things it names: first the firm of the other job in the same place, then the other one."""
-USUAL = {"GET": {200, 204, 302, 303}, "POST": {200, 204, 303, 400, 409, 422}}
+USUAL = {"GET": {200, 204, 302, 303}, "POST": {200, 204, 303, 400, 409, 422}, "PUT": set[int]()}
+PROGRAM_THINGS = {
+    "machines": "machine", "requests": "request", "offers": "offer", "bookings": "booking", "hours": "hour_report",
+    "invoices": "invoice",
+}  # fmt: skip
 Found = dict[str, Any]
 
 
@@ -121,7 +125,35 @@ def check_all(matrix: Matrix, table: dict[str, Row] = TABLE) -> Matrix:
             for key in ACTING:
                 check_roles(matrix, rule, method, row, case, key)
                 check_foreign(matrix, rule, method, row, case, key)
+    if table is TABLE:
+        check_programs(matrix)
     return matrix
+
+
+def check_programs(matrix: Matrix) -> None:
+    """With a program's key that may all: own things open, a foreign id answers as one that never was."""
+    for key in ACTING:
+        house = matrix.scene.houses[key]
+        for resource, kind in PROGRAM_THINGS.items():
+            own, other = house.ids.get(kind), _foreign(matrix.scene, key, kind)
+            if own is not None:
+                matrix.checks += 1
+                status = ask_as_program(matrix, house, f"{resource}/{own}").status_code
+                if status != 200:
+                    matrix.wrong.append(f"{key} program: {resource} answered {status}")
+            if other is not None:
+                pair = [
+                    fingerprint(ask_as_program(matrix, house, f"{resource}/{one}"), one) for one in (other, new_id())
+                ]
+                matrix.pairs += 1
+                if pair[0] != pair[1]:
+                    matrix.leaks.append(f"{key} program: {resource} tells foreign from missing")
+
+
+def ask_as_program(matrix: Matrix, house: FirmIds, path: str) -> TestResponse:
+    """One question of the firm's own program."""
+    headers = {"Authorization": f"Bearer {house.ids['api_secret']}"}
+    return matrix.app.test_client().get(f"/api/v1/{path}", base_url=ORIGIN, headers=headers)
 
 
 def routes_of(app: Flask) -> list[tuple[Rule, str]]:

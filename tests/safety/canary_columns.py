@@ -1,7 +1,7 @@
 """Every column of text, sorted: what people wrote, and what is a key, a state, a hash or a signed document."""
 
 _WRITTEN = """
-agreement.contact_phone agreement.note agreement_line.machine_name approach.name approach.town
+agreement.contact_phone agreement.note api_token.name agreement_line.machine_name approach.name approach.town
 audit_event.detail blocked_firm.name
 booking.machine_name booking.title certificate.issuer certificate.number closure.name firm.name firm.short_name
 firm.street firm.town invoice.dispute_reason
@@ -14,6 +14,9 @@ site.street site.town stored_file.name wanted_file.name work_request.contact_nam
 work_request.note work_request.title
 """
 _CODES = """
+api_answer.answer api_answer.body_sha256 api_answer.key api_answer.token_id api_token.created_by api_token.scopes
+api_token.secret_hash calendar_feed.machine_id calendar_feed.person_id calendar_feed.secret_hash webhook.url
+webhook_call.event webhook_call.object_id webhook_call.object_kind webhook_call.state webhook_call.webhook_id
 agreement_erasure.approval agreement_erasure.message agreement_erasure.partner_id agreement_erasure.state
 agreement_erasure.text
 agreement.bundle_id agreement.counterpart agreement.digest agreement.display_sha256 agreement.effective_digest

@@ -11,6 +11,12 @@ from werkzeug.datastructures import FileStorage
 from app.agreements.actions import draft_agreements, propose_change
 from app.agreements.models import Agreement, AgreementLine
 from app.agreements.queries import locked_agreement
+from app.api.feeds import feed_of, renew_feed
+from app.api.feeds import secret_of as feed_secret
+from app.api.hooks import set_hook
+from app.api.rules import SCOPES
+from app.api.tokens import make_token
+from app.api.tokens import secret_of as token_secret
 from app.bookings.actions import BookedAgreement, BookedLine, book_lines
 from app.bookings.models import Booking
 from app.bookings.queries import bookings_of
@@ -324,6 +330,7 @@ def _furnish(session: Session, house: FirmIds) -> None:
     ids["rule_change"] = new_id()
     session.add(RuleChange(firm_id=firm.id, id=ids["rule_change"], created_at=now, asked_by=firm.people[Role.FOREMAN]))
     _add_approach(session, house)
+    _let_programs_in(session, house)
     if firm.key == "keller":
         return
     session.add(
@@ -351,6 +358,21 @@ def _add_approach(session: Session, house: FirmIds) -> None:
     )  # fmt: skip
     session.add(approach)
     house.ids["approach"] = approach.id
+
+
+def _let_programs_in(session: Session, house: FirmIds) -> None:
+    """An access that may all, an address for news, and the manager's calendar."""
+    manager = house.actor()
+    token = make_token(session, manager, f"ERP {house.firm.key}", list(SCOPES))
+    token.created_at += dt.timedelta(days=1)  # its secret may still be copied
+    set_hook(session, manager, f"https://{house.firm.key}.example/neu")
+    renew_feed(session, manager)
+    renew_feed(session, manager, house.firm.machine_id)
+    feed = feed_of(session, manager)
+    assert feed is not None
+    house.ids |= {
+        "api_token": token.id, "api_secret": token_secret(session, token), "calendar_secret": feed_secret(session, feed),
+    }  # fmt: skip
 
 
 def _add_devices(session: Session, house: FirmIds) -> None:

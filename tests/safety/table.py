@@ -7,6 +7,8 @@ person with the permission who names own things (beside the usual ones).
 
 from dataclasses import dataclass, field
 
+from app.api.tables import SHEETS
+
 Kinds = dict[str, str]
 
 
@@ -41,6 +43,12 @@ def _ids(**ids: str) -> Case:
 PUBLIC = "public"
 _TOKEN = Case({"token": "join_token"}, is_secret=True, also=frozenset({404, 410}))
 _NOT_BEGUN = Case(also=frozenset({404}))
+_LOCKED = Case(also=frozenset({401}))
+"""A sign-in opens nothing here: only the key of a program does (tests/api asks with one)"""
+_RESOURCES = {
+    "machines": "machine", "free_hours": "machine", "requests": "request", "offers": "offer", "bookings": "booking",
+    "hours": "hour_report", "invoices": "invoice",
+}  # fmt: skip
 _PAIR = Case({"request_id": "request_of_both", "partner_id": "partner"})
 
 TABLE: dict[str, Row] = {
@@ -450,6 +458,41 @@ TABLE: dict[str, Row] = {
     "moving.leave GET": _row("firm.export"),
     "moving.archive GET": _row("firm.export", _ids(export_id="export")),
     "moving.download GET": _row("firm.export", _ids(export_id="export")),
+    # api
+    "api.programs GET": _row("programs.edit"),
+    "api.new_token GET": _row("programs.edit"),
+    "api.save_token POST": _row("programs.edit", Case(), Case(fields={"name": "=ERP", "scopes": "=bookings:read"})),
+    "api.show_token GET": _row("programs.edit", _ids(token_id="api_token")),
+    "api.token_copied POST": _row("programs.edit", _ids(token_id="api_token")),
+    "api.lock_token POST": _row("programs.edit", _ids(token_id="api_token")),
+    "api.save_hook POST": _row("programs.edit", Case(), Case(fields={"address": "=https://erp.example/neu"})),
+    "api.send_probe POST": _row("programs.edit"),
+    "api.resume_hook POST": _row("programs.edit"),
+    "api.drop_hook POST": _row("programs.edit"),
+    "api.tables GET": _row("own.use"),
+    "api.table GET": _row(
+        "own.use",
+        *(
+            Case({"name": f"={name}", "ending": f"={ending}"}, also=frozenset({403}))
+            for name in sorted(SHEETS)
+            for ending in ("csv", "xlsx")
+        ),
+        Case({"name": "=x", "ending": "=csv"}, also=frozenset({404})),
+    ),
+    "api.calendars GET": _row("own.use"),
+    "api.renew_calendar POST": _row("own.use"),
+    "api.remove_calendar POST": _row("own.use", Case(also=frozenset({404}))),
+    "api.renew_machine_calendar POST": _row("machine_calendars.see", _ids(machine_id="machine")),
+    "api.remove_machine_calendar POST": _row("machine_calendars.see", _ids(machine_id="machine")),
+    "api.calendar GET": _row(PUBLIC, Case({"secret": "calendar_secret"}, is_secret=True)),
+    "api.description GET": _row(PUBLIC),
+    "api.webhook_key GET": _row(PUBLIC, _LOCKED),
+    "api.write_free_hours PUT": _row(PUBLIC, _LOCKED),
+    **{f"api.list_{name} GET": _row(PUBLIC, _LOCKED) for name in _RESOURCES},
+    **{
+        f"api.read_{name} GET": _row(PUBLIC, Case({"item_id": kind}, also=frozenset({401})))
+        for name, kind in _RESOURCES.items()
+    },
     # web
     "web.healthz GET": _row(PUBLIC, Case(also=frozenset({503}))),
     "web.manifest GET": _row(PUBLIC),
