@@ -224,7 +224,8 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
 ANSWERS = {"federation.check_link", "passkeys.enter_words"}
 """Pages that nothing but the answer to a form shows: two stories of the walk fill in the forms."""
 NO_PAGES = {
-    "api.calendar", "api.description", "api.list_bookings", "api.list_free_hours", "api.list_hours", "api.list_invoices",
+    "api.calendar", "api.description", "api.invoice_pdf", "api.invoice_xml",
+    "api.list_bookings", "api.list_free_hours", "api.list_hours", "api.list_invoices",
     "api.list_machines", "api.list_offers", "api.list_requests", "api.read_bookings", "api.read_free_hours",
     "api.read_hours", "api.read_invoices", "api.read_machines", "api.read_offers", "api.read_requests", "api.table",
     "api.webhook_key",  # what programs fetch

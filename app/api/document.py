@@ -39,6 +39,8 @@ PROBLEM: Schema = {
         },
     },
 }
+INVOICE_FILES = {"xml": "application/xml", "pdf": "application/pdf"}
+"""By the end of the address: ZUGFeRD's XML, and the PDF/A-3 that carries it"""
 WEBHOOK_KEY: Schema = {
     "type": "object",
     "required": ["kid", "kty", "crv", "x"],
@@ -71,6 +73,8 @@ def openapi(server: str, events: tuple[str, ...]) -> dict[str, Any]:
         paths[f"/api/v1/{resource.name}"] = {"get": _listing(resource)}
         paths[f"/api/v1/{resource.name}/{{id}}"] = {"get": _reading(resource)}
     paths[f"/api/v1/{FREE_HOURS.name}"]["put"] = _writing()
+    for ending in INVOICE_FILES:
+        paths[f"/api/v1/invoices/{{id}}/{ending}"] = {"get": _invoice_file(ending)}
     paths["/api/v1/webhook-key"] = {
         "get": _operation("webhook_key", "The public key of the firm's webhook", "", _ref("WebhookKey"), tag="webhook")
     }
@@ -118,6 +122,13 @@ def _reading(resource: Resource) -> dict[str, Any]:
     operation = _operation(
         f"read_{_id(resource)}", f"One {resource.title}", resource.scope, _ref(resource.schema_name), tag=resource.name
     )
+    return operation | {"parameters": [{"name": "id", "in": "path", "required": True, "schema": ID}]}
+
+
+def _invoice_file(ending: str) -> dict[str, Any]:
+    about = f"The {ending.upper()} of an issued invoice (EN 16931)"
+    operation = _operation(f"read_invoice_{ending}", about, "invoices:read", {}, tag="invoices")
+    operation["responses"]["200"]["content"] = {INVOICE_FILES[ending]: {}}
     return operation | {"parameters": [{"name": "id", "in": "path", "required": True, "schema": ID}]}
 
 

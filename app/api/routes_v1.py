@@ -6,7 +6,7 @@ from flask import Response
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from app.api.document import openapi
+from app.api.document import INVOICE_FILES, openapi
 from app.api.door import as_json, call, limit_of, once, read_body, read_list
 from app.api.free_hours import FaultyLines, read_lines, write_hours
 from app.api.hooks import EVENTS, hook_of, public_key_of
@@ -17,6 +17,8 @@ from app.api.room import room
 from app.api.seen import note_invoices_seen, note_offers_seen
 from app.core.db import Database
 from app.core.errors import NotFound
+from app.federation.queries import file_for
+from app.invoices.queries import invoice_for
 from app.invoices.rules import OPEN
 from app.offers.queries import LIVE
 from app.web.problems import problem
@@ -59,6 +61,22 @@ def webhook_key(database: Database, token: ApiToken) -> Response:
     return as_json({"kid": key.kid, "kty": "OKP", "crv": "Ed25519", "x": x})
 
 
+def _serve_file(ending: str) -> None:
+    """The very file that was issued, or arrived; a draft has none."""
+
+    def invoice_file(database: Database, token: ApiToken, item_id: str) -> Response:
+        read_list()
+        with database.read() as session:
+            invoice = invoice_for(session, token.firm_id, item_id)
+            file_id = invoice.xml_file_id if ending == "xml" else invoice.pdf_file_id
+            body = file_for(session, token.firm_id, file_id or "").body
+            _note_seen(session, token, INVOICES, [item_of(session, token.firm_id, INVOICES, item_id)])
+        return Response(body, mimetype=INVOICE_FILES[ending])
+
+    guarded = call(INVOICES.scope)(invoice_file)
+    room.add_url_rule(f"/api/v1/invoices/<item_id>/{ending}", f"invoice_{ending}", guarded, methods=["GET"])
+
+
 def _serve(resource: Resource) -> None:
     """The list and the single thing of one kind."""
 
@@ -92,3 +110,5 @@ def _note_seen(session: Session, token: ApiToken, resource: Resource, items: lis
 
 for _resource in (MACHINES, FREE_HOURS, REQUESTS, OFFERS, BOOKINGS, HOURS, INVOICES):
     _serve(_resource)
+for _ending in INVOICE_FILES:
+    _serve_file(_ending)

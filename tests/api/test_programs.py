@@ -16,6 +16,7 @@ from app.firms.models import AuditEvent
 from app.notary.transfer import leave_log
 from app.web.limits import DEEDS, LOOKS
 from tests.api.world import ORIGIN, Programs, open_programs
+from tests.invoices.world import confirm
 from tests.world import add_machine
 
 RESOURCES = ("machines", "free-hours", "requests", "offers", "bookings", "hours", "invoices")
@@ -56,6 +57,17 @@ def test_a_program_reads_its_own_side_of_a_job_and_nothing_of_the_other_house(pr
     text = programs.get("yilmaz", "requests").text + programs.get("yilmaz", "offers").text
     assert '"customer":""' in text
     assert programs.job.firm_id("keller") in text
+
+
+def test_an_invoice_comes_as_the_file_that_was_issued(programs: Programs) -> None:
+    (issued,) = programs.get("keller", "invoices").get_json()["items"]
+    for key in ("keller", "yilmaz"):
+        xml = programs.get(key, f"invoices/{issued['id']}/xml")
+        assert (xml.status_code, xml.mimetype, b"CrossIndustryInvoice" in xml.data) == (200, "application/xml", True)
+    assert programs.get("keller", f"invoices/{issued['id']}/pdf").data.startswith(b"%PDF")
+    confirm(programs.database, programs.job, 2, 60)
+    (draft,) = (one for one in programs.get("yilmaz", "invoices").get_json()["items"] if one["state"] == "draft")
+    assert programs.get("yilmaz", f"invoices/{draft['id']}/xml").status_code == 404
 
 
 def test_a_partner_learns_that_a_program_looked_at_its_open_invoice(programs: Programs) -> None:
@@ -133,6 +145,7 @@ def _lines(minutes: int, *weeks: str) -> dict[str, list[dict[str, object]]]:
 
 
 def test_free_hours_sent_twice_are_the_same_with_and_without_a_key(both: Programs) -> None:
+    assert {both.get("yilmaz", name).status_code for name in RESOURCES} == {200}
     body = _lines(1800, "2026-W48", "2026-W49")
     first = both.put("yilmaz", "free-hours", body)
     assert first.status_code == 200

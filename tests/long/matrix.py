@@ -38,6 +38,9 @@ PROGRAM_THINGS = {
     "machines": "machine", "requests": "request", "offers": "offer", "bookings": "booking", "hours": "hour_report",
     "invoices": "invoice",
 }  # fmt: skip
+PROGRAM_PATHS = {f"{name}/{{id}}": kind for name, kind in PROGRAM_THINGS.items()} | {
+    "invoices/{id}/xml": "invoice", "invoices/{id}/pdf": "invoice",
+}  # fmt: skip
 Found = dict[str, Any]
 
 
@@ -134,20 +137,20 @@ def check_programs(matrix: Matrix) -> None:
     """With a program's key that may all: own things open, a foreign id answers as one that never was."""
     for key in ACTING:
         house = matrix.scene.houses[key]
-        for resource, kind in PROGRAM_THINGS.items():
+        for path, kind in PROGRAM_PATHS.items():
             own, other = house.ids.get(kind), _foreign(matrix.scene, key, kind)
             if own is not None:
                 matrix.checks += 1
-                status = ask_as_program(matrix, house, f"{resource}/{own}").status_code
+                status = ask_as_program(matrix, house, path.format(id=own)).status_code
                 if status != 200:
-                    matrix.wrong.append(f"{key} program: {resource} answered {status}")
+                    matrix.wrong.append(f"{key} program: {path} answered {status}")
             if other is not None:
                 pair = [
-                    fingerprint(ask_as_program(matrix, house, f"{resource}/{one}"), one) for one in (other, new_id())
+                    fingerprint(ask_as_program(matrix, house, path.format(id=one)), one) for one in (other, new_id())
                 ]
                 matrix.pairs += 1
                 if pair[0] != pair[1]:
-                    matrix.leaks.append(f"{key} program: {resource} tells foreign from missing")
+                    matrix.leaks.append(f"{key} program: {path} tells foreign from missing")
 
 
 def ask_as_program(matrix: Matrix, house: FirmIds, path: str) -> TestResponse:

@@ -487,6 +487,10 @@ TABLE: dict[str, Row] = {
     "api.calendar GET": _row(PUBLIC, Case({"secret": "calendar_secret"}, is_secret=True)),
     "api.description GET": _row(PUBLIC),
     "api.webhook_key GET": _row(PUBLIC, _LOCKED),
+    **{
+        f"api.invoice_{ending} GET": _row(PUBLIC, Case({"item_id": "invoice"}, also=frozenset({401})))
+        for ending in ("xml", "pdf")
+    },
     "api.write_free_hours PUT": _row(PUBLIC, _LOCKED),
     **{f"api.list_{name} GET": _row(PUBLIC, _LOCKED) for name in _RESOURCES},
     **{
