@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.agreements import actions as agreements
 from app.agreements import printing
-from app.api import calling, hooks, tokens
+from app.api import calling, feeds, hooks, tokens
 from app.config import Config
 from app.core import events as e
 from app.core.db import Database
@@ -153,6 +153,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.PasskeyLocked: (
         agreements.lapse_signed_with,
         agreements.take_back_amendments,
+        feeds.close_feed,
     ),
     e.SignedOut: (devices.remove_devices,),
 }

@@ -18,6 +18,7 @@ from app.bookings.models import Booking
 from app.bookings.rules import LIVE
 from app.core import clock
 from app.core.errors import NotFound
+from app.core.events import PasskeyLocked
 from app.core.ids import new_id
 from app.core.units import hours_text, week_of
 from app.firms.access import PERMISSIONS, Actor
@@ -31,6 +32,7 @@ from app.machines.queries import machine_for
 from app.moving.calendars import WEEK, week_event, write_calendar
 from app.notary.keys import derived_secret
 from app.notary.transfer import is_elsewhere
+from app.passkeys.models import Passkey
 
 BACK_WEEKS = 8
 UNSEEN = dict.fromkeys((*range(32), 127))
@@ -78,6 +80,16 @@ def remove_feed(session: Session, actor: Actor, machine_id: str | None = None) -
     if feed is None:
         raise NotFound
     session.delete(feed)
+
+
+def close_feed(session: Session, event: PasskeyLocked) -> None:
+    """A phone is lost: whoever has it fetches nothing more of its person's calendar."""
+    owner = sa.select(Passkey.person_id).where(Passkey.firm_id == event.firm_id, Passkey.id == event.passkey_id)
+    session.execute(
+        sa.delete(CalendarFeed)
+        .where(CalendarFeed.firm_id == event.firm_id, CalendarFeed.person_id.in_(owner))
+        .execution_options(synchronize_session=False)
+    )
 
 
 def secret_of(session: Session, feed: CalendarFeed) -> str:

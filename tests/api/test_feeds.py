@@ -11,11 +11,18 @@ from werkzeug.test import TestResponse
 from app.api.feeds import feed_of, renew_feed, secret_of
 from app.api.models import CalendarFeed
 from app.bookings.models import Booking
+from app.core import clock
 from app.core.db import Database
+from app.core.events import PasskeyLocked
+from app.core.ids import new_id
+from app.core.outbox import emit
 from app.firms.access import Actor, Role
 from app.firms.models import Membership
+from app.passkeys.models import Passkey
+from app.worker import run_until_quiet
 from tests.invoices.world import Job, config_of, confirm, issue, make_job
 from tests.machines.house import House, open_house
+from tests.passkeys.software import SoftwarePasskey
 
 HOSTILE = 'Deckel\r\nBEGIN:VALARM\r\nACTION:EMAIL\r\nEND:VALARM;,\\n"\x00\x07=1+1'
 
@@ -97,6 +104,26 @@ def test_a_new_address_closes_the_old_one_and_who_left_has_none(
     assert house.post("/kalender/weg").status_code == 303
     with sqlite_database.read() as session:
         assert session.scalars(sa.select(CalendarFeed)).all() == []
+
+
+def test_a_lost_phone_closes_the_calendar_of_its_person_alone(
+    sqlite_database: Database, job: Job, house: House
+) -> None:
+    lost, worker = (
+        address(sqlite_database, job.deal.firms["yilmaz"].actor(role)) for role in (Role.MANAGER, Role.WORKER)
+    )
+    manager = job.actor("yilmaz")
+    passkey = Passkey(
+        firm_id=manager.firm_id, id=new_id(), created_at=clock.now(), person_id=manager.person_id, user_handle=new_id(),
+        credential_id=new_id(), public_key=SoftwarePasskey().cose, name="Handy",
+    )  # fmt: skip
+    with sqlite_database.write() as session:
+        session.add(passkey)
+        session.flush()
+        emit(session, PasskeyLocked(manager.firm_id, passkey.id))
+    run_until_quiet(sqlite_database)
+    assert house.get(lost).status_code == 404
+    assert house.get(worker).status_code == 200
 
 
 def test_what_people_write_stays_text_in_every_calendar(sqlite_database: Database, job: Job, house: House) -> None:
