@@ -1,9 +1,11 @@
 """Programs at the door of /api/v1: who may ask, what they see, how lists go on, and free hours that are sent twice."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from werkzeug.test import TestResponse
 
 from app.api.models import ApiAnswer, ApiToken
 from app.api.rules import ANSWERS_KEPT
@@ -166,6 +168,23 @@ def test_free_hours_sent_twice_are_the_same_with_and_without_a_key(both: Program
         assert session.scalar(changes.where(HoursChange.firm_id == both.job.firm_id("yilmaz"))) == 4
         forget_answers(session, clock.now() + ANSWERS_KEPT * 2)
         assert session.scalar(sa.select(sa.func.count()).select_from(ApiAnswer)) == 0
+
+
+def test_one_key_sent_by_four_at_once_is_done_once(both: Programs) -> None:
+    now, lines = clock.now(), _lines(1800, "2026-W48", "2026-W49")
+
+    def send(_no: int) -> TestResponse:
+        with clock.frozen(now):  # a thread has a clock of its own
+            return both.put("yilmaz", "free-hours", lines, once="at-once")
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(send, range(4)))
+    assert [one.status_code for one in answers] == [200] * 4
+    assert len({one.get_data() for one in answers}) == 1
+    with both.database.read() as session:
+        changes = sa.select(sa.func.count()).select_from(HoursChange)
+        assert session.scalar(changes.where(HoursChange.firm_id == both.job.firm_id("yilmaz"))) == 2
+        assert session.scalar(sa.select(sa.func.count()).select_from(ApiAnswer)) == 1
 
 
 def test_one_line_that_does_not_fit_stops_all_and_is_named(programs: Programs) -> None:

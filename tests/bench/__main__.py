@@ -7,7 +7,7 @@ import time
 from importlib import import_module
 from typing import Any
 
-NAMES = ("match", "plan", "pages", "ledger", "push", "nodes")
+NAMES = ("match", "plan", "pages", "ledger", "push", "nodes", "interface")
 
 
 def main(words: list[str]) -> int:
