@@ -16,7 +16,7 @@ from app.api.models import Webhook, WebhookCall
 from app.api.rules import CALLS_KEPT, is_hopeless, retry_at
 from app.config import Config
 from app.core import clock
-from app.core.db import Database
+from app.core.db import Database, each_alone
 from app.core.outgoing import Courier, Unreachable, courier
 from app.core.turns import Turns
 from app.federation.http_signatures import sign_request
@@ -83,7 +83,14 @@ def claim_calls(database: Database, config: Config) -> list[Parcel]:
             if per_hook[call.webhook_id] <= MOST_PER_HOOK and len(taken) < MOST_AT_ONCE:
                 call.next_try_at = now + LEASE
                 taken.append(call)
-        return [_parcel(session, config, call, now) for call in taken]
+        parcels: list[Parcel] = []
+        each_alone(
+            session,
+            taken,
+            lambda call: parcels.append(_parcel(session, config, call, now)),
+            lambda call: _end(call, "failed", now),
+        )
+        return parcels
 
 
 def note_outcomes(database: Database, outcomes: Sequence[Outcome]) -> None:
@@ -145,18 +152,22 @@ def _note(session: Session, hook: Webhook, call: WebhookCall, status: int, now: 
     call.attempts += 1
     hook.last_tried_at, hook.last_status = now, status
     if 200 <= status < 300:
-        call.state, call.done_at = "delivered", now
+        _end(call, "delivered", now)
         hook.failure_count, hook.failing_since = 0, None
         return
     hook.failure_count += 1
     hook.failing_since = hook.failing_since or now
     again_at = retry_at(call.attempts, now)
     if again_at is None:
-        call.state, call.done_at = "failed", now
+        _end(call, "failed", now)
     else:
         call.next_try_at = again_at
     if status == GONE or is_hopeless(hook.failure_count, hook.failing_since, now):
         _switch_off(session, hook, now)
+
+
+def _end(call: WebhookCall, state: str, now: dt.datetime) -> None:
+    call.state, call.done_at = state, now
 
 
 def _switch_off(session: Session, hook: Webhook, now: dt.datetime) -> None:

@@ -27,6 +27,7 @@ from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict
 from app.federation.http_signatures import Signed, digest_of
+from app.notary.models import FirmKey
 from tests.agreements.world import drafted, make_deal, signed_by_both
 from tests.invoices.world import IBAN, Job, confirm, issue, make_job
 
@@ -227,6 +228,27 @@ def test_an_address_that_says_gone_is_off_at_once_and_redirects_lead_nowhere(
     with sqlite_database.read() as session:
         waiting = session.scalars(sa.select(WebhookCall).where(WebhookCall.state == "waiting")).all()
     assert waiting == []
+
+
+def test_a_firm_whose_keys_do_not_open_holds_up_nobody_else(
+    sqlite_database: Database, config: Config, program: Program
+) -> None:
+    job = make_job(sqlite_database)
+    for key in ("keller", "yilmaz"):
+        _listen(sqlite_database, job, config, program, key)
+    with sqlite_database.write() as session:
+        session.execute(
+            sa.update(FirmKey)
+            .where(FirmKey.firm_id == job.firm_id("keller"), FirmKey.purpose == "derive")
+            .values(wrapped=b"broken")
+        )
+        for key in ("keller", "yilmaz"):
+            try_hook(session, job.actor(key))
+    send_due_calls(sqlite_database, config)
+    assert [headers["werkring-from"] for headers, _body in program.came] == ["yilmaz@test"]
+    with sqlite_database.read() as session:
+        states = sa.select(WebhookCall.state).order_by(WebhookCall.state)
+        assert session.scalars(states).all() == ["delivered", "failed"]
 
 
 def test_an_address_inside_the_house_is_never_asked(
