@@ -63,7 +63,8 @@ def _bound_body() -> None:
 
 def _use_the_public_name() -> Response | None:
     """Passkeys are bound to one name: whoever typed 127.0.0.1 is sent to the public address."""
-    if request.method not in SAFE or request.path == "/healthz" or f"//{request.host}" in config().public_url:
+    is_called_right = f"//{request.host}" in config().public_url
+    if request.method not in SAFE or request.path == "/healthz" or is_program() or is_called_right:
         return None
     if request.host.split(":")[0] in ("127.0.0.1", "[::1]", "localhost"):
         return redirect(config().public_url + request.script_root + request.full_path.rstrip("?"))  # type: ignore[return-value]

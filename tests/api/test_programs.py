@@ -225,6 +225,13 @@ def test_five_hundred_lines_arrive_in_one_request_and_once(programs: Programs) -
         assert session.scalar(count.where(CapacityWindow.firm_id == firm.id)) == 509
 
 
+def test_a_program_is_never_sent_to_another_name(programs: Programs) -> None:
+    client, headers = programs.app.test_client(), {"Authorization": f"Bearer {programs.secrets['yilmaz']}"}
+    for base_url in ("http://127.0.0.1:8000", ORIGIN):
+        assert client.get("/api/v1/machines", base_url=base_url, headers=headers).status_code == 200
+    assert client.get("/mehr", base_url="http://127.0.0.1:8000").status_code == 302
+
+
 def test_a_program_of_a_firm_that_moved_hears_so(programs: Programs) -> None:
     with programs.database.write() as session:
         leave_log(session, programs.job.firm_id("yilmaz"))
