@@ -16,7 +16,7 @@ from app.core.db import Database
 from app.core.units import weeks_from
 from app.firms.models import AuditEvent
 from app.notary.transfer import leave_log
-from app.web.limits import DEEDS, LOOKS
+from app.web.limits import DEEDS, KNOCKS
 from tests.api.world import ORIGIN, Programs, open_programs
 from tests.invoices.world import confirm
 from tests.world import add_machine
@@ -240,9 +240,13 @@ def test_a_program_of_a_firm_that_moved_hears_so(programs: Programs) -> None:
 
 
 def test_who_asks_too_often_waits_and_strangers_are_counted_by_network(programs: Programs) -> None:
-    answers = [programs.put("keller", "free-hours", {}).status_code for _ in range(DEEDS.most + 1)]
-    assert answers[-2:] == [422, 429]
+    # a minute may end on the way: twice as many are too many in any case
+    assert any(programs.put("keller", "free-hours", {}).status_code == 429 for _ in range(2 * DEEDS.most + 1))
     assert programs.get("keller", "machines").status_code == 200
-    strangers = [programs.ask("GET", "machines", "falsch").status_code for _ in range(61)]
-    assert strangers[-2:] == [401, 429]
-    assert LOOKS.most > 61
+    refused = next(
+        answer
+        for _ in range(2 * KNOCKS.most + 1)
+        if (answer := programs.ask("GET", "machines", "falsch")).status_code == 429
+    )
+    assert refused.headers["Retry-After"] == "60"
+    assert programs.get("keller", "machines").status_code == 200
