@@ -104,27 +104,33 @@ def once(session: Session, token: ApiToken, act: Callable[[], object]) -> Respon
         return as_json(act())
     if not KEY.fullmatch(key):
         raise RuleBroken("Idempotency-Key hat 1 bis 64 Zeichen ohne Leerzeichen.")
+    sent = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.get_data()).hexdigest()
+    earlier = _earlier_answer(session, token, key)
+    if earlier is None:
+        return _remembered(session, token, key, sent, as_json(act()))
+    if earlier.body_sha256 != sent:
+        raise RuleBroken("Dieser Idempotency-Key gehört zu einer anderen Anfrage.")
+    return Response(earlier.answer, mimetype=JSON)
+
+
+def _earlier_answer(session: Session, token: ApiToken, key: str) -> ApiAnswer | None:
     if session.connection().dialect.name == "postgresql":
         # a twin that runs right now waits here for the first one; SQLite writers queue up anyway
         session.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:key))"), {"key": token.id + key})
-    sent = hashlib.sha256(f"{request.method} {request.path}\n".encode() + request.get_data()).hexdigest()
-    earlier = session.scalar(
+    return session.scalar(
         sa.select(ApiAnswer).where(
             ApiAnswer.firm_id == token.firm_id, ApiAnswer.token_id == token.id, ApiAnswer.key == key
         )
     )
-    if earlier is None:
-        response = as_json(act())
-        session.add(
-            ApiAnswer(
-                firm_id=token.firm_id, id=new_id(), created_at=clock.now(), token_id=token.id, key=key, body_sha256=sent,
-                answer=response.get_data(as_text=True),
-            )
-        )  # fmt: skip
-        return response
-    if earlier.body_sha256 != sent:
-        raise RuleBroken("Dieser Idempotency-Key gehört zu einer anderen Anfrage.")
-    return Response(earlier.answer, mimetype=JSON)
+
+
+def _remembered(session: Session, token: ApiToken, key: str, sent: str, response: Response) -> Response:
+    answer = ApiAnswer(
+        firm_id=token.firm_id, id=new_id(), created_at=clock.now(), token_id=token.id, key=key, body_sha256=sent,
+        answer=response.get_data(as_text=True),
+    )  # fmt: skip
+    session.add(answer)
+    return response
 
 
 def _secret() -> str:
