@@ -22,7 +22,7 @@ from app.core.events import PasskeyLocked
 from app.core.ids import new_id
 from app.core.units import hours_text, week_of
 from app.firms.access import PERMISSIONS, Actor
-from app.firms.actions import note_event
+from app.firms.actions import bump_version, note_event
 from app.firms.queries import person_for, roles_of
 from app.hours.rules import WORKABLE
 from app.invoices.models import Invoice
@@ -61,6 +61,7 @@ def renew_feed(session: Session, actor: Actor, machine_id: str | None = None) ->
     """A new address; the old one opens nothing from now on. Raises NotFound for a machine of somebody else."""
     if machine_id is not None:
         machine_for(session, actor.firm_id, machine_id)
+    bump_version(session, actor.firm_id)
     old = feed_of(session, actor, machine_id)
     if old is not None:
         session.delete(old)

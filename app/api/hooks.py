@@ -17,7 +17,7 @@ from app.core import events as e
 from app.core.errors import Conflict, NotFound
 from app.core.ids import new_id
 from app.firms.access import Actor
-from app.firms.actions import note_event
+from app.firms.actions import bump_version, note_event
 from app.notary.keys import derived_secret
 
 TEST = "test"
@@ -72,6 +72,7 @@ def hook_of(session: Session, firm_id: str) -> Webhook | None:
 def set_hook(session: Session, actor: Actor, url: str, near_nodes: tuple[str, ...] = ()) -> None:
     """Name the address, in place of the one before, with a key of its own; raises RuleBroken."""
     url = check_url(url, near_nodes)
+    bump_version(session, actor.firm_id)
     _drop(session, actor.firm_id)
     session.add(Webhook(firm_id=actor.firm_id, id=new_id(), created_at=clock.now(), url=url))
     host = url.partition("://")[2].partition("/")[0]

@@ -14,7 +14,7 @@ from app.core.db import Database
 from app.core.errors import RuleBroken
 from app.core.ids import new_id
 from app.firms.access import Actor
-from app.firms.actions import note_event
+from app.firms.actions import bump_version, note_event
 from app.notary.keys import derived_secret
 
 PREFIX = "werkring_"
@@ -24,6 +24,7 @@ MOST_TOKENS = 20
 
 def make_token(session: Session, actor: Actor, name: str, scopes: list[str]) -> ApiToken:
     """A new access; its secret is `secret_of` it."""
+    bump_version(session, actor.firm_id)
     living = sa.select(sa.func.count()).where(ApiToken.firm_id == actor.firm_id, ApiToken.revoked_at.is_(None))
     if (session.scalar(living) or 0) >= MOST_TOKENS:
         raise RuleBroken("Ihr habt schon 20 Zugänge. Sperre zuerst einen alten.", "name")

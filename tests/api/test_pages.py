@@ -1,12 +1,15 @@
 """The pages of Programme: an access is made, copied once and locked; news is switched on, tried and switched off."""
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from app.api.models import ApiToken, WebhookCall
+from app.api.feeds import renew_feed
+from app.api.hooks import set_hook
+from app.api.models import ApiToken, CalendarFeed, Webhook, WebhookCall
 from app.api.rules import SHOWN_FOR
 from app.core import clock
 from app.core.db import Database
@@ -89,6 +92,22 @@ def test_news_is_switched_on_tried_and_switched_off(sqlite_database: Database, h
     with sqlite_database.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(WebhookCall)) == 0
     assert "Meldungen gehen an die Adresse erp.example." in house.get("/protokoll").text
+
+
+def test_two_taps_at_once_leave_one_address_and_one_calendar(database: Database) -> None:
+    keller = make_deal(database).firms["keller"]
+    now = clock.now()
+
+    def tap(number: int) -> None:
+        with clock.frozen(now), database.write() as session:  # a thread has a clock of its own
+            set_hook(session, keller.actor(), f"https://erp{number}.example/neu")
+            renew_feed(session, keller.actor())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(tap, range(8)))
+    with database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Webhook)) == 1
+        assert session.scalar(sa.select(sa.func.count()).select_from(CalendarFeed)) == 1
 
 
 def test_only_a_manager_lets_programs_in(sqlite_database: Database, house: House, keller: TestFirm) -> None:
