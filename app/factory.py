@@ -46,6 +46,7 @@ ROOMS = (
     "agreements",
     "hours",
     "invoices",
+    "insights",
     "operator",
     "moving",
     "api",

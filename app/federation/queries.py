@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
-from statistics import median
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -11,20 +10,6 @@ from sqlalchemy.orm import Session, aliased
 from app.core import clock
 from app.core.errors import NotFound
 from app.federation.models import Message, StoredFile
-
-FEWEST_FACTS = 3
-"""Below this many requests nothing is said about a partner's answers: one case is no habit."""
-FACTS_AGE = dt.timedelta(days=365)
-
-
-@dataclass(frozen=True)
-class AnswerFacts:
-    """How a partner answered our own requests in the last year; nobody else sees it."""
-
-    asked: int
-    answered: int
-    median_min: int | None
-    """Minutes from arrival to offer, half of the answers were faster; None without answers"""
 
 
 @dataclass(frozen=True)
@@ -108,43 +93,10 @@ def stuck_messages(session: Session, firm_id: str, partner_id: str, since: dt.da
     return [StuckMessage(row.kind, row.state, row.created_at) for row in found]
 
 
-def answer_facts(session: Session, firm_id: str, partner_id: str, now: dt.datetime) -> AnswerFacts | None:
-    """How a partner answered our requests; None below three of them."""
-    asked = _asked(session, firm_id, partner_id, now - FACTS_AGE)
-    if len(asked) < FEWEST_FACTS:
-        return None
-    answered = _answered(session, firm_id, partner_id, now - FACTS_AGE)
-    spans = [answered[one] - at for one, at in asked.items() if one in answered]
-    minutes = int(median(span.total_seconds() for span in spans) // 60) if spans else None
-    return AnswerFacts(len(asked), len(spans), minutes)
-
-
 def shut_files(session: Session, firm_id: str, file_ids: Collection[str]) -> set[str]:
     """Those of a firm's files that its people may not open now."""
     query = sa.select(StoredFile.id).where(StoredFile.firm_id == firm_id, StoredFile.id.in_(file_ids))
     return set(session.scalars(query.where(~StoredFile.is_open)))
-
-
-def _asked(session: Session, firm_id: str, partner_id: str, since: dt.datetime) -> dict[str, dt.datetime]:
-    """When each request reached the partner, by request."""
-    rows = session.execute(
-        sa.select(Message.subject_id, Message.delivered_at)
-        .where(Message.firm_id == firm_id, Message.direction == "out", Message.peer_id == partner_id)
-        .where(Message.kind == "request.published", Message.state == "delivered", Message.delivered_at >= since)
-    )
-    return {row.subject_id: row.delivered_at for row in rows}
-
-
-def _answered(session: Session, firm_id: str, partner_id: str, since: dt.datetime) -> dict[str, dt.datetime]:
-    """When the first offer for each request came; an offer names its request."""
-    offer = aliased(Message)
-    rows = session.execute(
-        sa.select(offer.body["request_id"].as_string().label("request_id"), sa.func.min(offer.delivered_at).label("at"))
-        .where(offer.firm_id == firm_id, offer.direction == "in", offer.peer_id == partner_id)
-        .where(offer.kind == "offer.made", offer.delivered_at >= since)
-        .group_by(sa.text("1"))
-    )
-    return {row.request_id: _as_time(row.at) for row in rows}
 
 
 def _as_time(value: dt.datetime) -> dt.datetime:

@@ -13,7 +13,7 @@ from app.federation.actions import resend_parked, send_message
 from app.federation.door import room
 from app.federation.files import note_opening
 from app.federation.lanes import parked_since
-from app.federation.queries import answer_facts, file_for, is_told, stuck_messages
+from app.federation.queries import file_for, is_told, stuck_messages
 from app.firms.access import Actor
 from app.firms.actions import note_event
 from app.partners.queries import is_here, may_send
@@ -28,7 +28,6 @@ OPENED = "file.opened"
 @room.record_once
 def _tell_rooms_below(state: BlueprintSetupState) -> None:
     """The partner pages lie below us: they ask by name for what only messages tell."""
-    state.app.extensions["partner_answers"] = answer_facts
     state.app.extensions["partner_stuck"] = stuck_messages
     state.app.extensions["partner_silent"] = parked_since
 

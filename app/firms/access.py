@@ -35,6 +35,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "certificates.verify": frozenset({M}),
     "rates.see": frozenset({M}),
     "rates.edit": frozenset({M}),
+    "benefit.see": frozenset({M}),
     "plans.see": frozenset({M}),
     "plans.choose": frozenset({M}),
     "agreements.see": frozenset({M, A}),

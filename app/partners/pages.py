@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import current_app
-from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from app.core import clock
@@ -102,17 +101,10 @@ def contract_page(session: Session, firm_id: str, partner_id: str, language: str
     return _card(session, row, language, _own_place(session, firm_id))
 
 
-def facts_text(session: Session, firm_id: str, partner_id: str) -> list[tuple[str, str]]:
-    """How this partner answers our requests, in words; empty below three of them."""
-    ask = current_app.extensions.get("partner_answers")
-    facts = ask(session, firm_id, partner_id, clock.now()) if ask else None
-    if facts is None:
-        return []
-    answered = gettext("%(part)s von %(all)s Anfragen", part=facts.answered, all=facts.asked)
-    lines = [(gettext("Angebote in einem Jahr"), answered)]
-    if facts.median_min is not None:
-        lines.append((gettext("Antwort meist nach"), _span_text(facts.median_min)))
-    return lines
+def facts_text(session: Session, firm_id: str, partner_id: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """What this partner does for us and what we do for it, in words; both empty where too little happened."""
+    ask = current_app.extensions.get("partner_facts")
+    return ask(session, firm_id, partner_id, clock.now()) if ask else ([], [])
 
 
 def stuck_count(session: Session, firm_id: str, partner_id: str) -> int:
@@ -191,11 +183,3 @@ def _distance(here: tuple[float, float] | None, row: Partnership) -> str:
     if here is None or row.lat is None or row.lon is None:
         return ""
     return f"≈ {round(distance_km(here, (row.lat, row.lon)))} km"
-
-
-def _span_text(minutes: int) -> str:
-    if minutes < 60:
-        return str(ngettext("%(num)d Minute", "%(num)d Minuten", max(1, minutes)))
-    if minutes < 48 * 60:
-        return str(ngettext("%(num)d Stunde", "%(num)d Stunden", round(minutes / 60)))
-    return str(ngettext("%(num)d Tag", "%(num)d Tagen", round(minutes / 1440)))

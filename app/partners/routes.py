@@ -261,7 +261,7 @@ def _show(session: Session, actor: Actor, partner_id: str, form: Form | None) ->
         form=form,
         version=firm_version(session, actor.firm_id),
         scopes=[(key, gettext(label)) for key, label in SCOPE_CHIPS if key in shown.signed_scopes],
-        answers=facts_text(session, actor.firm_id, partner_id),
+        facts=facts_text(session, actor.firm_id, partner_id),
         silent_since=silent_since(session, actor.firm_id, partner_id),
         stuck=stuck_count(session, actor.firm_id, partner_id),
         is_contradicting=contradiction(session, actor.firm_id, partner_id) is not None,

@@ -10,7 +10,6 @@ from app.capacity.models import Hold
 from app.core import clock
 from app.core.db import Base, Database
 from app.federation.models import Message
-from app.federation.queries import answer_facts
 from app.firms.models import AuditEvent
 from app.offers.actions import answer_yes
 from app.offers.models import Offer, OfferLine
@@ -63,7 +62,6 @@ def test_only_that_an_offer_came_is_remembered_not_what_it_said(database: Databa
         offers = session.scalars(sa.select(Message).where(Message.kind == "offer.made")).all()
         assert {message.firm_id for message in offers} == {world["keller"].id, world["yilmaz"].id}
         assert all(message.body == {"request_id": request_id} for message in offers)
-        assert answer_facts(session, world["keller"].id, world["yilmaz"].id, clock.now()) is None
 
 
 def test_what_an_agreement_stands_on_stays_and_the_other_offers_go(database: Database) -> None:

@@ -27,7 +27,7 @@ from app.federation.actions import (
 )
 from app.federation.lanes import _DUE, _FIRST, _RESTING, parked_since
 from app.federation.models import Message
-from app.federation.queries import answer_facts, arrivals, stuck_messages
+from app.federation.queries import stuck_messages
 from app.federation.rules import GIVE_UP_AFTER, MOST_BODY_BYTES, check_body, next_try
 from app.firms.access import Role
 from app.firms.models import AuditEvent
@@ -459,25 +459,3 @@ def test_looking_for_the_next_message_never_reads_the_history(sqlite_database: D
             steps = [row.detail for row in rows if row.detail.startswith(("SCAN m", "SEARCH m", "SEARCH o"))]
             assert steps
             assert all("ix_message_lane" in step or "seq=?" in step for step in steps), steps
-
-
-def test_nothing_is_said_about_answers_below_three_requests(
-    database: Database, world: dict[str, TestFirm], inbox: Inbox
-) -> None:
-    keller, yilmaz = world["keller"], world["yilmaz"]
-    send(database, keller, yilmaz, "r1", "r2")
-    worker.run_until_quiet(database)
-    with database.read() as session:
-        assert answer_facts(session, keller.id, yilmaz.id, clock.now()) is None
-    send(database, keller, yilmaz, "r3")
-    worker.run_until_quiet(database)
-    with clock.frozen(MONDAY + dt.timedelta(minutes=30)), database.write() as session:
-        send_message(session, yilmaz.id, keller.id, "offer.made", {"request_id": "r1"}, "o1")
-    with clock.frozen(MONDAY + dt.timedelta(minutes=30)):
-        worker.run_until_quiet(database)
-        with database.read() as session:
-            facts = answer_facts(session, keller.id, yilmaz.id, clock.now())
-            assert arrivals(session, keller.id, "r1", "request.published") == {yilmaz.id: "delivered"}
-            assert answer_facts(session, keller.id, world["nowak"].id, clock.now()) is None
-    assert facts is not None
-    assert (facts.asked, facts.answered, facts.median_min) == (3, 1, 30)

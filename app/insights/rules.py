@@ -1,0 +1,107 @@
+"""Facts about the work of two firms, and shares of what a firm buys and sells: nothing is said about too few cases."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+FEWEST = 3
+"""Below this many cases nothing is said: one case is no habit."""
+LOOKS_BACK = dt.timedelta(days=180)
+"""Shorter than what is kept of offers that nobody chose: else only the good ones would be left to count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many of so many."""
+
+    part: int
+    whole: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What half of the cases stay below, and how many cases there were."""
+
+    middle: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What one of two firms does for the other; None where there were too few cases."""
+
+    offers: Share | None
+    """Requests of the other one that it answered with an offer"""
+    answer_min: Usual | None
+    """Minutes from the request to the first offer"""
+    hours: Share | None
+    """Minutes worked in the agreed week, of those agreed"""
+    awards: Share | None
+    """Offers of the other one that became an agreement"""
+    payment_days: Usual | None
+    """Days from the other one's invoice to the money"""
+
+    @property
+    def is_empty(self) -> bool:
+        facts = (self.offers, self.answer_min, self.hours, self.awards, self.payment_days)
+        return all(fact is None for fact in facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Requests of one firm to the other: when each was sent, which are decided, when the first offer to each was sent.
+
+    `due`: requests whose time to answer is over.
+    """
+
+    sent: Mapping[str, dt.datetime]
+    due: Collection[str]
+    offered: Mapping[str, dt.datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """One booking whose week is over: what was agreed and what was worked in it, in minutes."""
+
+    agreed_min: int
+    worked_min: int
+
+
+def share_of_offers(asked: Asked) -> Share | None:
+    """Requests with an offer, of those that have one or had their time."""
+    counted = {one for one in asked.sent if one in asked.offered or one in asked.due}
+    return _share(sum(one in asked.offered for one in counted), len(counted))
+
+
+def answer_time(asked: Asked) -> Usual | None:
+    """Minutes from the request to its first offer."""
+    spans = [asked.offered[one] - at for one, at in asked.sent.items() if one in asked.offered]
+    return _usual([int(span.total_seconds() // 60) for span in spans])
+
+
+def share_of_awards(offered: Collection[str], decided: Collection[str], agreed: Collection[str]) -> Share | None:
+    """Offers that became an agreement, of those that did or can no longer. By request."""
+    won = {one for one in offered if one in agreed}
+    return _share(len(won), len(won | {one for one in offered if one in decided}))
+
+
+def hours_on_time(weeks: Collection[Worked]) -> Share | None:
+    """Minutes worked in the agreed weeks; what is above the agreed ones makes up for no other week."""
+    if len(weeks) < FEWEST:
+        return None
+    worked_min = sum(min(one.worked_min, one.agreed_min) for one in weeks)
+    return Share(worked_min, sum(one.agreed_min for one in weeks))
+
+
+def days_to_payment(days: Collection[int]) -> Usual | None:
+    """Days from invoice to money."""
+    return _usual(days)
+
+
+def _share(part: int, whole: int) -> Share | None:
+    return Share(part, whole) if whole >= FEWEST else None
+
+
+def _usual(values: Collection[int]) -> Usual | None:
+    return Usual(int(median(values)), len(values)) if len(values) >= FEWEST else None
