@@ -70,6 +70,9 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         _see("yilmaz worker", booking_id="work"),
         _see("yilmaz worker", booking_id="booking", note="spaeter"),
     ),
+    "insights.benefit": (_see(), _see("lindner manager", note="leer")),
+    "insights.dependency": (_see(), _see("lindner manager", note="leer")),
+    "insights.second_plan": (_see(partner_id="partner"),),
     "invoices.account": (_see("yilmaz accountant"),),
     "invoices.balance": (_see("yilmaz accountant"), _see("lindner manager", note="leer")),
     "invoices.correct": (_see("yilmaz accountant", invoice_id="invoice"),),
@@ -274,7 +277,7 @@ CLOSED = {
 
 EMPTY = (
     "/notfall/schluessel", "/betrieb/aufgaben", "/start", "/suchen", "/wissen", "/zeit", "/vertraege", "/buchungen",
-    "/belege", "/belege/ausgleich",
+    "/belege", "/belege/ausgleich", "/nutzen", "/nutzen/kosten",
     "/partner", "/maschinen", "/zertifikate", "/anbieten", "/plan", "/betrieb", "/betrieb/kalender",
     "/protokoll", "/geraete", "/anfragen", "/mehr", "/betrieb/mitnehmen",
     "/betrieb/verlassen",

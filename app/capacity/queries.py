@@ -112,6 +112,20 @@ def own_free_by_week(session: Session, firm_id: str, process_key: str, first: st
     return total
 
 
+def own_free_min(session: Session, firm_id: str, process_key: str, first: str, last: str) -> int | None:
+    """Own free minutes for a process over the weeks; None where nobody has told what our machines for it have free."""
+    asked = {"firm_id": firm_id, "process_key": process_key}
+    machines = session.scalars(_ready_machines(has_process=True), asked).all()
+    told = (
+        sa.select(CapacityWindow.id)
+        .where(CapacityWindow.firm_id == firm_id, CapacityWindow.machine_id.in_(machines))
+        .where(CapacityWindow.week >= first, CapacityWindow.week <= last, CapacityWindow.confirmed_at.is_not(None))
+    )
+    if machines and session.scalar(told.limit(1)) is None:
+        return None
+    return sum(own_free_by_week(session, firm_id, process_key, first, last).values())
+
+
 def free_of_machine(session: Session, firm_id: str, machine_id: str, week: str) -> int:
     """Free minutes of one window; 0 where nothing was reported."""
     query = sa.select(FREE).where(CapacityWindow.firm_id == firm_id, CapacityWindow.machine_id == machine_id)

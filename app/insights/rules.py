@@ -9,6 +9,19 @@ FEWEST = 3
 """Below this many cases nothing is said: one case is no habit."""
 LOOKS_BACK = dt.timedelta(days=180)
 """Shorter than what is kept of offers that nobody chose: else only the good ones would be left to count."""
+PERIODS = ("jahr", "vorjahr", "monate")
+"""This year, the last one, the last twelve months"""
+TOO_MUCH_PERMILLE = 400
+"""Above this share a firm depends on one other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days that are counted, both included."""
+
+    key: str
+    first: dt.date
+    last: dt.date
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,25 @@ class Worked:
 
     agreed_min: int
     worked_min: int
+
+
+def period_of(key: str, today: dt.date) -> Period:
+    """The days of one of PERIODS; this year for any other word."""
+    if key == "vorjahr":
+        return Period(key, dt.date(today.year - 1, 1, 1), dt.date(today.year - 1, 12, 31))
+    if key == "monate":
+        return Period(key, today - dt.timedelta(days=364), today)
+    return Period("jahr", dt.date(today.year, 1, 1), today)
+
+
+def needed_help(need_min: int, own_free_min: int | None) -> bool:
+    """Say whether an order could not be done alone; what nobody measured is not claimed."""
+    return own_free_min is not None and own_free_min < need_min
+
+
+def permille_of(minutes: int, all_min: int) -> int:
+    """The share of some minutes in all of them."""
+    return 1000 * minutes // all_min if all_min else 0
 
 
 def share_of_offers(asked: Asked) -> Share | None:

@@ -1,4 +1,4 @@
-"""Facts about two firms in words for the partner's page."""
+"""Facts about two firms in words for the partner's page, and the periods that people choose from."""
 
 import datetime as dt
 
@@ -6,9 +6,16 @@ from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from app.core.units import hours_text
+from app.core.words import N_
 from app.insights.facts import conduct_of
 from app.insights.rules import Conduct, Share, Usual
 
+PERIODS = {
+    "jahr": (N_("Dieses Jahr"), N_("In diesem Jahr")),
+    "vorjahr": (N_("Voriges Jahr"), N_("Im vorigen Jahr")),
+    "monate": (N_("12 Monate"), N_("In den letzten 12 Monaten")),
+}
+"""By key: the word to choose, and how a sentence begins with it"""
 Lines = list[tuple[str, str]]
 
 

@@ -13,7 +13,7 @@ from app.core.db import Database
 from app.core.holidays import holidays_near
 from app.core.units import BERLIN, weeks
 from app.firms.access import Role
-from app.machines.models import Machine
+from app.machines.models import Capability, Machine
 from app.matching.queries import judge_request
 from app.offers.actions import answer_yes
 from app.partners.actions import invite_partner, propose_partnership
@@ -24,12 +24,14 @@ from app.practice.data_files import rows
 from app.practice.loading import DemoFirm
 from app.practice.people import acting
 from app.practice.signing import approve_document
+from app.practice.working import play_work
 from app.push.models import Alert
 from app.requests.actions import Details, publish_request, save_details, start_draft
 from app.requests.drafts import RequirementDraft
 from app.requests.queries import partner_request
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
 
+STORY_BEGINS = dt.date(2026, 11, 16)
 LINKED_AT = dt.datetime(2026, 4, 13, 9, 0, tzinfo=BERLIN)
 
 
@@ -56,23 +58,28 @@ def play_history(database: Database, config: Config, firms: dict[str, DemoFirm])
     """The finished orders of the file, each asked, answered, planned, signed and booked on its own day."""
     for row in rows("history"):
         asked_at = dt.datetime.fromisoformat(row["gefragt_am"]).replace(tzinfo=BERLIN)
+        asking, helping = firms[row["von"]], firms[row["mit"]]
         with clock.frozen(asked_at):
-            play_order(database, config, firms[row["von"]], firms[row["mit"]], row)
+            agreement_ids = play_order(database, config, asking, helping, row)
+        play_work(database, asking, helping, agreement_ids, STORY_BEGINS, row["stand"])
 
 
-def play_order(database: Database, config: Config, asking: DemoFirm, helping: DemoFirm, row: dict[str, str]) -> None:
-    """One order from the free hours to the bookings on both sides."""
+def play_order(
+    database: Database, config: Config, asking: DemoFirm, helping: DemoFirm, row: dict[str, str]
+) -> list[str]:
+    """One order from the free hours to the bookings on both sides; returns its agreements."""
     _offer_machine(database, helping, row)
+    _tell_own_hours(database, asking, row)
     request_id = _ask(database, asking, helping, row)
     with database.write() as session:
         foreman = acting(session, helping.id, Role.FOREMAN)
         judge_request(session, helping.id, partner_request(session, helping.id, request_id))
         answer_yes(session, helping.id, foreman.person_id, request_id)
-    sign_plan(database, config, asking, helping, request_id)
+    return sign_plan(database, config, asking, helping, request_id)
 
 
-def sign_plan(database: Database, config: Config, asking: DemoFirm, helping: DemoFirm, request_id: str) -> None:
-    """Choose the cheapest plan and sign its agreements on both sides."""
+def sign_plan(database: Database, config: Config, asking: DemoFirm, helping: DemoFirm, request_id: str) -> list[str]:
+    """Choose the cheapest plan and sign its agreements on both sides; returns them."""
     with database.write() as session:
         plan = session.scalars(
             sa.select(Plan).where(Plan.firm_id == asking.id, Plan.request_id == request_id).order_by(Plan.cost_cents)
@@ -86,6 +93,7 @@ def sign_plan(database: Database, config: Config, asking: DemoFirm, helping: Dem
     with database.read() as session:
         states = set(session.scalars(sa.select(Agreement.state).where(Agreement.id.in_(agreement_ids))))
     assert states == {"in_force"}, f"history: agreements are {states}"
+    return agreement_ids
 
 
 def forget_messages(database: Database) -> None:
@@ -102,6 +110,20 @@ def _offer_machine(database: Database, helping: DemoFirm, row: dict[str, str]) -
         ).one()
         for week in weeks(row["von_woche"], row["bis_woche"]):
             offer_hours(session, foreman, machine_id, week, int(row["je_woche_h"]) * 60)
+
+
+def _tell_own_hours(database: Database, asking: DemoFirm, row: dict[str, str]) -> None:
+    """Two hours a week are free on each own machine that could do it: too few, and everybody knows."""
+    with database.write() as session:
+        foreman = acting(session, asking.id, Role.FOREMAN)
+        machine_ids = session.scalars(
+            sa.select(Capability.machine_id)
+            .where(Capability.firm_id == asking.id, Capability.process_key == row["verfahren"])
+            .order_by(Capability.machine_id)
+        ).all()
+        for machine_id in machine_ids:
+            for week in weeks(row["von_woche"], row["bis_woche"]):
+                offer_hours(session, foreman, machine_id, week, 120)
 
 
 def _ask(database: Database, asking: DemoFirm, helping: DemoFirm, row: dict[str, str]) -> str:

@@ -17,7 +17,7 @@ from app.practice.data_files import data_digest
 Fill = Callable[[Path], None]
 ROOMS = (
     "federation", "firms", "passkeys", "notary", "partners", "push", "machines", "capacity", "requests", "matching",
-    "offers", "plans", "bookings", "agreements",
+    "offers", "plans", "bookings", "agreements", "hours", "invoices",
 )  # fmt: skip
 
 

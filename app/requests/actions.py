@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.capacity.queries import own_free_min
 from app.core import clock
 from app.core.db import each_alone
 from app.core.errors import Conflict, RuleBroken
@@ -125,6 +126,7 @@ def publish_request(session: Session, actor: Actor, request_id: str) -> int:
     check_step(RequestState.DRAFT, RequestState.OPEN)
     request.state, request.published_at = "open", now
     request.lat, request.lon = _place(session, actor.firm_id)
+    request.own_free_min = _own_free_min(session, request)
     emit(session, RequestPublished(actor.firm_id, request_id))
     note_event(
         session, actor.firm_id, actor.person_id, "published", "request", request_id, detail={"count": len(asked)}
@@ -148,6 +150,7 @@ def change_request(session: Session, actor: Actor, request_id: str, change: Chan
     move_delivery(request, change.last_week)
     for name in Change.__dataclass_fields__:
         setattr(request, name, getattr(change, name))
+    request.own_free_min = _own_free_min(session, request)
     emit(session, RequestChanged(actor.firm_id, request_id))
     note_event(session, actor.firm_id, actor.person_id, "changed", "request", request_id)
     bump_version(session, actor.firm_id)
@@ -251,6 +254,13 @@ def _check_probes(session: Session, request: WorkRequest, need_min: int, asked: 
 
 def _is_same(request: WorkRequest, change: Change) -> bool:
     return all(getattr(request, name) == getattr(change, name) for name in Change.__dataclass_fields__)
+
+
+def _own_free_min(session: Session, request: WorkRequest) -> int | None:
+    """What our own machines could do of it; None for know-how, and where nobody knows."""
+    if request.process_key is None or not request.need_min:
+        return None
+    return own_free_min(session, request.firm_id, request.process_key, request.first_week, request.last_week)
 
 
 def _place(session: Session, firm_id: str) -> tuple[float, float]:

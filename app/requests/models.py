@@ -68,6 +68,8 @@ class WorkRequest(FirmOwned, Base):
     created_by: Mapped[str | None] = mapped_column(sa.String(36))
     published_at: Mapped[dt.datetime | None]
     closed_at: Mapped[dt.datetime | None]
+    own_free_min: Mapped[int | None]
+    """side ours: our own free minutes for it when it went out, the only ground to say that we needed help; never sent"""
     unchosen_erased_at: Mapped[dt.datetime | None]
     """When the offers that no agreement came of were erased, where the request itself stays."""
 

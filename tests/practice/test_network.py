@@ -12,14 +12,19 @@ from app.bookings.models import Booking
 from app.capacity.models import CapacityWindow
 from app.core.outbox import OutboxRow
 from app.core.units import BERLIN, distance_km, weeks_from
+from app.firms.access import Role
 from app.firms.models import Firm, Membership, Person, Site
 from app.firms.rules import check_vat_id
+from app.insights.benefit import orders_won, shares
+from app.insights.facts import conduct_of
+from app.insights.rules import Share, period_of
+from app.invoices.models import Invoice
 from app.machines.models import Capability, Certificate, Machine, RateCard
 from app.notary.models import LedgerEntry
 from app.partners.models import Partnership
 from app.partners.queries import active_partners
 from app.practice.data_files import rows
-from app.practice.people import firm_by_short_name
+from app.practice.people import acting, firm_by_short_name
 from app.practice.scenes import own_shortage
 from app.push.models import Alert
 from tests.practice.visitors import Site as Worlds
@@ -120,6 +125,22 @@ def test_finished_orders_are_signed_recorded_and_booked_on_both_sides(session: S
     for side in ("ours", "theirs"):
         booked = session.scalar(sa.select(sa.func.sum(Booking.agreed_min)).where(Booking.side == side))
         assert booked == sum(int(row["stunden"]) * 60 for row in rows("history"))
+
+
+def test_some_orders_are_worked_invoiced_and_paid_so_that_no_page_is_empty(session: Session) -> None:
+    states = dict(
+        session.execute(
+            sa.select(Invoice.state, sa.func.count()).where(Invoice.side == "ours").group_by(Invoice.state)
+        ).all()
+    )
+    assert states == {"draft": 1, "issued": 1, "paid": 3}
+    keller = acting(session, firm_by_short_name(session, "Keller").id, Role.MANAGER)
+    this_year = period_of("jahr", dt.date(2026, 11, 16))
+    assert len(orders_won(session, keller, this_year)) == 4
+    assert [one.is_too_much for one in shares(session, keller, "ours", this_year)] == [True, False]
+    yilmaz = firm_by_short_name(session, "Yilmaz").id
+    now = dt.datetime(2026, 11, 16, 7, 0, tzinfo=BERLIN)
+    assert conduct_of(session, keller.firm_id, yilmaz, now, by_us=False).hours == Share(60 * 60, 60 * 60)
 
 
 def test_nothing_has_failed_and_nothing_waits_but_a_certificate_that_ends_soon(session: Session) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from app.capacity.actions import offer_hours
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound, RuleBroken
@@ -33,6 +34,7 @@ from app.requests.actions import (
     start_draft,
     withdraw_request,
 )
+from app.requests.drafts import RequirementDraft
 from app.requests.models import RequestFile, WorkRequest
 from app.requests.queries import chosen_ids, files_of, open_draft, own_requests, process_order, thread
 from app.requests.rules import RequestKind, ShortageReason
@@ -378,3 +380,22 @@ def test_the_chips_begin_with_what_the_firm_asked_for_last(database: Database) -
     with database.read() as session:
         assert process_order(session, world["keller"].id)[0].key == "honing"
         assert process_order(session, world["yilmaz"].id)[0].key != "honing"
+
+
+def test_a_request_remembers_what_own_machines_could_have_done_and_nothing_where_nobody_knows(
+    sqlite_database: Database,
+) -> None:
+    world = people_of_the_story(sqlite_database)
+    keller = world["keller"]
+
+    def measured(need: RequirementDraft, title: str) -> int | None:
+        request = request_row(sqlite_database, keller, ask(sqlite_database, world, need, title=title))
+        assert request is not None
+        return request.own_free_min
+
+    assert measured(NEED, "Erstes") is None
+    with sqlite_database.write() as session:
+        for week in ("2026-W49", "2026-W50"):
+            offer_hours(session, keller.actor(Role.FOREMAN), keller.machine_id, week, 600)
+    assert measured(NEED, "Zweites") == 1200
+    assert measured(replace(NEED, process_key="turning"), "Drittes") == 0

@@ -423,6 +423,9 @@ TABLE: dict[str, Row] = {
     "hours.begin_correction POST": _row("hours.check", _ids(report_id="hour_report")),
     "hours.proof GET": _row("hours.see", Case({"report_id": "hour_report", "kind": "=report"}, also=frozenset({404}))),
     # invoices
+    "insights.benefit GET": _row("benefit.see"),
+    "insights.dependency GET": _row("benefit.see"),
+    "insights.second_plan GET": _row("benefit.see", _ids(partner_id="partner")),
     "invoices.index GET": _row("invoices.see"),
     "invoices.setup GET": _row("invoices.send"),
     "invoices.save_setup POST": _row("invoices.send"),
