@@ -1,7 +1,7 @@
 """Changing and cancelling booked hours: wanted by one side, signed, sealed, and then done at both."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from app.agreements.queries import (
     partner_of,
     signing_case,
 )
-from app.agreements.record import CHANGED
+from app.agreements.record import CHANGED, facts_of
 from app.agreements.rules import (
     WORD_MAY_TAKE,
     Signing,
@@ -40,6 +40,7 @@ from app.agreements.rules import (
 from app.agreements.standing import LineChange, changes_from
 from app.agreements.telling import tell_managers
 from app.bookings.queries import bookings_of
+from app.bookings.rules import check_lowered
 from app.core import clock
 from app.core.db import each_alone
 from app.core.errors import Conflict, RuleBroken
@@ -83,6 +84,7 @@ def signable_amendment(session: Session, actor: Actor, amendment_id: str) -> tup
     agreement = agreement_for(session, actor.firm_id, amendment.agreement_id)
     record = record_of(session, agreement, amendment)
     _check_alone(session, amendment)
+    _check_worked(session, agreement, changes_from(amendment.facts["lines"]))
     case = _case(session, actor, agreement, amendment, record)
     check_may_sign(case, clock.now())
     return record.digest(amendment.kind), role_of_signer(case.signer_count)
@@ -96,6 +98,7 @@ def approve_amendment(session: Session, actor: Actor, amendment_id: str, signatu
     amendment = locked_amendment(session, actor.firm_id, amendment_id)
     record = record_of(session, agreement, amendment)
     _check_alone(session, amendment)
+    _check_worked(session, agreement, changes_from(amendment.facts["lines"]))
     case = _case(session, actor, agreement, amendment, record)
     check_may_sign(case, clock.now())
     value = record.digest(amendment.kind)
@@ -259,11 +262,19 @@ def _check_alone(session: Session, amendment: Amendment) -> None:
         raise Conflict("Eine andere Änderung ist unterschrieben. Kläre zuerst diese.")
 
 
+def _check_worked(session: Session, agreement: Agreement, changes: Iterable[LineChange]) -> None:
+    """Who signs here knows of the hours: what the other side signed alone holds, even if hours were on their way."""
+    counted = {one.line_no: one.counted_min for one in bookings_of(session, agreement.firm_id, agreement.id)}
+    for change in changes:
+        check_lowered(change.new_min, counted[change.line_no], facts_of(agreement).tolerance_percent)
+
+
 def _freeze(
     session: Session, actor: Actor, agreement: Agreement, kind: str, changes: list[LineChange], reason: str
 ) -> Amendment:
     if not changes:
         raise RuleBroken("Es hat sich nichts geändert. Ändere zuerst eine Stunde.", field="lines")
+    _check_worked(session, agreement, changes)
     wanted = Wanted(
         kind=kind,
         changes=changes_from([(one.line_no, one.old_min, one.new_min) for one in changes]),

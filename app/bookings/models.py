@@ -29,6 +29,8 @@ class Booking(FirmOwned, Base):
     machine_name: Mapped[str] = mapped_column(sa.String(60))
     week: Mapped[str] = mapped_column(sa.String(8))
     agreed_min: Mapped[int]
+    counted_min: Mapped[int] = mapped_column(default=0)
+    """Worked minutes that are checked and not disputed: fewer cannot be agreed any more."""
     rate_cents_per_hour: Mapped[int]
     title: Mapped[str] = mapped_column(sa.String(80), default="")
     state: Mapped[str] = mapped_column(sa.String(12))

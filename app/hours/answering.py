@@ -20,7 +20,7 @@ from app.core.units import BERLIN
 from app.federation.models import Message
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
-from app.hours.checking import check_tolerance, locked_report
+from app.hours.checking import check_tolerance, locked_report, note_counted
 from app.hours.documents import render_confirmation
 from app.hours.models import HourReport
 from app.hours.queries import entries_of, record_of
@@ -65,6 +65,7 @@ def dispute_report(
     if not reason:
         raise RuleBroken("Schreib kurz, was nicht stimmt.", "reason")
     report.state, report.reason, report.disputed_entries = "disputed", reason, sorted(entry_ids)
+    note_counted(session, session.get_one(Booking, (report.firm_id, report.booking_id)))
     note_event(session, actor.firm_id, actor.person_id, "hours_disputed", "hours", report.id, report.partner_id)
     bump_version(session, report.firm_id)
     emit(session, HoursDisputed(report.firm_id, report.id))

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from app.agreements.models import Agreement
 from app.agreements.queries import agreement_for
 from app.bookings.models import Booking
+from app.bookings.rules import most_min
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken
 from app.core.events import HoursChecked
@@ -19,7 +20,7 @@ from app.hours.documents import render_report
 from app.hours.models import HourAuthor, HourEntry, HourReport
 from app.hours.queries import author_of, counted_min, entries_of, report_for
 from app.hours.record import hours_facts, report_message, seal_record, tolerance_of
-from app.hours.rules import OPEN, check_step, most_min
+from app.hours.rules import OPEN, check_step
 
 
 def check_reports(session: Session, actor: Actor, report_ids: Iterable[str]) -> list[HourReport]:
@@ -67,6 +68,12 @@ def check_tolerance(session: Session, agreement: Agreement, booking: Booking, mi
         )
 
 
+def note_counted(session: Session, booking: Booking) -> None:
+    """Keep at the booking what of its hours counts: whoever wants to agree on fewer hours lies below us."""
+    session.flush()
+    booking.counted_min = counted_min(session, booking, but_not="")
+
+
 def _check(session: Session, actor: Actor, report: HourReport) -> HourReport:
     if report.side != "ours":
         raise NotFound
@@ -81,6 +88,7 @@ def _check(session: Session, actor: Actor, report: HourReport) -> HourReport:
     message = report_message(session, agreement, report.id, facts, by_us=True)
     seal_record(session, report, "report", message, render_report(facts))
     report.state, report.checked_at = "checked", clock.now()
+    note_counted(session, booking)
     note_event(session, actor.firm_id, actor.person_id, "hours_checked", "hours", report.id, report.partner_id)
     bump_version(session, actor.firm_id)
     emit(session, HoursChecked(report.firm_id, report.id))

@@ -22,7 +22,7 @@ from app.firms.access import Role
 from app.firms.actions import bump_version
 from app.firms.queries import firm_of, people
 from app.hours.answering import settle
-from app.hours.checking import check_tolerance, locked_report
+from app.hours.checking import check_tolerance, locked_report, note_counted
 from app.hours.documents import HoursFacts, render_confirmation, render_report
 from app.hours.models import HourEntry, HourRecord, HourReport
 from app.hours.queries import entries_of, record_of, report_for
@@ -111,6 +111,7 @@ def receive_report(session: Session, incoming: Incoming) -> None:
     report = _keep(session, booking, reported)
     _enter(session, agreement, report, "report", reported)
     start_booking(session, booking)
+    note_counted(session, booking)
     bump_version(session, report.firm_id)
     emit(session, HoursArrived(report.firm_id, report.id))
     return None
@@ -150,6 +151,7 @@ def receive_disputed(session: Session, incoming: Incoming) -> None:
     check_step(report.state, "disputed")
     report.state, report.reason, report.settled_at = "disputed", disputed.reason, None
     report.disputed_entries = sorted(disputed.entry_ids)
+    note_counted(session, _booking(session, report))
     bump_version(session, report.firm_id)
     emit(session, HoursDisputed(report.firm_id, report.id))
 

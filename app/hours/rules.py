@@ -42,11 +42,6 @@ def planned_min(agreed_min: int, reported_min: int) -> int:
     return min(share, left, DAY_MIN) if left > 0 else HALF_HOUR_MIN
 
 
-def most_min(agreed_min: int, tolerance_percent: int) -> int:
-    """So many minutes of a booking may count at all."""
-    return agreed_min * (100 + tolerance_percent) // 100
-
-
 def days_to_report(week: str, today: dt.date) -> list[dt.date]:
     """The days of a week on which somebody may have worked by now, the newest first."""
     first = monday(week)

@@ -131,6 +131,7 @@ def upgrade() -> None:
         sa.Column("machine_name", sa.String(length=60), nullable=False),
         sa.Column("week", sa.String(length=8), nullable=False),
         sa.Column("agreed_min", sa.BigInteger(), nullable=False),
+        sa.Column("counted_min", sa.BigInteger(), nullable=False),
         sa.Column("rate_cents_per_hour", sa.BigInteger(), nullable=False),
         sa.Column("title", sa.String(length=80), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
