@@ -222,6 +222,8 @@ def _new_invoice(
         agreement_id=agreement.id, type_code=type_code, number="", state="draft", corrects=earlier and earlier.id,
         reason=reason, subject=facts_of(agreement).part[:80], surcharges=[], seller={}, buyer={}, refusal={},
         vat_percent=earlier.vat_percent if earlier else 0, xml_sha256="",
+        # a correction may leave nothing but the transport, which is of no week
+        service_from=earlier and earlier.service_from, service_to=earlier and earlier.service_to,
     )  # fmt: skip
     session.add(invoice)
     session.flush()

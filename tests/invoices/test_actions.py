@@ -169,6 +169,19 @@ def test_a_correction_replaces_the_invoice_and_waives_what_it_takes_away(
     assert lines_at(database, job, "yilmaz", the_invoice(database, job, "yilmaz", "draft").id) == [("run", 60, 9500)]
 
 
+def test_a_correction_may_leave_nothing_but_the_transport(sqlite_database: Database, config: Config) -> None:
+    database = sqlite_database
+    job = make_job(database)
+    confirm(database, job, 1, 600)
+    invoice = issue(database, job, config)
+    with database.write() as session:
+        made = correct_invoice(session, job.actor("yilmaz"), invoice.id, {1: 0}, "Niemand hat gearbeitet")
+    correction = settle(database, job, config, made.id)
+    assert (correction.state, correction.net_cents) == ("issued", 12_000)
+    assert correction.service_from == invoice.service_from
+    assert at(database, job, "keller", made.id).state == "issued"
+
+
 def test_money_by_hand_overdue_and_a_reminder(sqlite_database: Database, config: Config) -> None:
     database = sqlite_database
     job = make_job(database)
