@@ -215,6 +215,7 @@ DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     agreements.erase_unchosen,
     agreements.renew_erasures,
     invoices.find_overdue,
+    invoices.settle_paid,
     expiry.warn_of_expiry,
     hours.remind_of_hours,
     hours.settle_silent,

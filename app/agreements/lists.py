@@ -36,6 +36,8 @@ class AgreementRow:
     last_week: str
     expires_at: dt.datetime
     end_reason: str
+    is_settled: bool
+    """All its hours are invoiced and paid"""
 
     @property
     def waits_for_us(self) -> bool:
@@ -164,6 +166,7 @@ def _rows(session: Session, actor: Actor, which: sa.ColumnElement[bool], order: 
         sa.select(
             Agreement.id, Agreement.side, Agreement.state, Partnership.name, WorkRequest.title, Agreement.minutes,
             Agreement.total_cents, lines.c.first_week, lines.c.last_week, Agreement.expires_at, Agreement.end_reason,
+            _is_settled(),
         )
         .join(Partnership, _is_partner())
         .join(WorkRequest, _is_request())
@@ -173,6 +176,13 @@ def _rows(session: Session, actor: Actor, which: sa.ColumnElement[bool], order: 
         .limit(MOST_ROWS)
     )  # fmt: skip
     return [AgreementRow(*row) for row in found]
+
+
+def _is_settled() -> sa.ColumnElement[bool]:
+    """Every booking of it is settled, but for those that nobody works on."""
+    of_it = (Booking.firm_id == Agreement.firm_id) & (Booking.agreement_id == Agreement.id)
+    is_settled, is_other = Booking.state == "settled", Booking.state.not_in(("settled", "cancelled", "released"))
+    return sa.exists().where(of_it, is_settled) & ~sa.exists().where(of_it, is_other)
 
 
 def _is_partner() -> sa.ColumnElement[bool]:

@@ -108,6 +108,15 @@ def finish_booking(session: Session, firm_id: str, booking_id: str) -> None:
         bump_version(session, firm_id)
 
 
+def settle_booking(session: Session, booking: Booking, is_settled: bool) -> None:
+    """All its hours are invoiced and paid, or no longer."""
+    then = "settled" if is_settled else "done"
+    if booking.state != then:
+        check_step(booking.state, then)
+        booking.state = then
+        bump_version(session, booking.firm_id)
+
+
 def _booking(agreement: BookedAgreement, line: BookedLine, state: str) -> Booking:
     known = {name: value for name, value in vars(agreement).items() if name != "is_lease"}
     return Booking(

@@ -8,6 +8,8 @@ STEPS: dict[str, frozenset[str]] = {
     "confirmed": frozenset({"cancelled", "rescheduled", "running"}),
     "running": frozenset({"done", "cancelled"}),
     "done": frozenset({"settled"}),
+    # its invoice was credited: the hours are to be paid again
+    "settled": frozenset({"done"}),
 }
 LIVE = ("held", "confirmed", "running", "done", "settled")
 

@@ -32,6 +32,7 @@ from app.invoices.paying import (
     mark_paid,
     remind_invoice,
 )
+from app.invoices.settling import settle_paid
 
 __all__ = [
     "Imported",
@@ -60,4 +61,5 @@ __all__ = [
     "send_paid",
     "send_reminder",
     "set_surcharges",
+    "settle_paid",
 ]

@@ -24,6 +24,7 @@ from app.invoices.models import Invoice
 from app.invoices.queries import invoice_for, lines_of, locked_invoice
 from app.invoices.reading import read_sums
 from app.invoices.rules import CREDIT_NOTE, INVOICE, Line, Sums, check_step
+from app.invoices.settling import settle_bookings
 from app.invoices.telling import tell_office
 from app.invoices.wire import (
     KINDS,
@@ -108,6 +109,7 @@ def receive_invoice(session: Session, incoming: Incoming) -> None:
     mark_invoiced(session, incoming.firm_id, {line.booking_id for line in lines})
     if earlier is not None:
         earlier.state = "credited" if sent.type_code == CREDIT_NOTE else "corrected"
+        settle_bookings(session, incoming.firm_id, agreement.id)
     note_event(session, incoming.firm_id, None, "invoice_arrived", "invoice", invoice.id, incoming.from_id)
     emit(session, InvoiceArrived(incoming.firm_id, invoice.id))
     bump_version(session, incoming.firm_id)
@@ -143,6 +145,7 @@ def receive_paid(session: Session, incoming: Incoming) -> None:
     paid_on = read_day(text, "text")
     if _move(session, invoice, "paid"):
         invoice.paid_on = paid_on
+        settle_bookings(session, invoice.firm_id, invoice.agreement_id)
 
 
 def _send(session: Session, invoice: Invoice, kind: str, body: dict[str, object]) -> None:

@@ -32,6 +32,7 @@ from app.invoices.queries import (
     setup_of,
 )
 from app.invoices.rules import CORRECTION, CREDIT_NOTE, INVOICE, PAID_KINDS, check_step, due_day, number_text
+from app.invoices.settling import settle_bookings
 from app.invoices.telling import tell_office
 
 log = structlog.get_logger()
@@ -123,6 +124,7 @@ def _seal(session: Session, firm_id: str, invoice_id: str, facts: InvoiceFacts, 
     invoice.xml_file_id, invoice.pdf_file_id = xml_file_id, pdf_file_id
     invoice.xml_sha256 = hashlib.sha256(xml).hexdigest()
     session.flush()
+    settle_bookings(session, firm_id, agreement.id)
     note_event(session, firm_id, None, "invoice_issued", "invoice", invoice.id, invoice.partner_id)
     emit(session, InvoiceIssued(firm_id, invoice.id))
     bump_version(session, firm_id)

@@ -19,6 +19,7 @@ from app.invoices.models import Invoice, Payment
 from app.invoices.pairing import Due, match_payment
 from app.invoices.queries import locked_invoice
 from app.invoices.rules import CREDIT_NOTE, OPEN, check_step
+from app.invoices.settling import settle_bookings
 from app.invoices.telling import tell_office
 
 
@@ -142,7 +143,7 @@ def _settle(session: Session, invoice: Invoice, paid_on: dt.date, person_id: str
     note_event(session, invoice.firm_id, person_id, "invoice_paid", "invoice", invoice.id, invoice.partner_id)
     emit(session, InvoicePaid(invoice.firm_id, invoice.id))
     bump_version(session, invoice.firm_id)
-    session.flush()
+    settle_bookings(session, invoice.firm_id, invoice.agreement_id)
 
 
 def _own(session: Session, actor: Actor, invoice_id: str) -> Invoice:

@@ -60,6 +60,7 @@ from app.invoices.issuing import _seal, facts_of_invoice
 from app.invoices.models import Invoice, InvoicedHours, InvoiceLine, InvoiceSetup
 from app.invoices.queries import lines_of
 from app.invoices.rules import CREDIT_NOTE
+from app.invoices.settling import _unpaid
 from app.notary.models import LedgerHead
 from tests.invoices.world import Job, make_job
 from tests.long.race_world import MONDAY
@@ -251,6 +252,8 @@ class Office(RuleBasedStateMachine):
             tolerance = facts_of(self._agreement(session)).tolerance_percent
             for booking in session.scalars(sa.select(Booking).where(Booking.firm_id == self.firm_id)):
                 assert confirmed[booking.id, "run"] <= most_min(booking.agreed_min, tolerance), booking.line_no
+                if booking.state == "settled":
+                    assert booking.id not in _unpaid(session, self.firm_id, self.job.agreement_id)
             counted = {(row.booking_id, row.kind): row for row in session.scalars(sa.select(InvoicedHours))}
             for key, minutes in asked.items():
                 assert minutes <= confirmed[key], (key, minutes, confirmed[key])
