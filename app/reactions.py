@@ -150,6 +150,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
         invoices.send_paid,
         hooks.tell_program,
     ),
+    e.NettingSaid: (invoices.send_netting,),
     e.PasskeyLocked: (
         agreements.lapse_signed_with,
         agreements.take_back_amendments,
@@ -204,6 +205,10 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "invoice.disputed": invoices.receive_disputed,
     "invoice.reminded": invoices.receive_reminded,
     "invoice.paid": invoices.receive_paid,
+    "invoice.netting_asked": invoices.receive_netting_asked,
+    "invoice.netting_agreed": invoices.receive_netting_agreed,
+    "invoice.netting_done": invoices.receive_netting_done,
+    "invoice.netting_declined": invoices.receive_netting_declined,
 }
 DEADLINES: tuple[Callable[[Session, dt.datetime], None], ...] = (
     passkeys.clear_expired,

@@ -435,6 +435,14 @@ class InvoicePaid(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class NettingSaid(Event):
+    """Our word about a netting: asked, agreed, done or declined; the partner gets to know."""
+
+    netting_id: str
+    word: str
+
+
+@dataclasses.dataclass(frozen=True)
 class CapacityFreed(Event):
     machine_id: str
 

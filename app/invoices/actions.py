@@ -23,6 +23,15 @@ from app.invoices.exchange import (
     send_reminder,
 )
 from app.invoices.issuing import issue_invoices
+from app.invoices.netting import (
+    answer_netting,
+    ask_netting,
+    receive_netting_agreed,
+    receive_netting_asked,
+    receive_netting_declined,
+    receive_netting_done,
+    send_netting,
+)
 from app.invoices.paying import (
     Imported,
     assign_payment,
@@ -38,6 +47,8 @@ __all__ = [
     "Imported",
     "announce_invoice",
     "answer_invoice",
+    "answer_netting",
+    "ask_netting",
     "assign_payment",
     "change_setup",
     "correct_invoice",
@@ -52,12 +63,17 @@ __all__ = [
     "receive_accepted",
     "receive_disputed",
     "receive_invoice",
+    "receive_netting_agreed",
+    "receive_netting_asked",
+    "receive_netting_declined",
+    "receive_netting_done",
     "receive_paid",
     "receive_reminded",
     "redraft_invoice",
     "remind_invoice",
     "send_answer",
     "send_invoice",
+    "send_netting",
     "send_paid",
     "send_reminder",
     "set_surcharges",

@@ -21,6 +21,7 @@ from app.firms.actions import bump_version, note_event
 from app.hours.queries import report_for
 from app.invoices.documents import service_days
 from app.invoices.models import Invoice, InvoicedHours, InvoiceLine, InvoiceSetup
+from app.invoices.netting import check_not_bound
 from app.invoices.queries import (
     Claim,
     claim_of,
@@ -273,6 +274,7 @@ def _to_replace(session: Session, actor: Actor, invoice_id: str, reason: str) ->
         raise RuleBroken("Das geht bei dieser Rechnung nicht mehr.")
     if successor_of(session, actor.firm_id, earlier.id) is not None:
         raise Conflict("Zu dieser Rechnung gibt es schon eine Korrektur.")
+    check_not_bound(session, earlier)
     if not reason:
         raise RuleBroken("Schreib kurz, warum.", "reason")
     return earlier, agreement

@@ -21,6 +21,7 @@ from app.firms.actions import bump_version, note_event
 from app.hours.invoiced import mark_invoiced
 from app.invoices.drafting import line_rows
 from app.invoices.models import Invoice
+from app.invoices.netting import check_not_bound
 from app.invoices.queries import invoice_for, lines_of, locked_invoice
 from app.invoices.reading import read_sums
 from app.invoices.rules import CREDIT_NOTE, INVOICE, Line, Sums, check_step
@@ -81,6 +82,7 @@ def answer_invoice(session: Session, actor: Actor, invoice_id: str, reason: str 
     invoice = locked_invoice(session, actor.firm_id, invoice_id)
     if invoice.side != "theirs":
         raise RuleBroken("Das geht nur bei einer Rechnung, die ihr bekommen habt.")
+    check_not_bound(session, invoice)
     then = "disputed" if reason else "accepted"
     check_step(invoice.state, then)
     invoice.state, invoice.answered_at, invoice.dispute_reason = then, clock.now(), reason

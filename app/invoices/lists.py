@@ -185,7 +185,7 @@ def _confirmed_min(session: Session, actor: Actor) -> dict[tuple[str, str], int]
 
 def _cents(session: Session, actor: Actor) -> dict[tuple[str, str], tuple[int, int]]:
     """Gross cents of invoices that count, and of those still open, by partner and side."""
-    still_open = sa.case((Invoice.state.in_(OPEN), Invoice.gross_cents), else_=0)
+    still_open = sa.case((Invoice.state.in_(OPEN), Invoice.gross_cents - Invoice.netted_cents), else_=0)
     rows = session.execute(
         sa.select(Invoice.partner_id, Invoice.side, sa.func.sum(Invoice.gross_cents), sa.func.sum(still_open))
         .where(Invoice.firm_id == actor.firm_id, Invoice.issued_at.is_not(None), Invoice.type_code != CREDIT_NOTE)

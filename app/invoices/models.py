@@ -60,6 +60,7 @@ class Invoice(FirmOwned, Base):
         # the worker asks for all firms at once, every minute: what is to be checked, and what is overdue
         sa.Index("ix_invoice_due", "state", "due_on"),
         sa.CheckConstraint("(issued_at IS NULL) = (number = '')", name="issued_has_number"),
+        sa.CheckConstraint("netted_cents >= 0 AND netted_cents <= gross_cents", name="netted_within_sum"),
     )
 
     side: Mapped[str] = mapped_column(sa.String(6))
@@ -103,6 +104,13 @@ class Invoice(FirmOwned, Base):
     answered_at: Mapped[dt.datetime | None]
     dispute_reason: Mapped[str] = mapped_column(sa.String(200), default="")
     paid_on: Mapped[dt.date | None] = mapped_column(sa.Date)
+    netted_cents: Mapped[int] = mapped_column(default=0)
+    """Of its sum what was set off against invoices of the other side."""
+
+    @property
+    def open_cents(self) -> int:
+        """What is still to be paid in money."""
+        return self.gross_cents - self.netted_cents
 
 
 class InvoiceLine(FirmOwned, Base):
@@ -120,6 +128,27 @@ class InvoiceLine(FirmOwned, Base):
     rate_cents_per_hour: Mapped[int]
     permille: Mapped[int] = mapped_column(default=0)
     net_cents: Mapped[int]
+
+
+class Netting(FirmOwned, Base):
+    """Open invoices of one month, of both directions, set off against each other; one row in each house, same id."""
+
+    __tablename__ = "netting"
+    __table_args__ = (sa.Index("ix_netting_open", "firm_id", "partner_id", "state"),)
+
+    partner_id: Mapped[str] = mapped_column(sa.String(36))
+    month: Mapped[str] = mapped_column(sa.String(7))
+    """YYYY-MM in which the invoices were issued"""
+    by_us: Mapped[bool]
+    """We asked."""
+    state: Mapped[str] = mapped_column(sa.String(10))
+    """asked, agreed (by the side that was asked), done, declined"""
+    our_cents: Mapped[int]
+    their_cents: Mapped[int]
+    """Open sums of both sides when it was asked"""
+    invoices: Mapped[list[dict[str, Any]]]
+    """[{id, cents}] of both sides, the oldest first"""
+    netted_on: Mapped[dt.date | None] = mapped_column(sa.Date)
 
 
 class Payment(FirmOwned, Base):

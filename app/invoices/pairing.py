@@ -18,7 +18,7 @@ class Due:
 
     invoice_id: str
     number: str
-    gross_cents: int
+    open_cents: int
     is_open: bool
 
 
@@ -40,7 +40,7 @@ def match_payment(reference: str, amount_cents: int, dues: Sequence[Due]) -> Mat
         return Match("", SEVERAL)
     if not named[0].is_open:
         return Match("", PAID_TWICE)
-    if named[0].gross_cents != amount_cents:
+    if named[0].open_cents != amount_cents:
         return Match("", OTHER_AMOUNT)
     return Match(named[0].invoice_id)
 

@@ -16,6 +16,7 @@ from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.invoices.camt import Credit
 from app.invoices.models import Invoice, Payment
+from app.invoices.netting import check_not_bound
 from app.invoices.pairing import Due, match_payment
 from app.invoices.queries import locked_invoice
 from app.invoices.rules import CREDIT_NOTE, OPEN, check_step
@@ -37,7 +38,7 @@ def mark_paid(session: Session, actor: Actor, invoice_id: str, paid_on: dt.date)
     invoice = _own(session, actor, invoice_id)
     if paid_on > clock.today() or (invoice.issued_on is not None and paid_on < invoice.issued_on):
         raise RuleBroken("Wähle einen Tag zwischen Rechnung und heute.", "paid_on")
-    session.add(_payment(actor.firm_id, invoice, invoice.gross_cents, paid_on))
+    session.add(_payment(actor.firm_id, invoice, invoice.open_cents, paid_on))
     _settle(session, invoice, paid_on, actor.person_id)
 
 
@@ -104,7 +105,7 @@ def dues_of(session: Session, firm_id: str) -> list[Due]:
         .where(Invoice.type_code != CREDIT_NOTE)
         .order_by(Invoice.number_no)
     )
-    return [Due(row.id, row.number, row.gross_cents, row.state in OPEN) for row in rows]
+    return [Due(row.id, row.number, row.open_cents, row.state in OPEN) for row in rows]
 
 
 def _settle_if_sure(session: Session, actor: Actor, payment: Payment) -> bool:
@@ -138,6 +139,7 @@ def _payment(firm_id: str, invoice: Invoice, amount_cents: int, booked_on: dt.da
 
 
 def _settle(session: Session, invoice: Invoice, paid_on: dt.date, person_id: str) -> None:
+    check_not_bound(session, invoice)
     check_step(invoice.state, "paid")
     invoice.state, invoice.paid_on = "paid", paid_on
     note_event(session, invoice.firm_id, person_id, "invoice_paid", "invoice", invoice.id, invoice.partner_id)

@@ -11,13 +11,15 @@ from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
 from app.core.units import hours_text, week_short
 from app.federation.queries import file_for
-from app.firms.access import Actor
+from app.firms.access import Actor, may
 from app.firms.actions import note_views
 from app.firms.protocol import add_sentences
 from app.firms.queries import firm_of, firm_version
 from app.invoices.actions import (
     Imported,
     answer_invoice,
+    answer_netting,
+    ask_netting,
     assign_payment,
     change_setup,
     correct_invoice,
@@ -32,9 +34,11 @@ from app.invoices.actions import (
 from app.invoices.camt import MOST_BYTES, read_statement
 from app.invoices.lists import balances, invoice_lists, waiting_payments
 from app.invoices.models import Invoice
+from app.invoices.netting import netting_views
 from app.invoices.queries import invoice_for, setup_of
 from app.invoices.rules import check_prefix
 from app.invoices.views import KINDS, InvoiceView, invoice_view, surcharge_fields
+from app.partners.queries import partnership_with
 from app.web.forms import Form
 from app.web.limits import PROOFS, paced
 from app.web.render import go_to, render
@@ -52,6 +56,10 @@ add_sentences(
         "invoice_accepted": ("check", lazy_gettext("Eine Rechnung ist angenommen.")),
         "invoice_disputed": ("triangle-alert", lazy_gettext("Eine Rechnung ist beanstandet.")),
         "invoice_paid": ("circle-check", lazy_gettext("Eine Rechnung ist bezahlt.")),
+        "netting_asked": ("scale", lazy_gettext("Eine Verrechnung ist angefragt.")),
+        "netting_agreed": ("scale", lazy_gettext("Einer Verrechnung ist zugestimmt.")),
+        "netting_done": ("scale", lazy_gettext("Rechnungen sind verrechnet.")),
+        "netting_declined": ("x", lazy_gettext("Eine Verrechnung kommt nicht zustande.")),
         "invoice_reminded": ("bell", lazy_gettext("An eine Rechnung ist erinnert.")),
         "statement_imported": ("upload", lazy_gettext("Ein Kontoauszug ist eingelesen.")),
     }
@@ -140,7 +148,34 @@ def assign(session: Session, actor: Actor, payment_id: str) -> Response:
 @page("invoices.see")
 def balance(session: Session, actor: Actor) -> Response:
     """S26: hours and money to and fro, partner by partner."""
-    return render("invoices/balance.html", rows=balances(session, actor))
+    return _balance(session, actor, Form())
+
+
+@room.post("/belege/ausgleich/<partner_id>")
+@deed("invoices.send")
+def net(session: Session, actor: Actor, partner_id: str) -> Response:
+    """Ask a partner to set off one month."""
+    partnership_with(session, actor.firm_id, partner_id)
+    form = Form(request.form)
+    try:
+        ask_netting(session, actor, partner_id, form.value("month"))
+    except RuleBroken as error:
+        form.add_error(error)
+        return _balance(session, actor, form, 422)
+    return go_to(url_for("invoices.balance"), receipt="Gesendet. Der Partner muss zustimmen.")
+
+
+@room.post("/belege/verrechnung/<netting_id>")
+@deed("invoices.send")
+def answer_net(session: Session, actor: Actor, netting_id: str) -> Response:
+    """Yes or no to setting off."""
+    form = Form(request.form)
+    try:
+        answer_netting(session, actor, netting_id, form.value("answer") == "yes")
+    except RuleBroken as error:
+        form.add_error(error)
+        return _balance(session, actor, form, 422)
+    return go_to(url_for("invoices.balance"), receipt="Gut. Der Partner weiß Bescheid.")
 
 
 @room.get("/belege/<invoice_id>")
@@ -307,6 +342,13 @@ def save_credit(session: Session, actor: Actor, invoice_id: str) -> Response:
         return _with_reason(session, actor, invoice_id, "invoices/credit.html", form, 422)
     made = credit_invoice(session, actor, invoice_id, reason)
     return go_to(url_for("invoices.show", invoice_id=made.id))
+
+
+def _balance(session: Session, actor: Actor, form: Form, status: int = 200) -> Response:
+    rows = balances(session, actor)
+    nettings = netting_views(session, actor.firm_id, [row.partner_id for row in rows])
+    may_send = may(actor, "invoices.send")
+    return render("invoices/balance.html", status, rows=rows, nettings=nettings, may_send=may_send, form=form)
 
 
 def _show(session: Session, actor: Actor, invoice: Invoice, form: Form | None = None, status: int = 200) -> Response:

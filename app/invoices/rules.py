@@ -27,6 +27,8 @@ STEPS: dict[str, frozenset[str]] = {
 }
 OPEN = ("issued", "accepted", "disputed", "overdue", "reminded")
 """Money of it is still to come."""
+NETTABLE = ("issued", "accepted", "overdue", "reminded")
+"""Open and not disputed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,15 @@ def corrected_lines(before: Sequence[Line], after: Mapping[int, int]) -> tuple[L
     """The lines of a correction: fewer minutes where somebody said so, priced again; a line of none is gone."""
     kept = [_with_minutes(line, after.get(number, line.minutes)) for number, line in enumerate(before, 1)]
     return tuple(line for line in kept if line.net_cents)
+
+
+def netted_parts(open_cents: Sequence[int], total_cents: int) -> list[int]:
+    """How much of each open sum is set off, in their order, until the total is used up."""
+    parts, rest = [], total_cents
+    for cents in open_cents:
+        parts.append(min(cents, rest))
+        rest -= parts[-1]
+    return parts
 
 
 def due_day(issued_on: dt.date, payment_days: int) -> dt.date:

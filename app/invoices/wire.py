@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,6 +64,45 @@ class SentInvoice:
     lines: tuple[SentLine, ...]
     xml: SentFile
     pdf: SentFile
+
+
+@dataclass(frozen=True)
+class NettedInvoice:
+    """One invoice of a netting and what it still asks for."""
+
+    invoice_id: str
+    cents: int
+
+
+def netting_body(netting_id: str, month: str, invoices: Sequence[NettedInvoice]) -> dict[str, Any]:
+    """The body of invoice.netting_asked."""
+    return {"netting_id": netting_id, "month": month, "invoices": [asdict(one) for one in invoices]}
+
+
+def netting_word_body(netting_id: str, day: str) -> dict[str, Any]:
+    """The body of invoice.netting_agreed, _done and _declined, with the day."""
+    return {"netting_id": netting_id, "day": day}
+
+
+def read_netting(body: dict[str, Any]) -> tuple[str, str, list[NettedInvoice]]:
+    """Read invoice.netting_asked: id, month, invoices."""
+    given = Body(body)
+    netting_id, month = given.public_id("netting_id"), given.text("month", 7, 7)
+    read_day(f"{month}-01", "month")
+    invoices = []
+    for item in given.items("invoices", MOST_LINES):
+        invoices.append(NettedInvoice(item.public_id("invoice_id"), item.whole("cents", 1, MOST_CENTS)))
+        item.finish()
+    given.finish()
+    return netting_id, month, invoices
+
+
+def read_netting_word(body: dict[str, Any]) -> tuple[str, dt.date]:
+    """Read invoice.netting_agreed, _done or _declined: id and day."""
+    given = Body(body)
+    found = given.public_id("netting_id"), read_day(given.text("day", 10, 10), "day")
+    given.finish()
+    return found
 
 
 def invoice_body(sent: SentInvoice) -> dict[str, Any]:

@@ -51,6 +51,9 @@ OWED = frozenset(
         "invoice.disputed",
         "invoice.reminded",
         "invoice.paid",
+        "invoice.netting_agreed",
+        "invoice.netting_done",
+        "invoice.netting_declined",
         "partner.end",
         "firm.moved",
     }

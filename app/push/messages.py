@@ -161,6 +161,11 @@ KINDS: dict[str, Kind] = {
         ("Rechnung noch offen",),
         ("%(name)s wartet auf euer Geld.", "Ein Partner wartet auf euer Geld."),
     ),
+    "netting": Kind(
+        ("%(name)s will verrechnen", "Partner will verrechnen"),
+        ("Prüfe beide Summen und sag Ja oder Nein.",),
+        is_urgent=False,
+    ),
     "invoice_overdue": Kind(
         ("Rechnung überfällig",),
         ("%(name)s hat noch nicht bezahlt.", "Ein Partner hat noch nicht bezahlt."),

@@ -1570,6 +1570,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("firm_id", "booking_id", "kind", name=op.f("uq_invoiced_hours_firm_id_booking_id_kind")),
     )
     op.create_table(
+        "netting",
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("by_us", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("our_cents", sa.BigInteger(), nullable=False),
+        sa.Column("their_cents", sa.BigInteger(), nullable=False),
+        sa.Column("invoices", sa.JSON(), nullable=False),
+        sa.Column("netted_on", sa.Date(), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_netting")),
+    )
+    op.create_index("ix_netting_open", "netting", ["firm_id", "partner_id", "state"], unique=False)
+    op.create_table(
         "payment",
         sa.Column("invoice_id", sa.String(length=36), nullable=True),
         sa.Column("amount_cents", sa.BigInteger(), nullable=False),
@@ -1618,10 +1634,14 @@ def upgrade() -> None:
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dispute_reason", sa.String(length=200), nullable=False),
         sa.Column("paid_on", sa.Date(), nullable=True),
+        sa.Column("netted_cents", sa.BigInteger(), nullable=False),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("(issued_at IS NULL) = (number = '')", name=op.f("ck_invoice_issued_has_number")),
+        sa.CheckConstraint(
+            "netted_cents >= 0 AND netted_cents <= gross_cents", name=op.f("ck_invoice_netted_within_sum")
+        ),
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_invoice")),
         sa.UniqueConstraint("firm_id", "corrects", name=op.f("uq_invoice_firm_id_corrects")),
         sa.UniqueConstraint("firm_id", "number_no", name=op.f("uq_invoice_firm_id_number_no")),

@@ -62,7 +62,7 @@ invoice.reason invoice.subject invoice_line.machine invoice.refusal
 invoice.seller invoice.side invoice.state invoice.surcharges invoice.xml_file_id invoice.xml_sha256
 invoice_line.booking_id invoice_line.invoice_id invoice_line.kind invoice_line.week invoice_setup.iban
 invoice_setup.prefix invoice_setup.tax_no invoiced_hours.booking_id invoiced_hours.kind
-payment.entry_key payment.invoice_id
+payment.entry_key payment.invoice_id netting.invoices netting.month netting.partner_id netting.state
 invitation.partner_id invitation.request_id join_invitation.code_hash
 join_invitation.invited_by join_invitation.kind join_invitation.person_id join_invitation.roles
 join_invitation.second_approver join_invitation.token_hash ledger_anchor.contract ledger_anchor.root ledger_anchor.salt

@@ -39,7 +39,7 @@ from app.hours.models import HourEntry, HourReport
 from app.hours.rules import machine_code
 from app.invoices.actions import change_setup, issue_invoices, order_invoice
 from app.invoices.drafting import refresh_draft
-from app.invoices.models import Payment
+from app.invoices.models import Netting, Payment
 from app.machines.models import Capability, Certificate
 from app.machines.runs import keep_upload
 from app.moving.documents import EXPORT
@@ -235,6 +235,14 @@ def _invoice(database: Database, asker: FirmIds, provider: FirmIds) -> None:
         )  # fmt: skip
         session.add(payment)
         provider.ids["payment"] = payment.id
+        asker.ids["netting"] = provider.ids["netting"] = new_id()
+        for house, other in ((asker, provider), (provider, asker)):
+            session.add(
+                Netting(
+                    firm_id=house.firm.id, id=house.ids["netting"], created_at=clock.now(), partner_id=other.firm.id,
+                    month="2026-11", by_us=house is provider, state="asked", our_cents=100, their_cents=100, invoices=[],
+                )
+            )  # fmt: skip
 
 
 def _confirm(session: Session, house: FirmIds, booking_id: str) -> None:

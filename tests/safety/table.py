@@ -437,6 +437,12 @@ TABLE: dict[str, Row] = {
         Case({"payment_id": "payment"}, {"invoice": "=none"}, also=frozenset({404})),
     ),
     "invoices.balance GET": _row("invoices.see"),
+    "invoices.net POST": _row(
+        "invoices.send", Case({"partner_id": "partner"}, {"month": "=2026-11"}, also=frozenset({422}))
+    ),
+    "invoices.answer_net POST": _row(
+        "invoices.send", Case({"netting_id": "netting"}, {"answer": "=no"}, also=frozenset({404}))
+    ),
     "invoices.show GET": _row("invoices.see", _ids(invoice_id="invoice"), _ids(invoice_id="draft_invoice")),
     "invoices.state GET": _row("invoices.see", _ids(invoice_id="invoice")),
     "invoices.send POST": _row("invoices.send", _ids(invoice_id="invoice")),
