@@ -53,6 +53,7 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     "capacity.preview": (_see(run_id="hours_run"),),
     "capacity.upload": (_see(),),
     "capacity.week": (_see(JONAS, week="=2026-W50", machine_id="machine"),),
+    "hours.find_machine": (_see("yilmaz worker"), _see("yilmaz worker", "?code=XXXXX", note="falsch", status=422)),
     "hours.machine": (
         _see("yilmaz worker", code="machine_code"),
         _see("lindner worker", code="machine_code", note="leer"),

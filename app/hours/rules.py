@@ -71,3 +71,8 @@ def machine_code(machine_id: str) -> str:
     """Five letters on a machine's sticker, from the random end of its id."""
     rest = int(machine_id.replace("-", "")[-8:], 16)
     return "".join(CODE_LETTERS[rest >> 5 * place & 31] for place in range(5))
+
+
+def read_code(text: str) -> str:
+    """The letters of a sticker as somebody typed them: small, with gaps, O for 0, I or L for 1."""
+    return "".join(letter for letter in text.upper() if letter.isalnum()).translate(str.maketrans("OIL", "011"))

@@ -3,18 +3,19 @@
 from dataclasses import dataclass
 
 import segno
-from flask import Response, url_for
+from flask import Response, request, url_for
 from sqlalchemy.orm import Session
 
 from app.bookings.queries import own_jobs
 from app.core import clock
-from app.core.errors import NotFound
+from app.core.errors import NotFound, RuleBroken
 from app.core.units import week_of, weeks_from
 from app.firms.access import Actor
 from app.hours.room import room
-from app.hours.rules import machine_code
+from app.hours.rules import machine_code, read_code
 from app.machines.queries import all_machines
-from app.web.render import render
+from app.web.forms import Form
+from app.web.render import go_to, render
 from app.web.transaction import page
 from app.web.world import config
 
@@ -30,11 +31,24 @@ class Sticker:
     matrix: tuple[bytearray, ...]
 
 
+@room.get("/schild")
+@page("work.see")
+def find_machine(session: Session, actor: Actor) -> Response:
+    """Where no camera helps: the five letters of the sticker, typed."""
+    form = Form(request.args)
+    code = read_code(form.value("code"))
+    if code and any(machine_code(one.id) == code for one in all_machines(session, actor.firm_id)):
+        return go_to(url_for("hours.machine", code=code))
+    if "code" in request.args:
+        form.add_error(RuleBroken("Diesen Code gibt es hier nicht. Prüfe die fünf Zeichen.", "code"))
+    return render("hours/find_machine.html", 422 if form.errors else 200, form=form)
+
+
 @room.get("/m/<code>")
 @page("work.see")
 def machine(session: Session, actor: Actor, code: str) -> Response:
     """S12: this week's jobs of the machine first, then the next week's. The address gives no right."""
-    found = [one for one in all_machines(session, actor.firm_id) if machine_code(one.id) == code.upper()]
+    found = [one for one in all_machines(session, actor.firm_id) if machine_code(one.id) == read_code(code)]
     if not found:
         raise NotFound
     names, ids = " · ".join(one.name for one in found), {one.id for one in found}

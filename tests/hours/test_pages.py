@@ -145,6 +145,11 @@ def test_the_code_at_the_machine_leads_to_its_current_job_and_gives_no_right(hou
     assert f"http://localhost/m/{code}" in sheet
     page = house.enter(work.person("yilmaz")).get(f"/m/{code.lower()}").text
     assert f"/auftrag/{work.booking_ids['yilmaz']}/stunden" in page
+    typed = f" {code[:2]} {code[2:].lower()} ".replace("0", "o").replace("1", "l")
+    assert house.get(f"/schild?code={typed}").location == f"/m/{code}"
+    assert "Diesen Code gibt es hier nicht." in house.get("/schild?code=UUUUU").text
+    assert "/schild" in house.get("/heute").text
     assert house.enter(work.person("keller")).get(f"/m/{code}").status_code == 404
+    assert "Diesen Code gibt es hier nicht." in house.get(f"/schild?code={code}").text
     house.acting[0] = None
     assert house.get(f"/m/{code}").location == f"/anmelden?weiter=/m/{code}"

@@ -414,6 +414,7 @@ TABLE: dict[str, Row] = {
     "hours.send_by_message POST": _row(PUBLIC, Case(also=frozenset({404}))),
     "hours.take_back_by_message POST": _row(PUBLIC, Case(also=frozenset({404}))),
     "hours.check GET": _row("hours.check"),
+    "hours.find_machine GET": _row("work.see"),
     "hours.machine GET": _row("work.see", _ids(code="machine_code")),
     "hours.stickers GET": _row("machines.see"),
     "hours.close POST": _row("hours.check", Case({}, {"report": "hour_report"})),
