@@ -45,6 +45,7 @@ ROOMS = (
     "bookings",
     "agreements",
     "hours",
+    "trouble",
     "invoices",
     "insights",
     "operator",

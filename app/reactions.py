@@ -42,6 +42,7 @@ from app.plans import actions as plans
 from app.push import actions as push
 from app.push import delivery, devices, partner_news
 from app.requests import actions as requests
+from app.trouble import actions as trouble
 
 REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.PartnershipProposed: (partnerships.send_joined,),
@@ -117,10 +118,16 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.AgreementDeclined: (agreements.send_declined,),
     e.AgreementLapsed: (agreements.send_lapsed,),
     e.AgreementEffective: (agreements.send_effective,),
-    e.AgreementErased: (hours.forget_hours,),
+    e.AgreementErased: (
+        hours.forget_hours,
+        trouble.forget_trouble,
+    ),
     e.BookingAmended: (agreements.send_amendment,),
     e.BookingsConfirmed: (hooks.tell_program,),
     e.BookingChanged: (hooks.tell_program,),
+    e.WorkDisrupted: (trouble.send_disruption,),
+    e.DisruptionArrived: (trouble.announce_disruption,),
+    e.WorkResumed: (trouble.send_resumed,),
     e.HoursChecked: (hours.send_report,),
     e.HoursArrived: (
         hours.announce_report,
@@ -194,6 +201,8 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "erasure.declined": agreements.receive_erasure_declined,
     "booking.changed": agreements.receive_amendment,
     "booking.cancelled": agreements.receive_amendment,
+    "booking.disrupted": trouble.receive_disruption,
+    "booking.resumed": trouble.receive_resumed,
     "hours.reported": hours.receive_report,
     "hours.corrected": hours.receive_report,
     "hours.confirmed": hours.receive_confirmed,

@@ -14,12 +14,14 @@ import sqlalchemy as sa
 import tests.tables  # noqa: F401
 from app.agreements.actions import decline_agreement, draft_agreements
 from app.agreements.forgetting import prepare_erasure
+from app.bookings.models import Booking
 from app.capacity.actions import offer_hours
 from app.cli import migrate_database
 from app.config import load_config
 from app.core import clock
 from app.core.db import Database
 from app.core.holidays import holidays_near
+from app.core.ids import new_id
 from app.core.units import weeks
 from app.firms.access import Role
 from app.firms.models import Person
@@ -32,7 +34,10 @@ from app.partners.signing import prepare_end
 from app.plans.actions import choose_plan, solve_plans
 from app.plans.models import Plan
 from app.requests.actions import Details, publish_request, save_details, start_draft, withdraw_request
+from app.requests.models import WorkRequest
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
+from app.trouble.actions import DisruptionDraft, ask_for_help, report_disruption
+from app.trouble.models import Disruption, DisruptionLine
 from app.worker import run_until_quiet
 from tests.agreements.world import NODE_KEY, Deal, sign
 from tests.long.race_world import MONDAY
@@ -120,6 +125,7 @@ class _Office:
             prepare_erasure(session, self.keller.actor(), self.keller.ids["over"])
         run_until_quiet(self.database)
         self._slip()
+        self._trouble()
 
     def _slip(self) -> None:
         """Keller's hours are reported and wait at Yilmaz, Yilmaz's wait at home: each page has both kinds."""
@@ -132,6 +138,42 @@ class _Office:
             check_reports(session, self.keller.actor(), [self.keller.ids["hour_report"]])
         run_until_quiet(self.database)
         self.yilmaz.ids["slip"] = self.keller.ids["hour_report"]
+
+    def _trouble(self) -> None:
+        """Somebody is ill at Yilmaz: Brandt offers to help Keller. And a machine has just come to a stop."""
+        keller, yilmaz = self.keller, self.yilmaz
+        with self.database.write() as session:
+            lost = {yilmaz.ids["work"]: 150, yilmaz.ids["booking"]: 600}
+            draft = DisruptionDraft("illness", "Schicht fällt aus", minutes=lost)
+            report_disruption(session, yilmaz.firm.actor(Role.WORKER), yilmaz.ids["work"], draft)
+        run_until_quiet(self.database)
+        with self.database.write() as session:
+            session.execute(
+                sa.update(WorkRequest).where(WorkRequest.id == keller.ids["request"]).values(certificates=[])
+            )
+            (asked,) = ask_for_help(session, keller.actor(), keller.ids["disruption"])
+        run_until_quiet(self.database)
+        with self.database.write() as session:
+            answer_yes(session, self.brandt.firm.id, self.brandt.firm.people[Role.FOREMAN], asked)
+        run_until_quiet(self.database)
+        solve_plans(self.database, keller.firm.id, asked)
+        with self.database.write() as session:
+            booking = session.get_one(Booking, (keller.firm.id, keller.ids["booking"]))
+            common = {"firm_id": keller.firm.id, "created_at": clock.now()}
+            new = Disruption(
+                id=new_id(), side="theirs", partner_id=booking.partner_id, machine_id=booking.machine_id,
+                machine_name=booking.machine_name, reason="machine", **common,
+            )  # fmt: skip
+            session.add(new)
+            session.flush()
+            booking.lost_min = booking.agreed_min
+            session.add(
+                DisruptionLine(
+                    id=new_id(), disruption_id=new.id, booking_id=booking.id, agreement_id=booking.agreement_id,
+                    lost_min=booking.agreed_min, **common,
+                )
+            )  # fmt: skip
+            keller.ids["disruption_new"] = new.id
 
     def _partners(self) -> None:
         """Yilmaz and Brandt are about to become partners; Keller is about to part from Nowak; one QR is still open."""

@@ -74,6 +74,17 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
     "insights.benefit": (_see(), _see("lindner manager", note="leer")),
     "insights.dependency": (_see(), _see("lindner manager", note="leer")),
     "insights.second_plan": (_see(partner_id="partner"),),
+    "trouble.index": (_see(), _see("yilmaz foreman", note="bei-uns"), _see("lindner manager", note="leer")),
+    "trouble.report": (
+        _see("yilmaz worker", booking_id="work", note="gemeldet"),
+        _see("keller worker", booking_id="work"),
+    ),
+    "trouble.show": (
+        _see(disruption_id="disruption_new", note="S47"),
+        _see(disruption_id="disruption", note="gefragt"),
+        _see("keller foreman", disruption_id="disruption_new", note="meister"),
+        _see("yilmaz foreman", disruption_id="disruption", note="bei-uns"),
+    ),
     "invoices.account": (_see("yilmaz accountant"),),
     "invoices.balance": (_see("yilmaz accountant"), _see("lindner manager", note="leer")),
     "invoices.correct": (_see("yilmaz accountant", invoice_id="invoice"),),

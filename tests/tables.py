@@ -18,4 +18,5 @@ import app.partners.models
 import app.passkeys.models
 import app.plans.models
 import app.push.models
-import app.requests.models  # noqa: F401
+import app.requests.models
+import app.trouble.models  # noqa: F401

@@ -6,6 +6,7 @@ from app.agreements.amending import (
     lapse_amendments,
     propose_cancellation,
     propose_change,
+    propose_return,
     signable_amendment,
     take_back_amendments,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "lapse_signed_with",
     "propose_cancellation",
     "propose_change",
+    "propose_return",
     "receive_amendment",
     "receive_declined",
     "receive_draft",

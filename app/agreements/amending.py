@@ -30,15 +30,18 @@ from app.agreements.queries import (
 )
 from app.agreements.record import CHANGED, facts_of
 from app.agreements.rules import (
+    GRACE,
     WORD_MAY_TAKE,
     Signing,
     check_amendment_step,
+    check_lost,
     check_may_sign,
     is_rule_met,
     role_of_signer,
 )
 from app.agreements.standing import LineChange, changes_from
 from app.agreements.telling import tell_managers
+from app.bookings.models import Booking
 from app.bookings.queries import bookings_of
 from app.bookings.rules import check_lowered
 from app.core import clock
@@ -47,6 +50,7 @@ from app.core.errors import Conflict, RuleBroken
 from app.core.events import BookingAmended, PasskeyLocked
 from app.core.ids import new_id
 from app.core.outbox import emit
+from app.federation.models import Message
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
 from app.notary.actions import check_signature, seal
@@ -76,6 +80,20 @@ def propose_cancellation(
     booked = {one.line_no: one.agreed_min for one in bookings_of(session, actor.firm_id, agreement_id)}
     changes = [LineChange(number, booked[number], 0) for number in sorted(set(line_nos)) if booked.get(number)]
     return _freeze(session, actor, agreement, "cancellation", changes, reason)
+
+
+def propose_return(
+    session: Session, actor: Actor, agreement_id: str, minutes: Mapping[int, int], reason: str
+) -> Amendment:
+    """Freeze what is left of lines after hours that the provider cannot work; our signature is enough, and no fee is due.
+
+    `minutes` per line number, 0 for none. Raises RuleBroken for more than the provider said it cannot work.
+    """
+    agreement = _changeable(session, actor, agreement_id)
+    booked = {one.line_no: one.agreed_min for one in bookings_of(session, actor.firm_id, agreement_id)}
+    changes = [LineChange(number, booked[number], new) for number, new in sorted(minutes.items()) if booked.get(number)]
+    kind = "change" if any(one.new_min for one in changes) else "cancellation"
+    return _freeze(session, actor, agreement, kind, changes, reason, is_disrupted=True)
 
 
 def signable_amendment(session: Session, actor: Actor, amendment_id: str) -> tuple[bytes, str]:
@@ -210,13 +228,31 @@ def record_of(session: Session, agreement: Agreement, amendment: Amendment) -> A
         raise RuleBroken(CHANGED)
     if amendment.state == "frozen":
         _check_day(amendment)
+        if wanted.is_disrupted:
+            check_returned(session, agreement, wanted, clock.now())
     return record
 
 
 def _check_day(amendment: Amendment) -> None:
     """The fee is that of the day on which our log takes a cancellation: before it and after it, midnight may pass."""
-    if amendment.kind == "cancellation" and amendment.by_us and amendment.facts["day"] != clock.today().isoformat():
+    is_of_a_day = amendment.kind == "cancellation" or not amendment.needs_both
+    if is_of_a_day and amendment.by_us and amendment.facts["day"] != clock.today().isoformat():
         raise RuleBroken("Diese Absage ist von gestern. Beginne sie neu.")
+
+
+def check_returned(session: Session, agreement: Agreement, wanted: Wanted, at: dt.datetime) -> None:
+    """Raise RuleBroken unless the provider had said, at that time, that it cannot work these hours."""
+    booked = {one.line_no: one for one in bookings_of(session, agreement.firm_id, agreement.id)}
+    for change in wanted.changes:
+        booking = booked.get(change.line_no)
+        lost_min = 0 if booking is None or _is_back(session, booking, at) else booking.lost_min
+        check_lost(change.old_min, change.new_min, lost_min)
+
+
+def _is_back(session: Session, booking: Booking, at: dt.datetime) -> bool:
+    """Say whether the requester knew at that time that the work goes on; the same everywhere but at the provider."""
+    told = session.get(Message, (booking.firm_id, booking.back_message_id)) if booking.back_message_id else None
+    return told is not None and told.delivered_at is not None and at > told.delivered_at + GRACE
 
 
 def amendment_row(
@@ -270,8 +306,9 @@ def _check_worked(session: Session, agreement: Agreement, changes: Iterable[Line
 
 
 def _freeze(
-    session: Session, actor: Actor, agreement: Agreement, kind: str, changes: list[LineChange], reason: str
-) -> Amendment:
+    session: Session, actor: Actor, agreement: Agreement, kind: str, changes: list[LineChange], reason: str,
+    is_disrupted: bool = False,
+) -> Amendment:  # fmt: skip
     if not changes:
         raise RuleBroken("Es hat sich nichts geändert. Ändere zuerst eine Stunde.", field="lines")
     _check_worked(session, agreement, changes)
@@ -282,7 +319,10 @@ def _freeze(
         day=clock.today().isoformat(),
         expires_at=int(default_expiry(clock.now()).timestamp()),
         is_by_requester=agreement.side == "ours",
+        is_disrupted=is_disrupted,
     )
+    if is_disrupted:
+        check_returned(session, agreement, wanted, clock.now())
     amendment_id = new_id()
     record = amendment_record(session, agreement, amendment_id, wanted)
     amendment = amendment_row(agreement, amendment_id, wanted, record, by_us=True)

@@ -20,6 +20,8 @@ class ChangeFacts:
     digest: str
     reason: str
     expires_at: int
+    is_disrupted: bool = False
+    """The provider cannot work these hours: the requester alone gives them back."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class CancellationFacts:
     lines: tuple[CancelledLine, ...]
     fee_cents: int
     needs_both: bool
+    is_disrupted: bool = False
 
 
 def fee_for(amount_cents: int, fee_percent: int) -> int:
@@ -65,7 +68,9 @@ def render_change(facts: ChangeFacts, language: str = "de") -> str:
         raise RuleBroken("Es hat sich nichts geändert. Ändere zuerst eine Stunde oder eine KW.", field="lines")
     if _with_shown_changes(facts) != facts.after:
         raise RuleBroken("Ein Nachtrag ändert nur Stunden, Preis und Termin. Erstelle sonst eine neue Vereinbarung.")
-    return _amendment("change", facts.before, _change_values(facts, language), language)
+    text = _amendment("change", facts.before, _change_values(facts, language), language)
+    ending = "change_disrupted" if facts.is_disrupted else "change_both"
+    return tidy(text + "\n" + _ending(ending, facts.expires_at, language))
 
 
 def render_cancellation(facts: CancellationFacts, language: str = "de") -> str:
@@ -77,6 +82,8 @@ def render_cancellation(facts: CancellationFacts, language: str = "de") -> str:
     if not facts.lines or not fees_hold or facts.fee_cents != sum(line.fee_cents for line in facts.lines):
         raise RuleBroken("Die Pauschale stimmt nicht. Beginne die Stornierung neu.", field="fee_cents")
     text = _amendment("cancellation", facts.call_off, _cancellation_values(facts, language), language)
+    if facts.is_disrupted:
+        text = tidy(text + "\n" + phrase("cancellation_disrupted", language))
     return tidy(text + "\n" + phrase("needs_both" if facts.needs_both else "needs_one", language))
 
 
@@ -119,8 +126,11 @@ def _change_values(facts: ChangeFacts, language: str) -> dict[str, object]:
         "new_cap": euro_text(after.cap_cents),
         "old_week": week_label(before.delivery_week),
         "new_week": week_label(after.delivery_week),
-        "expires": moment_text(facts.expires_at, language),
     }
+
+
+def _ending(key: str, expires_at: int, language: str) -> str:
+    return fill(parts_of("phrases", language)[key].body, {"expires": moment_text(expires_at, language)})
 
 
 def _lines_text(facts: CallOffFacts, language: str) -> str:

@@ -4,8 +4,8 @@ import datetime as dt
 
 from sqlalchemy.orm import Session
 
-from app.agreements.amending import KINDS, amendment_row, record_of
-from app.agreements.amendment_records import amendment_record, wanted_from
+from app.agreements.amending import KINDS, amendment_row, check_returned, record_of
+from app.agreements.amendment_records import Wanted, amendment_record, wanted_from
 from app.agreements.carrying import carry_out, end_amendment
 from app.agreements.models import Agreement, Amendment
 from app.agreements.queries import (
@@ -107,7 +107,7 @@ def _receive_new(session: Session, incoming: Incoming, agreement: Agreement, ame
     if record.needs_both:
         _check_time(wanted.day, wanted.expires_at, issued_at)
     else:
-        _check_day_of_proof(incoming, wanted.day, read_proof(amended.proof).at)
+        _check_alone(session, incoming, agreement, wanted, read_proof(amended.proof).at)
     row = amendment_row(agreement, amended.amendment_id, wanted, record, by_us=False)
     row.state, row.signatures, row.not_before = "signed_one", list(amended.signatures), amended.not_before
     _check_signed(session, incoming, agreement, row, amended)
@@ -229,6 +229,13 @@ def _check_time(day: str, expires_at: int, issued_at: dt.datetime) -> None:
         raise _refused("day")
     if not clock.now() < expiry <= clock.now() + MOST_HOLD:
         raise _refused("expires_at")
+
+
+def _check_alone(session: Session, incoming: Incoming, agreement: Agreement, wanted: Wanted, entered_at: int) -> None:
+    """What the partner does alone: the fee is of the right day, and hours given back are hours that we cannot work."""
+    _check_day_of_proof(incoming, wanted.day, entered_at)
+    if wanted.is_disrupted:
+        check_returned(session, agreement, wanted, moment(entered_at))
 
 
 def _check_day_of_proof(incoming: Incoming, day: str, entered_at: int) -> None:

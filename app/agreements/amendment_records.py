@@ -28,13 +28,17 @@ from app.partners.texts import one_line
 
 PRIMARY = {"change": "Change", "cancellation": "Cancellation"}
 ALONE_BASIS = "clause 22"
+DISRUPTED_BASIS = "clause 23"
 MOST_REASON = 200
 STEP_MIN = 15
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one side wants: new minutes per line (0 cancels), why, on which day; `expires_at` UTC seconds."""
+    """What one side wants: new minutes per line (0 cancels), why, on which day; `expires_at` UTC seconds.
+
+    `is_disrupted`: the provider said before that it cannot work these hours.
+    """
 
     kind: str
     changes: tuple[LineChange, ...]
@@ -42,6 +46,11 @@ class Wanted:
     day: str
     expires_at: int
     is_by_requester: bool
+    is_disrupted: bool = False
+
+    @property
+    def needs_both(self) -> bool:
+        return not acts_alone(self.kind, self.is_by_requester, self.is_disrupted)
 
     def to_body(self) -> dict[str, Any]:
         rows = [[change.line_no, change.old_min, change.new_min] for change in self.changes]
@@ -52,6 +61,7 @@ class Wanted:
             "day": self.day,
             "expires_at": self.expires_at,
             "is_by_requester": self.is_by_requester,
+            "is_disrupted": self.is_disrupted,
         }
 
 
@@ -72,7 +82,8 @@ class AmendmentRecord:
 
 def wanted_from(body: dict[str, Any]) -> Wanted:
     """Read what a partner wants; raises RuleBroken for anything unusual."""
-    kinds = {"kind": str, "lines": list, "reason": str, "day": str, "expires_at": int, "is_by_requester": bool}
+    kinds: dict[str, type] = {"kind": str, "lines": list, "reason": str, "day": str, "expires_at": int}
+    kinds |= {"is_by_requester": bool, "is_disrupted": bool}
     if set(body) != set(kinds) or any(type(body[name]) is not kind for name, kind in kinds.items()):
         raise RuleBroken("Die Nachricht passt nicht zu dieser Version. Bitte den Partner um eine neue.")
     reason = one_line(body["reason"])
@@ -80,9 +91,8 @@ def wanted_from(body: dict[str, Any]) -> Wanted:
         raise RuleBroken("Die Nachricht passt nicht zu dieser Version. Bitte den Partner um eine neue.")
     if not _is_day(body["day"]) or moment(body["expires_at"]).timestamp() != body["expires_at"]:
         raise RuleBroken("Die Nachricht passt nicht zu dieser Version. Bitte den Partner um eine neue.")
-    return Wanted(
-        body["kind"], changes_from(body["lines"]), reason, body["day"], body["expires_at"], body["is_by_requester"]
-    )
+    told = {name: value for name, value in body.items() if name != "lines"}
+    return Wanted(**told, changes=changes_from(body["lines"]))
 
 
 def standing_of(session: Session, agreement: Agreement, but_not: str = "") -> Standing:
@@ -113,7 +123,7 @@ def amendment_record(
         text, own, fee_cents = _change(agreement, wanted, standing, after)
     else:
         text, own, fee_cents = _cancellation(agreement, wanted, standing)
-    needs_both = not acts_alone(wanted.kind, wanted.is_by_requester)
+    needs_both = wanted.needs_both
     sides = (agreement.message["from"], agreement.message["to"])
     message = new_message(
         wanted.kind,
@@ -125,7 +135,7 @@ def amendment_record(
         record_id=record_id(amendment_id),
         salt=salt,
         agreement=agreement.digest,
-        basis="mutual" if needs_both else ALONE_BASIS,
+        basis="mutual" if needs_both else DISRUPTED_BASIS if wanted.is_disrupted else ALONE_BASIS,
         currency=standing.facts.currency,
         fee_cents=fee_cents,
         **own,
@@ -170,12 +180,12 @@ def _is_day(text: str) -> bool:
 
 def _check_wanted(wanted: Wanted) -> None:
     is_cancellation = wanted.kind == "cancellation"
+    if wanted.is_disrupted and not wanted.is_by_requester:
+        raise RuleBroken("Nur der Auftraggeber gibt ausgefallene Stunden zurück.", field="lines")
     for change in wanted.changes:
-        if (
-            is_cancellation is not (change.new_min == 0)
-            or change.new_min % STEP_MIN
-            or change.new_min == change.old_min
-        ):
+        # of several lines that a disruption struck one may be gone and another shorter
+        may_be_gone = is_cancellation or (wanted.is_disrupted and change.new_min == 0)
+        if may_be_gone is not (change.new_min == 0) or change.new_min % STEP_MIN or change.new_min == change.old_min:
             raise RuleBroken("Gib die Stunden in Viertelstunden ein, zum Beispiel 7,25 oder 7,5.", field="lines")
 
 
@@ -201,12 +211,14 @@ def _cancellation(agreement: Agreement, wanted: Wanted, standing: Standing) -> t
 def _change_facts(agreement: Agreement, wanted: Wanted, before: Standing) -> ChangeFacts:
     after = apply_changes(before, wanted.changes)
     return ChangeFacts(
-        before.facts, after.facts, agreed_on(agreement), agreement.digest, wanted.reason, wanted.expires_at
-    )
+        before.facts, after.facts, agreed_on(agreement), agreement.digest, wanted.reason, wanted.expires_at,
+        wanted.is_disrupted,
+    )  # fmt: skip
 
 
 def _cancellation_facts(agreement: Agreement, wanted: Wanted, standing: Standing) -> CancellationFacts:
-    lines = cancelled_lines(standing, wanted.changes, dt.date.fromisoformat(wanted.day), wanted.is_by_requester)
+    is_free = wanted.is_disrupted or not wanted.is_by_requester
+    lines = cancelled_lines(standing, wanted.changes, dt.date.fromisoformat(wanted.day), is_free)
     return CancellationFacts(
         call_off=standing.facts,
         agreed_on=agreed_on(agreement),
@@ -216,19 +228,23 @@ def _cancellation_facts(agreement: Agreement, wanted: Wanted, standing: Standing
         reason=wanted.reason,
         lines=lines,
         fee_cents=sum(line.fee_cents for line in lines),
-        needs_both=not acts_alone("cancellation", wanted.is_by_requester),
+        needs_both=wanted.needs_both,
+        is_disrupted=wanted.is_disrupted,
     )
 
 
 def cancelled_lines(
-    standing: Standing, changes: Sequence[LineChange], day: dt.date, is_by_requester: bool
+    standing: Standing, changes: Sequence[LineChange], day: dt.date, is_free: bool
 ) -> tuple[CancelledLine, ...]:
-    """What is cancelled and what it costs on that day; the provider, who may not cancel by right, earns no fee from it."""
+    """What is cancelled and what it costs on that day.
+
+    `is_free`: the provider, who may not cancel by right, earns no fee from it, nor from hours that it cannot work.
+    """
     found = []
     for change in changes:
         line = standing.line(change.line_no)
         check_cancellable(line.week, day)
-        percent = fee_percent_for(standing.facts.cancellation_steps, line.week, day) if is_by_requester else 0
+        percent = 0 if is_free else fee_percent_for(standing.facts.cancellation_steps, line.week, day)
         fee = fee_for(line.amount_cents, percent)
         found.append(CancelledLine(line.machine_name, line.week, line.minutes, line.amount_cents, percent, fee))
     return tuple(found)

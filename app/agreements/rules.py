@@ -119,9 +119,18 @@ def check_cancellable(week: str, today: dt.date) -> None:
         raise RuleBroken("Diese KW ist schon vorbei. Sie lässt sich nicht mehr absagen.", "lines")
 
 
-def acts_alone(kind: str, is_requester: bool) -> bool:
-    """Say whether the framework lets this side act alone: only the requester cancels by right (clause 22)."""
-    return kind == "cancellation" and is_requester
+def acts_alone(kind: str, is_requester: bool, is_disrupted: bool = False) -> bool:
+    """Say whether the framework lets this side act alone: only the requester cancels by right (clause 22).
+
+    What the provider said it cannot work the requester gives back in part or in whole, without a fee (clause 23).
+    """
+    return is_requester and (kind == "cancellation" or is_disrupted)
+
+
+def check_lost(old_min: int, new_min: int, lost_min: int) -> None:
+    """Raise RuleBroken when more is given back than the provider said it cannot work."""
+    if new_min >= old_min or old_min - new_min > lost_min:
+        raise RuleBroken("So viele Stunden fallen nicht aus. Lade die Seite neu.", "lines")
 
 
 def is_soon(expires_at: dt.datetime, now: dt.datetime) -> bool:

@@ -244,7 +244,7 @@ def _fees(session: Session, agreement: Agreement, today: dt.date) -> dict[int, t
         if monday(line.week) + dt.timedelta(days=6) < today:
             continue
         change = LineChange(number, line.minutes, 0)
-        (cancelled,) = cancelled_lines(standing, [change], today, agreement.side == "ours")
+        (cancelled,) = cancelled_lines(standing, [change], today, agreement.side == "theirs")
         fees[number] = (cancelled.fee_cents, cancelled.fee_percent)
     return fees
 

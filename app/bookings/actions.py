@@ -85,10 +85,24 @@ def change_booking(session: Session, firm_id: str, agreement_id: str, line_no: i
     if new_min == 0:
         check_step(booking.state, "cancelled")
         booking.state, booking.ended_at = "cancelled", clock.now()
+    # what is given back first is what was lost
+    booking.lost_min = max(0, booking.lost_min - max(0, booking.agreed_min - new_min))
     booking.agreed_min = new_min
     emit(session, BookingChanged(firm_id, booking.id))
     bump_version(session, firm_id)
     return booking
+
+
+def lose_hours(session: Session, booking: Booking, minutes: int) -> None:
+    """Note what the provider cannot work of a booking; 0: it can work all of it again."""
+    booking.lost_min, booking.back_message_id = min(minutes, booking.agreed_min), ""
+    bump_version(session, booking.firm_id)
+
+
+def regain_hours(session: Session, booking: Booking, message_id: str) -> None:
+    """At the provider: it works again. What the requester signs before it reads that message still stands."""
+    booking.back_message_id = message_id
+    bump_version(session, booking.firm_id)
 
 
 def start_booking(session: Session, booking: Booking) -> None:

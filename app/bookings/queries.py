@@ -14,7 +14,8 @@ from app.partners.models import Partnership
 
 COLUMNS = (
     Booking.id, Booking.side, Booking.is_our_work, Booking.agreement_id, Booking.line_no, Booking.request_id, Booking.partner_id,
-    Booking.machine_id, Booking.machine_name, Booking.week, Booking.agreed_min, Booking.title, Booking.state,
+    Booking.machine_id, Booking.machine_name, Booking.week, Booking.agreed_min, Booking.lost_min, Booking.title,
+    Booking.state,
     Partnership.name.label("partner_name"), Partnership.short_name.label("partner_short_name"),
 )  # fmt: skip
 

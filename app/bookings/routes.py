@@ -40,7 +40,7 @@ def today(session: Session, actor: Actor) -> Response:
     is_new = actor.role is Role.WORKER and person_for(session, actor.firm_id, actor.person_id).introduced_at is None
     return render(
         "bookings/today.html", jobs=jobs, following=following, day=day, hour=hour, is_new=is_new,
-        first_name=actor.name.split()[0],
+        first_name=actor.name.split()[0], may_stop=may(actor, "trouble.report"),
     )  # fmt: skip
 
 
@@ -65,6 +65,7 @@ def show(session: Session, actor: Actor, booking_id: str) -> Response:
         work=work_request,
         files=files_of(session, actor.firm_id, booking.request_id),
         may_see_proof=may(actor, "agreements.see"),
+        may_stop=booking.side == "ours" and booking.state in LIVE and may(actor, "trouble.report"),
         may_report=booking.is_our_work and booking.state in LIVE and booking.week <= week_of(clock.today()),
     )
 

@@ -362,6 +362,27 @@ class BookingChanged(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class WorkDisrupted(Event):
+    """Our people said that a machine stands or somebody is missing: the partner whose hours that costs gets to know."""
+
+    disruption_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DisruptionArrived(Event):
+    """A partner cannot work hours that we count on."""
+
+    disruption_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkResumed(Event):
+    """It works again: at the provider the partner gets to know, at the requester people do."""
+
+    disruption_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class HoursChecked(Event):
     """Our foreman closed the week's report of a booking: the partner gets it."""
 

@@ -43,6 +43,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "invoices.see": frozenset({M, A}),
     "invoices.send": frozenset({M, A}),
     "bookings.see": frozenset({F, M}),
+    "trouble.report": frozenset({W, F, M}),
+    "trouble.see": frozenset({F, M}),
     "partners.see": frozenset({F, M}),
     "partners.edit": frozenset({M}),
     "files.open": frozenset({W, F, M, S}),

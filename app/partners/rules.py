@@ -40,6 +40,8 @@ OWED = frozenset(
         "agreement.lapsed",
         "booking.changed",
         "booking.cancelled",
+        "booking.disrupted",
+        "booking.resumed",
         "hours.reported",
         "hours.corrected",
         "hours.confirmed",

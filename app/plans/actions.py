@@ -193,4 +193,5 @@ def _announce_plans(session: Session, request: WorkRequest, plans: list[Plan]) -
     values = {"count": len(plans), "need_min": request.need_min, "kind": request.kind}
     managers = people(session, request.firm_id, Role.MANAGER)
     once = f"plans:{request.id}:{request.version}"
-    alert_people(session, request.firm_id, managers, "plans", request.id, f"/suchen/{request.id}/plaene", values, once)
+    url = f"/stoerung/{request.disruption_id}" if request.disruption_id else f"/suchen/{request.id}/plaene"
+    alert_people(session, request.firm_id, managers, "plans", request.id, url, values, once)

@@ -172,12 +172,17 @@ KINDS: dict[str, Kind] = {
         is_urgent=False,
     ),
     "disruption": Kind(
-        ("Maschine steht bei %(name)s", "Eine Maschine steht"),
-        (
-            "%(hours)s h in %(week)s fehlen. Kannst du helfen?",
-            "%(hours)s h fehlen. Kannst du helfen?",
-            "Stunden fehlen. Kannst du helfen?",
-        ),
+        ("Maschine steht. %(hours)s h fehlen.", "Eine Maschine steht"),
+        ("Bei %(name)s. Tippe und hol Hilfe.", "Bei einem Partner. Tippe und hol Hilfe."),
+    ),
+    "hours_lost": Kind(
+        ("%(hours)s h fehlen", "Stunden fehlen"),
+        ("%(name)s kommt nicht weiter. Sieh nach.", "Ein Partner kommt nicht weiter. Sieh nach."),
+    ),
+    "resumed": Kind(
+        ("Es geht weiter",),
+        ("%(name)s arbeitet wieder.", "Ein Partner arbeitet wieder."),
+        is_urgent=False,
     ),
     "know_how": Kind(
         ("Wer kann das? %(count)s Stück", "Wer kann das?"),

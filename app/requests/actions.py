@@ -19,7 +19,7 @@ from app.firms.actions import bump_version, note_event
 from app.firms.queries import firm_of, sites
 from app.packs.queries import load_pack
 from app.partners.queries import partnership_with
-from app.requests.again import ask_again, set_agreed
+from app.requests.again import ask_again, ask_for_lost, set_agreed
 from app.requests.counts import open_count, small_count
 from app.requests.drafting import Details as Details
 from app.requests.drafting import Upload as Upload
@@ -68,6 +68,7 @@ __all__ = [
     "announce_question",
     "answer_question",
     "ask_again",
+    "ask_for_lost",
     "ask_question",
     "attach_file",
     "change_request",

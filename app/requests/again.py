@@ -1,5 +1,6 @@
 """What is still missing of a request, and asking for it again with everything told before filled in."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -43,6 +44,30 @@ def ask_again(session: Session, actor: Actor, request_id: str) -> str:
     draft.draft_step = 3
     draft.delivery_week = max(old.delivery_week, need.last_week) if old.delivery_week else None
     _ask_the_same(session, old, draft)
+    _copy_files(session, old, draft)
+    return draft.id
+
+
+def ask_for_lost(
+    session: Session, actor: Actor, request_id: str, disruption_id: str, need_min: int, last_week: str,
+    helpers: Collection[str],
+) -> str:  # fmt: skip
+    """Begin a request for hours of this one that a partner cannot work after all; returns the draft's id, ready to be sent.
+
+    `helpers`: ids of those who are asked, as far as they may be.
+    """
+    old = own_request(session, actor.firm_id, request_id)
+    first_week = first_week_choices(clock.today())[0]
+    need = replace(
+        requirement_of(old), need_min=need_min, first_week=first_week, last_week=max(last_week, first_week),
+        part_count=None,
+    )  # fmt: skip
+    draft = draft_for(session, actor.firm_id, start_draft(session, actor, RequestKind.HOURS, need))
+    for name in KEPT:
+        setattr(draft, name, getattr(old, name))
+    draft.max_partners, draft.disruption_id = None, disruption_id
+    draft.delivery_week = max(old.delivery_week, need.last_week) if old.delivery_week else None
+    choose_partners(session, draft, helpers)
     _copy_files(session, old, draft)
     return draft.id
 

@@ -66,6 +66,8 @@ class WorkRequest(FirmOwned, Base):
     lon: Mapped[float | None]
     draft_step: Mapped[int] = mapped_column(default=1)
     created_by: Mapped[str | None] = mapped_column(sa.String(36))
+    disruption_id: Mapped[str | None] = mapped_column(sa.String(36))
+    """side ours: it asks for hours that a partner cannot work after all; never sent"""
     published_at: Mapped[dt.datetime | None]
     closed_at: Mapped[dt.datetime | None]
     own_free_min: Mapped[int | None]

@@ -134,12 +134,15 @@ def upgrade() -> None:
         sa.Column("counted_min", sa.BigInteger(), nullable=False),
         sa.Column("rate_cents_per_hour", sa.BigInteger(), nullable=False),
         sa.Column("title", sa.String(length=80), nullable=False),
+        sa.Column("lost_min", sa.BigInteger(), nullable=False),
+        sa.Column("back_message_id", sa.String(length=36), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("agreed_min >= 0", name=op.f("ck_booking_not_negative")),
+        sa.CheckConstraint("lost_min >= 0 AND lost_min <= agreed_min", name=op.f("ck_booking_lost_of_agreed")),
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_booking")),
         sa.UniqueConstraint("firm_id", "agreement_id", "line_no", name=op.f("uq_booking_firm_id_agreement_id_line_no")),
     )
@@ -857,6 +860,7 @@ def upgrade() -> None:
         sa.Column("lon", sa.Double(), nullable=True),
         sa.Column("draft_step", sa.BigInteger(), nullable=False),
         sa.Column("created_by", sa.String(length=36), nullable=True),
+        sa.Column("disruption_id", sa.String(length=36), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("own_free_min", sa.BigInteger(), nullable=True),
@@ -1457,6 +1461,43 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_plan_line")),
     )
     op.create_index(op.f("ix_plan_line_plan_id"), "plan_line", ["plan_id"], unique=False)
+    op.create_table(
+        "disruption",
+        sa.Column("side", sa.String(length=6), nullable=False),
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("machine_id", sa.String(length=36), nullable=False),
+        sa.Column("machine_name", sa.String(length=60), nullable=False),
+        sa.Column("reason", sa.String(length=10), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=False),
+        sa.Column("back_on", sa.Date(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_disruption")),
+    )
+    op.create_index("ix_disruption_machine", "disruption", ["firm_id", "machine_id"], unique=False)
+    op.create_table(
+        "disruption_line",
+        sa.Column("disruption_id", sa.String(length=36), nullable=False),
+        sa.Column("booking_id", sa.String(length=36), nullable=False),
+        sa.Column("agreement_id", sa.String(length=36), nullable=False),
+        sa.Column("lost_min", sa.BigInteger(), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("lost_min > 0", name=op.f("ck_disruption_line_positive")),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "disruption_id"],
+            ["disruption.firm_id", "disruption.id"],
+            name=op.f("fk_disruption_line_firm_id_disruption_id"),
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_disruption_line")),
+        sa.UniqueConstraint(
+            "firm_id", "disruption_id", "booking_id", name=op.f("uq_disruption_line_firm_id_disruption_id_booking_id")
+        ),
+    )
+    op.create_index("ix_disruption_line_agreement", "disruption_line", ["firm_id", "agreement_id"], unique=False)
     op.create_table(
         "hour_report",
         sa.Column("side", sa.String(length=6), nullable=False),

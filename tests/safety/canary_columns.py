@@ -7,6 +7,7 @@ booking.machine_name booking.title certificate.issuer certificate.number closure
 firm.street firm.town invoice.dispute_reason
 import_run.file_name introduction_offer.name introduction_offer.town far_entry.name far_entry.town
 join_invitation.email join_invitation.name
+disruption.machine_name disruption.note
 hour_report.reason machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
 partnership.short_name partnership.town passkey.name payment.payer payment.reference
 person.email person.name person.phone push_device.name question.text request_file.name sign_in.device site.name
@@ -33,7 +34,10 @@ approach.address approach.direction approach.link approach.node approach.peer_id
 approval.digest approval.document_id approval.document_kind approval.passkey_id approval.person_id approval.signature
 audit_event.about_firm_id audit_event.object_id audit_event.object_kind audit_event.once_key audit_event.person_id
 audit_event.verb blocked_firm.address booking.agreement_id booking.machine_id booking.partner_id booking.request_id
-booking.side booking.state booking.week bundle.plan_id bundle.request_id bundle.state capability.machine_id
+booking.back_message_id booking.side booking.state booking.week
+disruption.machine_id disruption.partner_id disruption.reason disruption.side disruption_line.agreement_id
+disruption_line.booking_id disruption_line.disruption_id work_request.disruption_id
+bundle.plan_id bundle.request_id bundle.state capability.machine_id
 capability.material_groups capability.process_key capacity_window.confirmed_by capacity_window.machine_id
 capacity_window.week certificate.file_id certificate.process_keys certificate.rejected_by certificate.type_key
 certificate.verified_by challenge.browser_hash challenge.challenge challenge.detail challenge.document_id challenge.document_kind

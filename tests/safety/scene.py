@@ -66,6 +66,7 @@ from app.requests.actions import (
 )
 from app.requests.models import RequestFile
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
+from app.trouble.actions import DisruptionDraft, report_disruption
 from app.worker import run_until_quiet
 from tests.agreements.world import NODE_KEY, Deal, _link, _open_ledger, sign
 from tests.passkeys.software import SoftwarePasskey
@@ -208,6 +209,12 @@ def _work(database: Database, asker: FirmIds, provider: FirmIds) -> None:
             draft = EntryDraft(clock.today(), 450)
             entry = report_hours(session, worker.actor(Role.WORKER), worker.ids["work"], draft, "key of the scene")
             worker.ids |= {"hour_entry": entry.id, "hour_report": entry.report_id}
+    with database.write() as session:
+        draft = DisruptionDraft("illness", "Schicht fällt aus", minutes={provider.ids["work"]: 150})
+        (found,) = report_disruption(session, provider.actor(Role.WORKER), provider.ids["work"], draft)
+    run_until_quiet(database)
+    for house in (asker, provider):
+        house.ids["disruption"] = found.id
 
 
 def _invoice(database: Database, asker: FirmIds, provider: FirmIds) -> None:

@@ -50,6 +50,8 @@ _RESOURCES = {
     "hours": "hour_report", "invoices": "invoice",
 }  # fmt: skip
 _PAIR = Case({"request_id": "request_of_both", "partner_id": "partner"})
+_ONE_SIDE = Case({"disruption_id": "disruption"}, also=frozenset({404}))
+"""Who works says that it goes on; who misses hours replans."""
 
 TABLE: dict[str, Row] = {
     # firms
@@ -422,6 +424,16 @@ TABLE: dict[str, Row] = {
     "hours.confirm POST": _row("hours.check", _ids(report_id="hour_report")),
     "hours.dispute POST": _row("hours.check", Case({"report_id": "hour_report"}, {"reason": "=Nein"})),
     "hours.begin_correction POST": _row("hours.check", _ids(report_id="hour_report")),
+    "trouble.index GET": _row("trouble.see"),
+    "trouble.report GET": _row("trouble.report", _ids(booking_id="work")),
+    "trouble.tell POST": _row("trouble.report", Case({"booking_id": "work"}, {"reason": "=illness"})),
+    "trouble.resume POST": _row("trouble.report", _ONE_SIDE),
+    "trouble.show GET": _row("trouble.see", _ids(disruption_id="disruption")),
+    "trouble.get_help POST": _row("trouble.see", _ONE_SIDE),
+    "trouble.take POST": _row(
+        "plans.choose", Case({"disruption_id": "disruption", "plan_id": "plan"}, also=frozenset({404}))
+    ),
+    "trouble.give_back POST": _row("agreements.sign", _ONE_SIDE),
     "hours.proof GET": _row("hours.see", Case({"report_id": "hour_report", "kind": "=report"}, also=frozenset({404}))),
     # invoices
     "insights.benefit GET": _row("benefit.see"),

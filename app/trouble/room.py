@@ -1,0 +1,14 @@
+"""The blueprint that all pages of this room share, and its sentences in the Protokoll."""
+
+from flask import Blueprint
+from flask_babel import lazy_gettext
+
+from app.firms.protocol import add_sentences
+
+room = Blueprint("trouble", __name__)
+add_sentences(
+    {
+        "work_disrupted": ("triangle-alert", lazy_gettext("Eine Störung ist gemeldet.")),
+        "work_resumed": ("circle-check", lazy_gettext("Eine Störung ist vorbei.")),
+    }
+)

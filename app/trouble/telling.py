@@ -1,0 +1,50 @@
+"""Who is told what when it goes wrong: those who replan, on the phone."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.firms.access import Role
+from app.firms.models import Person
+from app.firms.queries import firm_of, people
+from app.partners.queries import partnership_with
+from app.push.actions import alert_people, cancel_alerts
+from app.trouble.models import Disruption
+from app.trouble.queries import lost_hours
+
+
+def tell_people(session: Session, disruption: Disruption) -> None:
+    """Managers and foremen: so many hours are missing, in these weeks."""
+    lost = lost_hours(session, disruption)
+    values = {
+        "minutes": sum(one.lost_min for one in lost),
+        "first_week": lost[0].week,
+        "last_week": lost[-1].week,
+    }
+    kind = "disruption" if disruption.reason == "machine" else "hours_lost"
+    _tell(session, disruption, kind, values, f"{kind}:{disruption.id}:{values['minutes']}")
+
+
+def tell_settled(session: Session, disruption: Disruption) -> None:
+    """Managers and foremen: it works again, and nothing older is said any more."""
+    cancel_alerts(session, disruption.firm_id, disruption.id)
+    _tell(session, disruption, "resumed", {}, f"resumed:{disruption.id}")
+
+
+def _tell(session: Session, disruption: Disruption, kind: str, values: dict[str, Any], once: str) -> None:
+    url = f"/stoerung/{disruption.id}"
+    named = values | {"name": partner_name(session, disruption.firm_id, disruption.partner_id)}
+    alert_people(
+        session, disruption.firm_id, deciders(session, disruption.firm_id), kind, disruption.id, url, named, once
+    )
+
+
+def deciders(session: Session, firm_id: str) -> list[Person]:
+    """Managers and foremen, each once."""
+    found = [*people(session, firm_id, Role.MANAGER), *people(session, firm_id, Role.FOREMAN)]
+    return list({person.id: person for person in found}.values())
+
+
+def partner_name(session: Session, firm_id: str, partner_id: str) -> str:
+    """The partner's short name, '' where the firm wants no names on lock screens."""
+    return partnership_with(session, firm_id, partner_id).short_name if firm_of(session, firm_id).name_in_push else ""

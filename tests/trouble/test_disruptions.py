@@ -1,0 +1,153 @@
+"""S47: a machine stands. The hours that this costs are known at once, asked elsewhere, and leave the old agreement."""
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.core import clock
+from app.core.db import Database
+from app.core.errors import Conflict, NotFound, RuleBroken
+from app.federation.models import Message
+from app.firms.access import Role
+from app.machines.models import Machine
+from app.notary.queries import export_log
+from app.push.models import Alert
+from app.requests.models import WorkRequest
+from app.trouble.actions import give_back_lost, resume_work, take_plan
+from app.trouble.models import Disruption, DisruptionLine
+from app.trouble.queries import helpers_for, lost_hours
+from app.worker import run_until_quiet
+from ledger.fsck import check_log
+from tests.agreements.test_amending import amendment_evidence
+from tests.agreements.test_forgetting import KEPT, agree_to_erase
+from tests.agreements.world import minutes_of, sign, verified
+from tests.hours.world import TUESDAY, begin_work
+from tests.trouble.world import (
+    answer,
+    any_shop_can,
+    bookings,
+    close_week,
+    disruption,
+    get_help,
+    give_back,
+    plan_of,
+    stop,
+)
+
+
+def test_lost_hours_are_replaced_by_another_partner_and_leave_the_old_agreement(
+    database: Database, tmp_path: Path
+) -> None:
+    work = begin_work(database)
+    any_shop_can(work)
+    keller, yilmaz = work.deal.firms["keller"], work.deal.firms["yilmaz"]
+    with clock.frozen(TUESDAY):
+        work.report(150)
+        close_week(work)
+        found = stop(work, {"2026-W49": 450, "2026-W50": 600})
+        with database.read() as session:
+            told = session.scalars(sa.select(Alert).where(Alert.firm_id == keller.id, Alert.kind == "disruption")).all()
+            assert {alert.person_id for alert in told} == {keller.people[Role.MANAGER], keller.people[Role.FOREMAN]}
+            assert {alert.values["minutes"] for alert in told} == {1050}
+            assert session.get_one(Machine, (yilmaz.id, yilmaz.machine_id)).state == "down"
+            helpers = helpers_for(session, disruption(work, "keller", found), work.deal.request_id)
+            assert {one.name for one in helpers} == {"Brandt Präzision", "Nowak Zerspanung"}
+        request_id = get_help(work, found)
+        assert get_help(work, found) == request_id, "two taps ask once"
+        with database.read() as session:
+            asked = session.get_one(WorkRequest, (keller.id, request_id))
+            assert (asked.need_min, asked.state, asked.first_week) == (1050, "open", "2026-W49")
+        answer(work, "nowak", request_id)
+        plan_id = plan_of(work, request_id)
+        with database.write() as session:
+            agreement_id = take_plan(session, work.deal.actor("keller"), found, plan_id)
+        run_until_quiet(database)
+        sign(database, work.deal, "keller", agreement_id)
+        sign(database, work.deal, "nowak", agreement_id)
+        amendment = give_back(work, found)
+    assert (amendment.kind, amendment.message["basis"], amendment.fee_cents) == ("change", "clause 23", 0)
+    for key in ("keller", "yilmaz"):
+        booked = bookings(work, key)
+        assert {week: one.agreed_min for week, one in booked.items()} == {
+            "2026-W49": 150, "2026-W50": 0, "2026-W51": 600, "2026-W53": 600,
+        }  # fmt: skip
+        assert booked["2026-W50"].state == "cancelled"
+        with database.read() as session:
+            check_log(export_log(session, work.deal.firms[key].id))
+        assert verified(amendment_evidence(database, work.deal, key, amendment.id), tmp_path) == 0
+    assert minutes_of(database, work.deal, "yilmaz") == (0, 1350)
+    assert minutes_of(database, work.deal, "nowak")[1] == 1050
+    with database.read() as session, pytest.raises(Conflict):
+        give_back_lost(session, work.deal.actor("keller"), found)
+
+
+def test_who_works_again_says_so_and_its_hours_count_again(database: Database) -> None:
+    work = begin_work(database)
+    with clock.frozen(TUESDAY):
+        found = stop(work)
+        with database.write() as session:
+            resume_work(session, work.person("yilmaz"), found)
+        run_until_quiet(database)
+        assert disruption(work, "keller", found).ended_at is not None
+        assert work.booking("keller").lost_min == 0
+        with database.write() as session, pytest.raises(Conflict):
+            give_back_lost(session, work.deal.actor("keller"), found)
+        again = stop(work, {"2026-W49": 300})
+        assert again != found
+        assert give_back(work, again).fee_cents == 0
+    assert work.booking("yilmaz").agreed_min == 300
+
+
+def test_hours_given_back_before_the_good_news_arrived_stay_given_back(sqlite_database: Database) -> None:
+    database = sqlite_database
+    work = begin_work(database)
+    with clock.frozen(TUESDAY):
+        found = stop(work)
+        with database.write() as session:
+            resume_work(session, work.person("yilmaz"), found)
+        # nothing has travelled yet: Keller signs while Yilmaz works again
+        amendment = give_back(work, found)
+    assert amendment.state == "in_force"
+    assert work.booking("yilmaz").agreed_min == work.booking("keller").agreed_min == 0
+
+
+def test_what_lies_at_the_requester_itself_gives_nothing_back_for_free(sqlite_database: Database) -> None:
+    work = begin_work(sqlite_database)
+    with clock.frozen(TUESDAY):
+        found = stop(work, reason="drawing", note="Maß 12 fehlt.")
+        with sqlite_database.read() as session:
+            (lost,) = lost_hours(session, disruption(work, "keller", found))
+            assert (lost.lost_min, lost.left_min) == (600, 0)
+            kinds = set(session.scalars(sa.select(Alert.kind).where(Alert.subject_id == found)))
+            assert kinds == {"hours_lost"}
+        with sqlite_database.write() as session, pytest.raises(Conflict):
+            give_back_lost(session, work.deal.actor("keller"), found)
+
+
+def test_nobody_says_more_hours_lost_than_are_open(sqlite_database: Database) -> None:
+    work = begin_work(sqlite_database)
+    with clock.frozen(TUESDAY):
+        work.report(450)
+        with pytest.raises(RuleBroken):
+            stop(work, {"2026-W49": 300})
+        with pytest.raises(RuleBroken):
+            stop(work, {"2026-W49": 0})
+        found = stop(work, {"2026-W49": 150})
+    with sqlite_database.write() as session, pytest.raises(NotFound):
+        resume_work(session, work.deal.actor("keller"), found)
+
+
+def test_a_disruption_goes_with_its_agreement(sqlite_database: Database) -> None:
+    work = begin_work(sqlite_database)
+    with clock.frozen(TUESDAY):
+        found = stop(work)
+    with clock.frozen(KEPT):
+        assert agree_to_erase(work.database, work.deal, "yilmaz", work.agreement_id) == "done"
+    with sqlite_database.read() as session:
+        for model in (Disruption, DisruptionLine):
+            assert set(session.scalars(sa.select(model.firm_id))) == {work.deal.firms["keller"].id}
+        message = session.scalars(
+            sa.select(Message).where(Message.subject_id == found, Message.direction == "out")
+        ).one()
+        assert message.body == {}
