@@ -42,7 +42,7 @@ from app.worker import run_until_quiet
 from tests.agreements.world import NODE_KEY, Deal, sign
 from tests.long.race_world import MONDAY
 from tests.requests.story import KNOW_HOW, NEED
-from tests.safety.scene import FirmIds, make_scene
+from tests.safety.scene import FirmIds, _confirm, make_scene
 from tests.world import FIRST_WEEK
 
 
@@ -174,6 +174,10 @@ class _Office:
                 )
             )  # fmt: skip
             keller.ids["disruption_new"] = new.id
+            done = sa.select(Booking.id).where(Booking.firm_id == keller.firm.id, Booking.side == "theirs")
+            done = done.where(Booking.id != booking.id, Booking.state == "confirmed").order_by(Booking.week, Booking.id)
+            keller.ids["accepted"] = session.scalars(done).first() or ""
+            _confirm(session, keller, keller.ids["accepted"])
 
     def _partners(self) -> None:
         """Yilmaz and Brandt are about to become partners; Keller is about to part from Nowak; one QR is still open."""

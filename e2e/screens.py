@@ -85,6 +85,17 @@ SCREENS: dict[str, tuple[Screen, ...]] = {
         _see("keller foreman", disruption_id="disruption_new", note="meister"),
         _see("yilmaz foreman", disruption_id="disruption", note="bei-uns"),
     ),
+    "trouble.acceptance": (
+        _see(booking_id="booking", note="S49"),
+        _see(booking_id="accepted", note="annehmen"),
+        _see(JONAS, booking_id="booking", note="partner"),
+    ),
+    "trouble.defect": (_see(defect_id="defect"), _see(JONAS, defect_id="defect", note="partner")),
+    "trouble.provisions": (
+        _see(booking_id="booking", note="S48"),
+        _see("yilmaz worker", booking_id="booking", note="partner"),
+        _see("keller worker", booking_id="work", note="leer"),
+    ),
     "invoices.account": (_see("yilmaz accountant"),),
     "invoices.balance": (_see("yilmaz accountant"), _see("lindner manager", note="leer")),
     "invoices.correct": (_see("yilmaz accountant", invoice_id="invoice"),),
@@ -246,7 +257,7 @@ NO_PAGES = {
     "api.webhook_key",  # what programs fetch
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
     "capacity.table", "federation.directory", "federation.download", "hours.proof", "invoices.pdf", "invoices.xml",
-    "moving.download",
+    "trouble.evidence", "moving.download",
     "federation.file", "federation.public_keys", "machines.aas", "machines.okw", "machines.photo", "machines.table",
     "partners.evidence", "partners.policy",
     "static_files.send", "web.healthz", "web.manifest", "web.service_worker",  # files

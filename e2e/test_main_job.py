@@ -22,6 +22,7 @@ from e2e.acts import (
     sign_waiting,
     upload_free_hours,
     wait_for,
+    wait_here,
     write_rate,
 )  # fmt: skip
 from e2e.conftest import PickUp
@@ -32,6 +33,7 @@ from tests.push.service import PushService
 
 TARGETS = {
     "J1": (2, 5), "J1 iPhone": (2, 10), "J2": (4, 15), "J4": (9, 60), "J5": (3, 45), "J6": (6, 90), "J7": (4, 60), "S41": (4, 60),
+    "S47 provider": (2, 30), "S47 requester": (3, 45),
 }  # fmt: skip
 """Taps and seconds that each job may take (J4: and three digits; J6: fields that are typed do not count; one machine is tapped,
 so that the firm's first record and the partnership have each a tap of their own)."""
@@ -47,6 +49,7 @@ def test_five_firms_turn_a_shortage_into_sealed_bookings(
     story.plan()
     story.sign()
     story.see_bookings()
+    story.break_down()
     story.ask_whether_time_suffices()
     prove_offline(story.evidence(), tmp_path)
     assert story.missed() == {}
@@ -227,6 +230,42 @@ class Story:
         self.petra.go("Verträge")
         self.foremen[BRANDT].go("Plan")
 
+    def break_down(self) -> None:
+        """S47: Yilmaz's machine stands in KW 49. Lindner helps, and the lost hours leave Yilmaz's agreement."""
+        self._say_it_stands(self.foremen[YILMAZ])
+        wait_for(self.petra, "Maschine steht", "Mehr", "Störungen")
+        self.petra.tap("Maschine steht")
+        self.petra.tap("Hilfe holen")
+        self.petra.see("Gefragt.")
+        wait_for(self.foremen[LINDNER], "Wartet auf dich")
+        self._open_request(self.foremen[LINDNER])
+        self.foremen[LINDNER].tap("Ja, das geht")
+        wait_here(self.petra, "So machen wir es")
+        self._sign_replacement(self.petra)
+        sign_waiting(self.managers[LINDNER])
+        self.petra.tap("Stunden abgeben")
+        self.petra.tap("Mit Fingerabdruck unterschreiben")
+        self.petra.see_receipt("Unterschrieben.")
+        wait_for(self.petra, "Alles läuft.", "Mehr", "Störungen")
+
+    def _say_it_stands(self, foreman: Phone) -> None:
+        foreman.go("Mehr", "Gebuchte Stunden")
+        foreman.page.locator("main a[href*='/auftrag/']").first.click()
+        foreman.count_from_here()
+        foreman.tap("Maschine steht")
+        foreman.tap("Melden")
+        foreman.see("Gemeldet.")
+        self._keep("S47 provider", foreman.counted())
+
+    def _sign_replacement(self, manager: Phone) -> None:
+        """The message leads to this page: that was the first tap."""
+        manager.count_from_here()
+        manager.taps += 1
+        manager.tap("So machen wir es")
+        manager.tap("Mit Fingerabdruck unterschreiben")
+        manager.see_receipt("Unterschrieben.")
+        self._keep("S47 requester", manager.counted())
+
     def ask_whether_time_suffices(self) -> None:
         """S41: from the question to a request that is filled in already."""
         phone = self.petra
@@ -243,7 +282,7 @@ class Story:
         """Petra's file for each agreement, and each partner's own."""
         phones = (self.petra, *(self.managers[shop] for shop in (YILMAZ, BRANDT, NOWAK)))
         files = [content for phone in phones for content in download_evidence(phone)]
-        assert len(files) == 6
+        assert len(files) == 7
         return files
 
     def missed(self) -> dict[str, dict[str, float]]:

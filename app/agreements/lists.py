@@ -46,7 +46,7 @@ class AgreementRow:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """Something that needs a look: `kind` soon, one_sided, refused, no_offer; `id` of agreement or request."""
+    """Something that needs a look: `kind` lost, soon, one_sided, refused, no_offer; `id` of agreement or request."""
 
     kind: str
     id: str
@@ -120,8 +120,11 @@ def overview(session: Session, actor: Actor, now: dt.datetime, week: str) -> Ove
 
 
 def risks(session: Session, actor: Actor, now: dt.datetime) -> list[Risk]:
-    """What may go wrong: deadlines within a day, seals on one side only, refused drafts, requests without any offer."""
+    """What may go wrong: hours a partner cannot work, deadlines within a day, seals on one side only, refused drafts, requests
+    without any offer.
+    """
     return [
+        *_risks(session, actor, "lost", Agreement.side == "ours", _loses_hours()),
         *_risks(session, actor, "soon", Agreement.state.in_(OPEN), Agreement.expires_at <= now + SOON),
         *_risks(session, actor, "one_sided", *_one_sided(now)),
         *_risks(session, actor, "refused", Agreement.state == "signed_one", _is_refused(actor.firm_id)),
@@ -252,6 +255,12 @@ def _one_sided(now: dt.datetime) -> tuple[sa.ColumnElement[bool], ...]:
             sa.and_(Agreement.state.in_(("in_force", "waiting_bundle")), is_alone),
             sa.and_(Agreement.state == "lapsed", is_over_here),
         ),
+    )
+
+
+def _loses_hours() -> sa.ColumnElement[bool]:
+    return sa.exists().where(
+        Booking.firm_id == Agreement.firm_id, Booking.agreement_id == Agreement.id, Booking.lost_min > 0
     )
 
 

@@ -17,6 +17,7 @@ from app.core.words import N_
 from app.firms.access import Actor
 from app.notary.queries import digest
 from app.passkeys.documents import DOCUMENTS, Signable, SignableDocument
+from app.requests.queries import request_for
 
 PERMISSION = "agreements.sign"
 DONE = N_("Unterschrieben. Beide Betriebe haben denselben Text. Du findest ihn unter Verträge.")
@@ -40,6 +41,9 @@ def _load_agreement(session: Session, actor: Actor, agreement_id: str) -> Signab
 def _finish_agreement(session: Session, actor: Actor, agreement_id: str, signature: dict[str, Any]) -> str:
     agreement: Agreement = approve_agreement(session, actor, agreement_id, signature)
     following = next_to_sign(session, agreement)
+    replaces = request_for(session, actor.firm_id, agreement.request_id).disruption_id
+    if replaces and not following:
+        return url_for("trouble.show", disruption_id=replaces)
     return url_for("agreements.show", agreement_id=following or agreement_id)
 
 

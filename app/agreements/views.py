@@ -267,6 +267,8 @@ def _risk_text(risk: Risk) -> str:
     when = when_text(risk.at) if risk.at else ""
     if risk.kind == "soon":
         return str(gettext("%(name)s: Unterschrift fehlt bis %(when)s.", name=risk.partner_name, when=when))
+    if risk.kind == "lost":
+        return str(gettext("%(name)s: Stunden fallen aus. Hol Hilfe.", name=risk.partner_name))
     if risk.kind == "one_sided":
         return str(gettext("%(name)s: Der Nachweis liegt nur auf einer Seite.", name=risk.partner_name))
     if risk.kind == "refused":
@@ -279,4 +281,6 @@ def _risk_text(risk: Risk) -> str:
 def _risk_url(risk: Risk) -> str:
     if risk.kind == "no_offer":
         return url_for("plans.show", request_id=risk.id)
+    if risk.kind == "lost":
+        return url_for("trouble.index")
     return url_for("agreements.show", agreement_id=risk.id)

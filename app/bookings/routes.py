@@ -65,6 +65,8 @@ def show(session: Session, actor: Actor, booking_id: str) -> Response:
         work=work_request,
         files=files_of(session, actor.firm_id, booking.request_id),
         may_see_proof=may(actor, "agreements.see"),
+        may_see_material=may(actor, "trouble.report"),
+        may_accept=may(actor, "trouble.see"),
         may_stop=booking.side == "ours" and booking.state in LIVE and may(actor, "trouble.report"),
         may_report=booking.is_our_work and booking.state in LIVE and booking.week <= week_of(clock.today()),
     )

@@ -383,6 +383,55 @@ class WorkResumed(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class DefectReported(Event):
+    """Our people say that parts are not right: the partner who made them gets to know."""
+
+    defect_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DefectArrived(Event):
+    """A partner says that parts of ours are not right."""
+
+    defect_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DefectAnswered(Event):
+    """Whoever made the parts says what it does about a defect; at the other side people get to know."""
+
+    defect_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DefectSettled(Event):
+    """The requester says that a defect is mended; at the other side people get to know."""
+
+    defect_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkAccepted(Event):
+    """The requester takes the work of a booking; at the other side people get to know."""
+
+    acceptance_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ProvisionMoved(Event):
+    """Material or tooling was announced, came, or went: the other side gets to know, by photo too."""
+
+    step_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ProvisionArrived(Event):
+    """The other side told what became of material or tooling."""
+
+    step_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class HoursChecked(Event):
     """Our foreman closed the week's report of a booking: the partner gets it."""
 

@@ -42,16 +42,23 @@ def tolerance_of(agreement: Agreement) -> int:
 
 def silence_days_of(session: Session, agreement: Agreement) -> int:
     """Working days after which silence is a yes: only where both signed that clause as it stands in the template; else 0."""
+    facts = framework_facts(session, agreement)
+    if facts is None:
+        return 0
+    wanted = {clause.number: clause for clause in load_template(facts.template_key).clauses}.get(SILENCE_CLAUSE)
+    return facts.silence_days if wanted is not None and wanted in facts.clauses else 0
+
+
+def framework_facts(session: Session, agreement: Agreement) -> FrameworkFacts | None:
+    """What both signed as the framework of an agreement; None where it is not at hand."""
     framework = session.scalar(
         sa.select(Framework).where(
             Framework.firm_id == agreement.firm_id, Framework.digest == agreement.message["framework"]
         )
     )
     if framework is None or "facts" not in framework.record:
-        return 0
-    facts = facts_from(FrameworkFacts, framework.record["facts"])
-    wanted = {clause.number: clause for clause in load_template(facts.template_key).clauses}.get(SILENCE_CLAUSE)
-    return facts.silence_days if wanted is not None and wanted in facts.clauses else 0
+        return None
+    return facts_from(FrameworkFacts, framework.record["facts"])
 
 
 def hours_facts(session: Session, agreement: Agreement, booking: Booking, report: HourReport) -> HoursFacts:

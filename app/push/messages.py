@@ -184,6 +184,33 @@ KINDS: dict[str, Kind] = {
         ("%(name)s arbeitet wieder.", "Ein Partner arbeitet wieder."),
         is_urgent=False,
     ),
+    "defect": Kind(
+        ("Mangel gemeldet",),
+        ("%(name)s zeigt dir, was nicht stimmt.", "Ein Partner zeigt dir, was nicht stimmt."),
+    ),
+    "defect_answered": Kind(
+        ("Antwort zum Mangel",),
+        ("%(name)s hat geantwortet. Sieh nach.", "Der Partner hat geantwortet. Sieh nach."),
+    ),
+    "defect_settled": Kind(
+        ("Mangel ist behoben",),
+        ("%(name)s ist zufrieden.", "Der Partner ist zufrieden."),
+        is_urgent=False,
+    ),
+    "accepted": Kind(
+        ("Arbeit ist abgenommen",),
+        ("%(name)s ist zufrieden.", "Der Partner ist zufrieden."),
+        is_urgent=False,
+    ),
+    "provision": Kind(
+        ("Es kommt etwas für euch",),
+        ("%(name)s schickt Material oder Werkzeug.", "Ein Partner schickt Material oder Werkzeug."),
+    ),
+    "provision_moved": Kind(
+        ("Neues zu eurem Material",),
+        ("%(name)s hat etwas gemeldet. Sieh nach.", "Der Partner hat etwas gemeldet. Sieh nach."),
+        is_urgent=False,
+    ),
     "know_how": Kind(
         ("Wer kann das? %(count)s Stück", "Wer kann das?"),
         (

@@ -1,5 +1,6 @@
 """What this room does, under the names by which pages, reactions and inbox find it."""
 
+from app.trouble.defects import accept_work, answer_defect, report_defect, settle_defect
 from app.trouble.disrupting import DisruptionDraft, report_disruption, resume_work
 from app.trouble.erasing import forget_trouble
 from app.trouble.exchange import (
@@ -10,18 +11,54 @@ from app.trouble.exchange import (
     send_resumed,
 )
 from app.trouble.helping import ask_for_help, give_back_lost, take_plan
+from app.trouble.provisions import ProvisionDraft, announce_provision, move_provision
+from app.trouble.work_exchange import (
+    announce_defect,
+    announce_step,
+    receive_acceptance,
+    receive_answered,
+    receive_defect,
+    receive_provision,
+    receive_settled,
+    send_acceptance,
+    send_answered,
+    send_defect,
+    send_provision,
+    send_settled,
+    send_what_waited,
+)
 
 __all__ = [
     "DisruptionDraft",
+    "ProvisionDraft",
+    "accept_work",
+    "announce_defect",
     "announce_disruption",
+    "announce_provision",
+    "announce_step",
+    "answer_defect",
     "ask_for_help",
     "forget_trouble",
     "give_back_lost",
+    "move_provision",
+    "receive_acceptance",
+    "receive_answered",
+    "receive_defect",
     "receive_disruption",
+    "receive_provision",
     "receive_resumed",
+    "receive_settled",
+    "report_defect",
     "report_disruption",
     "resume_work",
+    "send_acceptance",
+    "send_answered",
+    "send_defect",
     "send_disruption",
+    "send_provision",
     "send_resumed",
+    "send_settled",
+    "send_what_waited",
+    "settle_defect",
     "take_plan",
 ]

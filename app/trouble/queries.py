@@ -21,8 +21,16 @@ from app.plans.queries import LineOfPlan, coverage_of, lines_of_plan, offers_key
 from app.requests.models import WorkRequest
 from app.requests.queries import askable_partners, request_for
 from app.requests.rules import RequestKind
-from app.trouble.models import Disruption, DisruptionLine
-from app.trouble.rules import open_min
+from app.trouble.models import (
+    Acceptance,
+    Defect,
+    Disruption,
+    DisruptionLine,
+    Provision,
+    ProvisionStep,
+    TroublePhoto,
+)
+from app.trouble.rules import PROVIDERS, open_min
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,7 @@ def open_disruptions(session: Session, firm_id: str) -> Sequence[sa.Row[Any]]:
             (Partnership.firm_id == Disruption.firm_id) & (Partnership.partner_id == Disruption.partner_id),
         )
         .where(Disruption.firm_id == firm_id, Disruption.ended_at.is_(None))
+        .where(sa.or_(Disruption.side == "ours", Disruption.reason.not_in(PROVIDERS), _still_costs_hours()))
         .order_by(Disruption.created_at.desc(), Disruption.id)
     ).all()  # fmt: skip
 
@@ -195,7 +204,91 @@ def asked_of(session: Session, work: WorkRequest) -> Asked:
     )
 
 
+def _still_costs_hours() -> sa.ColumnElement[bool]:
+    """Of a partner's disruption: we have not given all of its hours back."""
+    return sa.exists().where(
+        DisruptionLine.firm_id == Disruption.firm_id, DisruptionLine.disruption_id == Disruption.id,
+        Booking.firm_id == DisruptionLine.firm_id, Booking.id == DisruptionLine.booking_id, Booking.lost_min > 0,
+    )  # fmt: skip
+
+
 def _fits(partner: Partnership, process_key: str | None) -> bool:
     """Nothing told counts as fitting: better one question too many than a helper left out."""
     told = partner.profile.get("processes")
     return not told or process_key is None or any(one.get("key") == process_key for one in told)
+
+
+def defect_for(session: Session, firm_id: str, defect_id: str) -> Defect:
+    """One defect of either side; raises NotFound."""
+    found = session.get(Defect, (firm_id, defect_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def defects_of(session: Session, firm_id: str, booking_id: str) -> Sequence[Defect]:
+    """What was wrong with a booking's parts, the newest first."""
+    return session.scalars(
+        sa.select(Defect)
+        .where(Defect.firm_id == firm_id, Defect.booking_id == booking_id)
+        .order_by(Defect.reported_at.desc(), Defect.id)
+    ).all()
+
+
+def open_defects(session: Session, firm_id: str, booking_id: str = "") -> Sequence[Defect]:
+    """What is not settled, of one booking or of all."""
+    query = sa.select(Defect).where(Defect.firm_id == firm_id, Defect.state != "settled")
+    if booking_id:
+        query = query.where(Defect.booking_id == booking_id)
+    return session.scalars(query.order_by(Defect.reported_at, Defect.id)).all()
+
+
+def acceptance_of(session: Session, firm_id: str, booking_id: str) -> Acceptance | None:
+    """That a booking's work was taken."""
+    return session.scalar(
+        sa.select(Acceptance).where(Acceptance.firm_id == firm_id, Acceptance.booking_id == booking_id)
+    )
+
+
+def provision_for(session: Session, firm_id: str, provision_id: str) -> Provision:
+    """One thing that was brought, of either side; raises NotFound."""
+    found = session.get(Provision, (firm_id, provision_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
+@dataclass(frozen=True)
+class Brought:
+    """One thing that was brought, with its steps, the newest first, and their photos."""
+
+    provision: Provision
+    steps: tuple[tuple[ProvisionStep, tuple[TroublePhoto, ...]], ...]
+
+
+def provisions_of(session: Session, firm_id: str, agreement_id: str) -> list[Brought]:
+    """What was brought for an agreement, the newest first."""
+    found = session.scalars(
+        sa.select(Provision)
+        .where(Provision.firm_id == firm_id, Provision.agreement_id == agreement_id)
+        .order_by(Provision.created_at.desc(), Provision.id)
+    ).all()
+    return [Brought(one, _steps_of(session, one)) for one in found]
+
+
+def _steps_of(session: Session, provision: Provision) -> tuple[tuple[ProvisionStep, tuple[TroublePhoto, ...]], ...]:
+    steps = session.scalars(
+        sa.select(ProvisionStep)
+        .where(ProvisionStep.firm_id == provision.firm_id, ProvisionStep.provision_id == provision.id)
+        .order_by(ProvisionStep.created_at.desc(), ProvisionStep.id.desc())
+    )
+    return tuple((step, tuple(photos_of(session, provision.firm_id, step.id))) for step in steps)
+
+
+def photos_of(session: Session, firm_id: str, subject_id: str) -> Sequence[TroublePhoto]:
+    """Photos of a defect or of a step, the oldest first."""
+    return session.scalars(
+        sa.select(TroublePhoto)
+        .where(TroublePhoto.firm_id == firm_id, TroublePhoto.subject_id == subject_id)
+        .order_by(TroublePhoto.created_at, TroublePhoto.id)
+    ).all()

@@ -10,5 +10,10 @@ add_sentences(
     {
         "work_disrupted": ("triangle-alert", lazy_gettext("Eine Störung ist gemeldet.")),
         "work_resumed": ("circle-check", lazy_gettext("Eine Störung ist vorbei.")),
+        "defect_reported": ("triangle-alert", lazy_gettext("Ein Mangel ist gemeldet.")),
+        "defect_answered": ("message-circle", lazy_gettext("Ein Mangel ist beantwortet.")),
+        "defect_settled": ("circle-check", lazy_gettext("Ein Mangel ist behoben.")),
+        "work_accepted": ("check", lazy_gettext("Arbeit ist abgenommen.")),
+        "provision_moved": ("package", lazy_gettext("Neues zu Material oder Werkzeug.")),
     }
 )

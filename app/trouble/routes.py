@@ -20,6 +20,7 @@ from app.firms.actions import note_views
 from app.offers.queries import live_offers
 from app.partners.queries import partnership_with
 from app.requests.models import WorkRequest
+from app.trouble import work_routes
 from app.trouble.actions import (
     DisruptionDraft,
     ask_for_help,
@@ -36,6 +37,7 @@ from app.trouble.queries import (
     helpers_for,
     lost_hours,
     open_bookings,
+    open_defects,
     open_disruptions,
     running_disruptions,
 )
@@ -53,7 +55,13 @@ BACK_DAYS = 5
 @page("trouble.see")
 def index(session: Session, actor: Actor) -> Response:
     """What goes wrong right now, with us and with partners who work for us."""
-    return render("trouble/index.html", disruptions=open_disruptions(session, actor.firm_id), reasons=REASONS)
+    return render(
+        "trouble/index.html",
+        disruptions=open_disruptions(session, actor.firm_id),
+        defects=open_defects(session, actor.firm_id),
+        reasons=REASONS,
+        states=work_routes.DEFECT_WORDS,
+    )
 
 
 @room.get("/auftrag/<booking_id>/stoerung")

@@ -1,8 +1,9 @@
-"""Why agreed hours are not worked, whose affair that is, and how many of them are open."""
+"""Why agreed hours are not worked and whose affair that is; the steps of a defect and of what was brought."""
 
+import datetime as dt
 from collections.abc import Mapping
 
-from app.core.errors import RuleBroken
+from app.core.errors import Conflict, RuleBroken
 from app.core.words import N_
 
 STEP_MIN = 15
@@ -34,3 +35,47 @@ def check_lost(lost_min: int, open_minutes: int, field: str = "") -> None:
         raise RuleBroken("Gib die Stunden in Viertelstunden ein, zum Beispiel 7,25 oder 7,5.", field)
     if lost_min > open_minutes:
         raise RuleBroken("So viele Stunden sind hier nicht mehr offen.", field)
+
+
+MOST_TEXT = 500
+MOST_PHOTOS = 6
+MOST_DESCRIPTION = 120
+MOST_PIECES = 1_000_000
+DEFECTS_UNTIL = dt.timedelta(days=365)
+"""Claims for defects end twelve months after acceptance (clause 12)."""
+DEFECT_STEPS: Mapping[str, frozenset[str]] = {
+    "reported": frozenset({"rework", "disputed", "settled"}),
+    "disputed": frozenset({"rework", "settled"}),
+    "rework": frozenset({"settled"}),
+}
+PROVISION_KINDS: Mapping[str, str] = {
+    "material": N_("Material"),
+    "tooling": N_("Werkzeug"),
+    "fixture": N_("Vorrichtung"),
+    "gauge": N_("Messmittel"),
+    "nc_program": N_("Programm"),
+}
+PROVISION_STATES: Mapping[str, str] = {
+    "announced": N_("unterwegs"),
+    "received": N_("angekommen"),
+    "returned": N_("zurückgegeben"),
+    "consumed": N_("verbraucht"),
+    "damaged": N_("beschädigt"),
+    "scrapped": N_("Ausschuss"),
+}
+PROVISION_STEPS: Mapping[str, tuple[str, ...]] = {
+    "announced": ("received",),
+    "received": ("consumed", "returned", "damaged", "scrapped"),
+}
+
+
+def check_defect_step(now: str, then: str) -> None:
+    """Raise Conflict when a defect cannot go from one state to the other."""
+    if then not in DEFECT_STEPS.get(now, frozenset()):
+        raise Conflict("Das ist schon geklärt. Lade die Seite neu.")
+
+
+def check_provision_step(now: str, then: str) -> None:
+    """Raise Conflict when what was brought cannot go from one state to the other."""
+    if then not in PROVISION_STEPS.get(now, ()):
+        raise Conflict("Das ist schon erledigt. Lade die Seite neu.")

@@ -1499,6 +1499,85 @@ def upgrade() -> None:
     )
     op.create_index("ix_disruption_line_agreement", "disruption_line", ["firm_id", "agreement_id"], unique=False)
     op.create_table(
+        "defect",
+        sa.Column("side", sa.String(length=6), nullable=False),
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("booking_id", sa.String(length=36), nullable=False),
+        sa.Column("agreement_id", sa.String(length=36), nullable=False),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("text", sa.String(length=500), nullable=False),
+        sa.Column("is_late", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("answer", sa.String(length=500), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_defect")),
+    )
+    op.create_index("ix_defect_booking", "defect", ["firm_id", "booking_id"], unique=False)
+    op.create_index("ix_defect_state", "defect", ["firm_id", "state"], unique=False)
+    op.create_table(
+        "acceptance",
+        sa.Column("side", sa.String(length=6), nullable=False),
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("booking_id", sa.String(length=36), nullable=False),
+        sa.Column("agreement_id", sa.String(length=36), nullable=False),
+        sa.Column("accepted_min", sa.BigInteger(), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_acceptance")),
+        sa.UniqueConstraint("firm_id", "booking_id", name=op.f("uq_acceptance_firm_id_booking_id")),
+    )
+    op.create_table(
+        "provision",
+        sa.Column("side", sa.String(length=6), nullable=False),
+        sa.Column("partner_id", sa.String(length=36), nullable=False),
+        sa.Column("agreement_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("description", sa.String(length=120), nullable=False),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_provision")),
+    )
+    op.create_index("ix_provision_agreement", "provision", ["firm_id", "agreement_id"], unique=False)
+    op.create_table(
+        "provision_step",
+        sa.Column("provision_id", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["firm_id", "provision_id"],
+            ["provision.firm_id", "provision.id"],
+            name=op.f("fk_provision_step_firm_id_provision_id"),
+        ),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_provision_step")),
+    )
+    op.create_table(
+        "trouble_photo",
+        sa.Column("subject_id", sa.String(length=36), nullable=False),
+        sa.Column("agreement_id", sa.String(length=36), nullable=False),
+        sa.Column("file_id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("media_type", sa.String(length=80), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_trouble_photo")),
+    )
+    op.create_index("ix_trouble_photo_subject", "trouble_photo", ["firm_id", "subject_id"], unique=False)
+    op.create_index("ix_trouble_photo_file", "trouble_photo", ["firm_id", "file_id"], unique=False)
+    op.create_table(
         "hour_report",
         sa.Column("side", sa.String(length=6), nullable=False),
         sa.Column("booking_id", sa.String(length=36), nullable=False),

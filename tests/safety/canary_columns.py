@@ -7,7 +7,7 @@ booking.machine_name booking.title certificate.issuer certificate.number closure
 firm.street firm.town invoice.dispute_reason
 import_run.file_name introduction_offer.name introduction_offer.town far_entry.name far_entry.town
 join_invitation.email join_invitation.name
-disruption.machine_name disruption.note
+disruption.machine_name disruption.note defect.answer defect.text provision.description provision_step.note trouble_photo.name
 hour_report.reason machine.name machine.number machine.serial_no offer.note offer_line.machine_name partnership.name
 partnership.short_name partnership.town passkey.name payment.payer payment.reference
 person.email person.name person.phone push_device.name question.text request_file.name sign_in.device site.name
@@ -35,6 +35,10 @@ approval.digest approval.document_id approval.document_kind approval.passkey_id 
 audit_event.about_firm_id audit_event.object_id audit_event.object_kind audit_event.once_key audit_event.person_id
 audit_event.verb blocked_firm.address booking.agreement_id booking.machine_id booking.partner_id booking.request_id
 booking.back_message_id booking.side booking.state booking.week
+acceptance.agreement_id acceptance.booking_id acceptance.partner_id acceptance.side defect.agreement_id
+defect.booking_id defect.partner_id defect.side defect.state provision.agreement_id provision.kind
+provision.partner_id provision.side provision.state provision_step.provision_id provision_step.state
+trouble_photo.agreement_id trouble_photo.file_id trouble_photo.media_type trouble_photo.sha256 trouble_photo.subject_id
 disruption.machine_id disruption.partner_id disruption.reason disruption.side disruption_line.agreement_id
 disruption_line.booking_id disruption_line.disruption_id work_request.disruption_id
 bundle.plan_id bundle.request_id bundle.state capability.machine_id

@@ -66,7 +66,13 @@ from app.requests.actions import (
 )
 from app.requests.models import RequestFile
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by
-from app.trouble.actions import DisruptionDraft, report_disruption
+from app.trouble.actions import (
+    DisruptionDraft,
+    ProvisionDraft,
+    announce_provision,
+    report_defect,
+    report_disruption,
+)
 from app.worker import run_until_quiet
 from tests.agreements.world import NODE_KEY, Deal, _link, _open_ledger, sign
 from tests.passkeys.software import SoftwarePasskey
@@ -185,6 +191,7 @@ def _do_job(database: Database, deal: Deal, asker: FirmIds, provider: FirmIds) -
     _note_ids(database, asker, provider)
     _work(database, asker, provider)
     _invoice(database, asker, provider)
+    _find_fault(database, asker, provider)
 
 
 def _work(database: Database, asker: FirmIds, provider: FirmIds) -> None:
@@ -252,12 +259,24 @@ def _invoice(database: Database, asker: FirmIds, provider: FirmIds) -> None:
             )  # fmt: skip
 
 
+def _find_fault(database: Database, asker: FirmIds, provider: FirmIds) -> None:
+    """Parts are wrong, and material is on its way."""
+    with database.write() as session:
+        fault = report_defect(session, asker.actor(), asker.ids["booking"], f"Bohrung zu groß {asker.firm.key}", [])
+        draft = ProvisionDraft("material", f"Rundstahl {asker.firm.key}", 12)
+        brought = announce_provision(session, asker.actor(), asker.ids["booking"], draft)
+    run_until_quiet(database)
+    for house in (asker, provider):
+        house.ids |= {"defect": fault.id, "provision": brought.id}
+
+
 def _confirm(session: Session, house: FirmIds, booking_id: str) -> None:
     """Both sides stand by an hour, as the room of the hours leaves it."""
     booking, now = session.get_one(Booking, (house.firm.id, booking_id)), clock.now()
     report = HourReport(
         firm_id=house.firm.id, id=new_id(), created_at=now, side=booking.side, booking_id=booking.id, week=booking.week,
         agreement_id=booking.agreement_id, partner_id=booking.partner_id, state="confirmed", settled_at=now,
+        checked_at=now,
     )  # fmt: skip
     session.add(report)
     session.flush()

@@ -434,6 +434,30 @@ TABLE: dict[str, Row] = {
         "plans.choose", Case({"disruption_id": "disruption", "plan_id": "plan"}, also=frozenset({404}))
     ),
     "trouble.give_back POST": _row("agreements.sign", _ONE_SIDE),
+    "trouble.acceptance GET": _row("trouble.see", _ids(booking_id="booking")),
+    "trouble.accept POST": _row("trouble.see", Case({"booking_id": "booking"}, also=frozenset({404}))),
+    "trouble.complain POST": _row(
+        "trouble.see", Case({"booking_id": "booking"}, {"text": "=Zu lang"}, also=frozenset({404}))
+    ),
+    "trouble.defect GET": _row("trouble.see", _ids(defect_id="defect")),
+    "trouble.reply POST": _row(
+        "trouble.see", Case({"defect_id": "defect"}, {"answer": "=rework"}, also=frozenset({404}))
+    ),
+    "trouble.settle POST": _row("trouble.see", Case({"defect_id": "defect"}, also=frozenset({404}))),
+    "trouble.provisions GET": _row("trouble.report", _ids(booking_id="booking")),
+    "trouble.bring POST": _row(
+        "trouble.report",
+        Case(
+            {"booking_id": "booking"},
+            {"kind": "=material", "description": "=Stahl", "quantity": "=1"},
+            also=frozenset({404}),
+        ),
+    ),
+    "trouble.move POST": _row(
+        "trouble.report",
+        Case({"booking_id": "booking", "provision_id": "provision"}, {"to": "=received"}, also=frozenset({404})),
+    ),
+    "trouble.evidence GET": _row("agreements.see", _ids(agreement_id="agreement")),
     "hours.proof GET": _row("hours.see", Case({"report_id": "hour_report", "kind": "=report"}, also=frozenset({404}))),
     # invoices
     "insights.benefit GET": _row("benefit.see"),

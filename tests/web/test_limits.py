@@ -14,6 +14,7 @@ FILES = {
     "agreements.text", "agreements.proof", "agreements.amendment_proof", "partners.evidence", "machines.aas",
     "machines.okw", "machines.table", "invoices.pdf", "invoices.xml",
     "hours.proof", "moving.download", "capacity.table", "federation.download", "api.table",
+    "hours.proof", "trouble.evidence", "moving.download", "capacity.table", "federation.download",
 }  # fmt: skip
 
 
