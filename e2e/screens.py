@@ -279,7 +279,7 @@ BROKEN = (
     "passkeys.enter_code", "passkeys.emergency", "partners.clause", "partners.edit", "offers.part", "agreements.change",
     "agreements.cancel", "notary.check", "federation.enter_link", "invoices.setup",
     "invoices.account", "invoices.payment", "invoices.dispute",
-    "invoices.credit", "invoices.correct",
+    "invoices.credit", "invoices.correct", "trouble.report",
 )  # fmt: skip
 """Pages whose first form has errors when it is sent empty."""
 

@@ -10,13 +10,31 @@ from app.agreements.models import Amendment
 from app.bookings.models import Booking
 from app.core import clock
 from app.core.units import monday
+from app.federation.models import StoredFile
+from app.federation.photos import clean_photos
 from app.firms.access import Role
+from app.hours.actions import EntryDraft, check_reports, report_hours
 from app.notary.queries import evidence_file
 from app.plans.actions import solve_plans
 from app.plans.models import Plan
-from app.trouble.actions import DisruptionDraft, ask_for_help, give_back_lost, report_disruption, take_plan
+from app.requests.drafting import Upload
+from app.trouble.actions import (
+    DisruptionDraft,
+    ProvisionDraft,
+    announce_provision,
+    answer_defect,
+    ask_for_help,
+    give_back_lost,
+    move_provision,
+    report_defect,
+    report_disruption,
+    settle_defect,
+    take_plan,
+)
+from app.trouble.models import Defect, Provision, TroublePhoto
 from tests.nodes.job import answer, play, sign, verified
 from tests.nodes.world import Node, approval, link, settle_all
+from tests.safety.scene import PNG
 
 
 def test_lost_hours_go_to_another_node_and_leave_the_old_agreement(nodes: list[Node], tmp_path: Path) -> None:
@@ -58,6 +76,55 @@ def test_lost_hours_go_to_another_node_and_leave_the_old_agreement(nodes: list[N
         assert verified(body, tmp_path) == 0
     with three.database.read() as session:
         assert session.scalar(sa.select(sa.func.sum(Booking.agreed_min))) == booking.agreed_min
+
+
+def test_material_arrives_and_a_fault_is_shown_with_photos_across_nodes(nodes: list[Node]) -> None:
+    one, two, _ = nodes
+    link(one, "keller", two, "yilmaz", nodes)
+    play(nodes, [(two, "yilmaz")], 20 * 60)
+    with one.database.read() as session:
+        booking = session.scalars(sa.select(Booking).order_by(Booking.week)).first()
+        assert booking is not None
+        session.expunge(booking)
+    manager, yilmaz = one.actor("keller"), two.firms["yilmaz"]
+    photo = [Upload("foto.png", PNG)]
+    day = monday(booking.week)
+    with clock.frozen(dt.datetime.combine(day, dt.time(15), dt.UTC)):
+        with one.database.write() as session:
+            brought = announce_provision(
+                session, manager, booking.id, ProvisionDraft("fixture", "Spannvorrichtung"), photo
+            )
+        _settle_photos(nodes)
+        with two.database.write() as session:
+            move_provision(session, yilmaz.actor(Role.WORKER), brought.id, "received", "Kratzer", photo)
+            own = session.scalars(sa.select(Booking.id).where(Booking.line_no == booking.line_no)).one()
+            entry = report_hours(session, yilmaz.actor(Role.WORKER), own, EntryDraft(day, 60), "key of the phone")
+            check_reports(session, yilmaz.actor(Role.FOREMAN), [entry.report_id])
+        _settle_photos(nodes)
+        with one.database.write() as session:
+            defect = report_defect(session, manager, booking.id, "Bohrung zu groß.", photo)
+        _settle_photos(nodes)
+        with two.database.write() as session:
+            answer_defect(session, yilmaz.actor(Role.FOREMAN), defect.id, "rework", "")
+        settle_all(nodes)
+        with one.database.write() as session:
+            settle_defect(session, manager, defect.id)
+        settle_all(nodes)
+    for node in (one, two):
+        with node.database.read() as session:
+            assert session.scalars(sa.select(Provision.state)).one() == "received"
+            assert session.scalars(sa.select(Defect.state)).one() == "settled"
+            photos = session.scalars(sa.select(TroublePhoto)).all()
+            kept = [session.get_one(StoredFile, (photo.firm_id, photo.file_id)) for photo in photos]
+            assert [file.sha256 for file in kept] == [photo.sha256 for photo in photos]
+            assert len(kept) == 3
+
+
+def _settle_photos(nodes: list[Node]) -> None:
+    settle_all(nodes)
+    for node in nodes:
+        clean_photos(node.database)
+    settle_all(nodes)
 
 
 def _give_back(node: Node, disruption_id: str) -> None:
