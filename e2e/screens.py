@@ -257,7 +257,7 @@ NO_PAGES = {
     "api.webhook_key",  # what programs fetch
     "agreements.amendment_proof", "agreements.proof", "agreements.proof_of_existence", "agreements.text",
     "capacity.table", "federation.directory", "federation.download", "hours.proof", "invoices.pdf", "invoices.xml",
-    "trouble.evidence", "moving.download",
+    "trouble.evidence", "trouble.proof", "moving.download",
     "federation.file", "federation.public_keys", "machines.aas", "machines.okw", "machines.photo", "machines.table",
     "partners.evidence", "partners.policy",
     "static_files.send", "web.healthz", "web.manifest", "web.service_worker",  # files

@@ -39,6 +39,7 @@ NOT_FOR_THE_SCREEN = (
     "app/practice/history.py",
     "app/practice/network.py",
     "app/partners/texts",  # contracts are signed in German
+    "app/trouble/documents.py",
     "app/agreements/texts",
     "app/agreements/notices.py",
     "app/agreements/pdf.py",

@@ -418,6 +418,13 @@ class WorkAccepted(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class WorkRecorded(Event):
+    """Our manager signed an acceptance or a dispute: the partner gets the record."""
+
+    record_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class ProvisionMoved(Event):
     """Material or tooling was announced, came, or went: the other side gets to know, by photo too."""
 

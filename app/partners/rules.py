@@ -46,6 +46,7 @@ OWED = frozenset(
         "booking.answered",
         "booking.settled",
         "booking.accepted",
+        "booking.recorded",
         "booking.provided",
         "hours.reported",
         "hours.corrected",

@@ -12,6 +12,8 @@ from app.trouble.exchange import (
 )
 from app.trouble.helping import ask_for_help, give_back_lost, take_plan
 from app.trouble.provisions import ProvisionDraft, announce_provision, move_provision
+from app.trouble.record_exchange import receive_record, send_record
+from app.trouble.records import approve_record, signable_record
 from app.trouble.work_exchange import (
     announce_defect,
     announce_step,
@@ -37,6 +39,7 @@ __all__ = [
     "announce_provision",
     "announce_step",
     "answer_defect",
+    "approve_record",
     "ask_for_help",
     "forget_trouble",
     "give_back_lost",
@@ -46,6 +49,7 @@ __all__ = [
     "receive_defect",
     "receive_disruption",
     "receive_provision",
+    "receive_record",
     "receive_resumed",
     "receive_settled",
     "report_defect",
@@ -56,9 +60,11 @@ __all__ = [
     "send_defect",
     "send_disruption",
     "send_provision",
+    "send_record",
     "send_resumed",
     "send_settled",
     "send_what_waited",
     "settle_defect",
+    "signable_record",
     "take_plan",
 ]

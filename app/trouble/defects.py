@@ -26,6 +26,7 @@ from app.requests.drafting import Upload
 from app.trouble.models import Acceptance, Defect
 from app.trouble.photos import keep_photos
 from app.trouble.queries import acceptance_of, defect_for, open_defects
+from app.trouble.records import freeze_record
 from app.trouble.rules import DEFECTS_UNTIL, check_defect_step
 
 
@@ -75,6 +76,7 @@ def accept_work(session: Session, actor: Actor, booking_id: str) -> Acceptance:
     )  # fmt: skip
     session.add(acceptance)
     session.flush()
+    freeze_record(session, acceptance)
     emit(session, WorkAccepted(actor.firm_id, acceptance.id))
     note_event(session, actor.firm_id, actor.person_id, "work_accepted", "booking", booking.id, booking.partner_id)
     bump_version(session, actor.firm_id)

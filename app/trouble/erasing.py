@@ -6,7 +6,16 @@ from sqlalchemy.orm import Session
 from app.core.events import AgreementErased
 from app.federation.actions import drop_files, erase_bodies
 from app.push.actions import erase_alerts
-from app.trouble.models import Acceptance, Defect, Disruption, DisruptionLine, Provision, ProvisionStep, TroublePhoto
+from app.trouble.models import (
+    Acceptance,
+    Defect,
+    Disruption,
+    DisruptionLine,
+    Provision,
+    ProvisionStep,
+    TroublePhoto,
+    WorkRecord,
+)
 
 
 def forget_trouble(session: Session, event: AgreementErased) -> None:
@@ -16,7 +25,7 @@ def forget_trouble(session: Session, event: AgreementErased) -> None:
     brought = sa.select(Provision.id).where(Provision.firm_id == firm_id, Provision.agreement_id == agreement_id)
     steps = ProvisionStep.firm_id == firm_id, ProvisionStep.provision_id.in_(brought)
     gone |= set(session.scalars(sa.select(ProvisionStep.id).where(*steps))) | set(session.scalars(brought))
-    for model in (Defect, Acceptance):
+    for model in (Defect, Acceptance, WorkRecord):
         mine = model.firm_id == firm_id, model.agreement_id == agreement_id
         gone |= set(session.scalars(sa.select(model.id).where(*mine)))
         session.execute(sa.delete(model).where(*mine))

@@ -27,6 +27,7 @@ from app.trouble.models import (
     Provision,
     ProvisionStep,
     TroublePhoto,
+    WorkRecord,
 )
 
 Part = tuple[str, bytes]
@@ -40,7 +41,8 @@ def dispute_file(session: Session, agreement: Agreement) -> bytes:
     """Everything that this firm has of an agreement, as a ZIP: the proofs hold without us, the rest is in plain words."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, body in (*_proofs(session, agreement), *_slips(session, agreement), *_told(session, agreement)):
+        parts = (_proofs, _slips, _work_records, _told)
+        for name, body in (one for part in parts for one in part(session, agreement)):
             archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), body, zipfile.ZIP_DEFLATED)
         for name, body in _photos(session, agreement):
             archive.writestr(zipfile.ZipInfo(name, ZIP_TIME), body, zipfile.ZIP_STORED)
@@ -70,6 +72,19 @@ def _slips(session: Session, agreement: Agreement) -> Iterator[Part]:
         name = f"2-stunden/{week}-{record.entry_seq}-{'meldung' if record.kind == 'report' else 'bestaetigung'}"
         yield f"{name}.txt", record.text.encode()
         yield f"{name}-beweis.json", evidence_file(session, agreement.firm_id, record.entry_seq, record.counterpart)
+
+
+def _work_records(session: Session, agreement: Agreement) -> Iterator[Part]:
+    records = session.scalars(
+        sa.select(WorkRecord)
+        .where(WorkRecord.firm_id == agreement.firm_id, WorkRecord.agreement_id == agreement.id)
+        .where(WorkRecord.entry_seq.is_not(None))
+        .order_by(WorkRecord.entry_seq)
+    )
+    for one in records:
+        name = f"3-maengel/{'abnahme' if one.kind == 'completion' else 'widerspruch'}-{one.entry_seq}"
+        yield f"{name}.txt", one.text.encode()
+        yield f"{name}-beweis.json", evidence_file(session, one.firm_id, one.entry_seq or 0, one.counterpart)
 
 
 def _told(session: Session, agreement: Agreement) -> Iterator[Part]:

@@ -1,6 +1,7 @@
 """What went wrong with agreed work, and what was brought for it: each side in its own house under the same public id."""
 
 import datetime as dt
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -78,6 +79,25 @@ class Acceptance(FirmOwned, Base):
     booking_id: Mapped[str] = mapped_column(sa.String(36))
     agreement_id: Mapped[str] = mapped_column(sa.String(36))
     accepted_min: Mapped[int]
+
+
+class WorkRecord(FirmOwned, Base):
+    """An acceptance, or a defect that is disputed (`subject_id`), as the requester's manager signs it and both logs hold it."""
+
+    __tablename__ = "work_record"
+    __table_args__ = (sa.UniqueConstraint("firm_id", "subject_id"),)
+
+    subject_id: Mapped[str] = mapped_column(sa.String(36))
+    agreement_id: Mapped[str] = mapped_column(sa.String(36))
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    """completion or dispute"""
+    message: Mapped[dict[str, Any]]
+    text: Mapped[str] = mapped_column(sa.Text)
+    digest: Mapped[str] = mapped_column(sa.String(66))
+    signatures: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
+    entry_seq: Mapped[int | None]
+    """None while nobody has signed"""
+    counterpart: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
 
 
 class Provision(FirmOwned, Base):

@@ -14,6 +14,7 @@ add_sentences(
         "defect_answered": ("message-circle", lazy_gettext("Ein Mangel ist beantwortet.")),
         "defect_settled": ("circle-check", lazy_gettext("Ein Mangel ist behoben.")),
         "work_accepted": ("check", lazy_gettext("Arbeit ist abgenommen.")),
+        "work_recorded": ("fingerprint", lazy_gettext("Eine Abnahme oder ein Widerspruch ist unterschrieben.")),
         "provision_moved": ("package", lazy_gettext("Neues zu Material oder Werkzeug.")),
     }
 )

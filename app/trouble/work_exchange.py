@@ -28,6 +28,7 @@ from app.trouble.defects import accept_until
 from app.trouble.models import Acceptance, Defect, Provision, ProvisionStep
 from app.trouble.photos import are_ready, sent_photos, subject_of, take_photos
 from app.trouble.queries import acceptance_of, defect_for, provision_for
+from app.trouble.records import freeze_record
 from app.trouble.rules import check_defect_step, check_provision_step
 from app.trouble.telling import tell_deciders, tell_foremen
 from app.trouble.wire import (
@@ -164,6 +165,8 @@ def receive_answered(session: Session, incoming: Incoming) -> None:
     if defect.state != sent.answer:
         check_defect_step(defect.state, sent.answer)
     defect.state, defect.answer, defect.answered_at = sent.answer, sent.text, clock.now()
+    if sent.answer == "disputed":
+        freeze_record(session, defect)
     bump_version(session, incoming.firm_id)
     emit(session, DefectAnswered(incoming.firm_id, defect.id))
 

@@ -1,17 +1,21 @@
 """S49 taking the work or showing a fault, S48 what was brought, and one file with all evidence."""
 
-from flask import Response, url_for
+from typing import Any
+
+from flask import Response, current_app, url_for
 from flask import request as http
 from flask_babel import gettext, lazy_gettext
 from sqlalchemy.orm import Session
 
+import app.trouble.signables  # noqa: F401  registers what is signed here
 from app.agreements.queries import agreement_for
 from app.bookings.models import Booking
 from app.bookings.queries import booking_for
 from app.core import clock
-from app.core.errors import RuleBroken
+from app.core.errors import NotFound, RuleBroken
 from app.firms.access import Actor, may
 from app.hours.queries import confirmed_hours
+from app.notary.queries import evidence_file
 from app.requests.parsing import uploads
 from app.trouble.actions import (
     ProvisionDraft,
@@ -33,6 +37,7 @@ from app.trouble.queries import (
     provision_for,
     provisions_of,
 )
+from app.trouble.records import record_for, record_of
 from app.trouble.room import room
 from app.trouble.rules import (
     MOST_DESCRIPTION,
@@ -170,23 +175,32 @@ def move(session: Session, actor: Actor, booking_id: str, provision_id: str) -> 
     return _provisions_page(session, actor, booking_id, form, 422)
 
 
+@room.get("/abnahme/<record_id>/beweis.json")
+@paced(PROOFS)
+@page("agreements.see")
+def proof(session: Session, actor: Actor, record_id: str) -> Response:
+    """The evidence file of a signed acceptance or dispute."""
+    record = record_for(session, actor.firm_id, record_id)
+    if record.entry_seq is None:
+        raise NotFound
+    body = evidence_file(session, actor.firm_id, record.entry_seq, record.counterpart)
+    return _download(body, "application/json", f"{record.kind}-{record_id[-12:]}.json")
+
+
 @room.get("/vertraege/<agreement_id>/akte.zip")
 @paced(PROOFS)
 @page("agreements.see")
 def evidence(session: Session, actor: Actor, agreement_id: str) -> Response:
     """Everything about one agreement in one file, to show to whoever settles a dispute."""
     agreement = agreement_for(session, actor.firm_id, agreement_id)
-    response = Response(dispute_file(session, agreement), mimetype="application/zip")
-    response.headers["Content-Disposition"] = f'attachment; filename="akte-{agreement_id[-12:]}.zip"'
-    response.headers["Content-Security-Policy"] = FILE_POLICY
-    return response
+    return _download(dispute_file(session, agreement), "application/zip", f"akte-{agreement_id[-12:]}.zip")
 
 
 def _acceptance_page(session: Session, actor: Actor, booking_id: str, form: Form, status: int = 200) -> Response:
     row = booking_for(session, actor, booking_id)
     booking = session.get_one(Booking, (actor.firm_id, booking_id))
     hours = confirmed_hours(session, actor.firm_id, booking_id)
-    until = accept_until(session, booking)
+    until, accepted = accept_until(session, booking), acceptance_of(session, actor.firm_id, booking_id)
     return render(
         "trouble/acceptance.html",
         status,
@@ -195,10 +209,11 @@ def _acceptance_page(session: Session, actor: Actor, booking_id: str, form: Form
         minutes=sum(one.minutes for one in hours if one.kind == "run"),
         until=until,
         is_late=until is not None and clock.today() > until,
-        accepted=acceptance_of(session, actor.firm_id, booking_id),
+        accepted=accepted,
         defects=defects_of(session, actor.firm_id, booking_id),
         states=DEFECT_WORDS,
         may_see_agreement=may(actor, "agreements.see"),
+        **_signing(session, actor, accepted.id if accepted else ""),
     )
 
 
@@ -212,7 +227,31 @@ def _defect_page(session: Session, actor: Actor, found: Defect, form: Form, stat
         photos=photos_of(session, actor.firm_id, found.id),
         states=DEFECT_WORDS,
         may_see_agreement=may(actor, "agreements.see"),
+        **_signing(session, actor, found.id),
     )
+
+
+def _signing(session: Session, actor: Actor, subject_id: str) -> dict[str, Any]:
+    """What may be signed of an acceptance or a dispute, and where the signature goes."""
+    record = record_of(session, actor.firm_id, subject_id)
+    if record is None:
+        return {"record": None, "waits": False}
+    has_practice = "practice.sign" in current_app.view_functions
+    return {
+        "record": record,
+        "waits": record.entry_seq is None and may(actor, "agreements.sign"),
+        "document_kind": "work_record",
+        "document_id": record.id,
+        "digest": record.digest,
+        "practice_url": url_for("practice.sign", kind="work_record", document_id=record.id) if has_practice else "",
+    }
+
+
+def _download(body: bytes, media_type: str, name: str) -> Response:
+    response = Response(body, mimetype=media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Security-Policy"] = FILE_POLICY
+    return response
 
 
 def _provisions_page(session: Session, actor: Actor, booking_id: str, form: Form, status: int = 200) -> Response:

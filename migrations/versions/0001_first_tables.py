@@ -1532,6 +1532,23 @@ def upgrade() -> None:
         sa.UniqueConstraint("firm_id", "booking_id", name=op.f("uq_acceptance_firm_id_booking_id")),
     )
     op.create_table(
+        "work_record",
+        sa.Column("subject_id", sa.String(length=36), nullable=False),
+        sa.Column("agreement_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("message", sa.JSON(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=66), nullable=False),
+        sa.Column("signatures", sa.JSON(), nullable=False),
+        sa.Column("entry_seq", sa.BigInteger(), nullable=True),
+        sa.Column("counterpart", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("firm_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("firm_id", "id", name=op.f("pk_work_record")),
+        sa.UniqueConstraint("firm_id", "subject_id", name=op.f("uq_work_record_firm_id_subject_id")),
+    )
+    op.create_table(
         "provision",
         sa.Column("side", sa.String(length=6), nullable=False),
         sa.Column("partner_id", sa.String(length=36), nullable=False),

@@ -35,6 +35,8 @@ approval.digest approval.document_id approval.document_kind approval.passkey_id 
 audit_event.about_firm_id audit_event.object_id audit_event.object_kind audit_event.once_key audit_event.person_id
 audit_event.verb blocked_firm.address booking.agreement_id booking.machine_id booking.partner_id booking.request_id
 booking.back_message_id booking.side booking.state booking.week
+work_record.agreement_id work_record.counterpart work_record.digest work_record.kind work_record.message
+work_record.signatures work_record.subject_id work_record.text
 acceptance.agreement_id acceptance.booking_id acceptance.partner_id acceptance.side defect.agreement_id
 defect.booking_id defect.partner_id defect.side defect.state provision.agreement_id provision.kind
 provision.partner_id provision.side provision.state provision_step.provision_id provision_step.state

@@ -70,9 +70,11 @@ from app.trouble.actions import (
     DisruptionDraft,
     ProvisionDraft,
     announce_provision,
+    answer_defect,
     report_defect,
     report_disruption,
 )
+from app.trouble.models import WorkRecord
 from app.worker import run_until_quiet
 from tests.agreements.world import NODE_KEY, Deal, _link, _open_ledger, sign
 from tests.passkeys.software import SoftwarePasskey
@@ -266,8 +268,13 @@ def _find_fault(database: Database, asker: FirmIds, provider: FirmIds) -> None:
         draft = ProvisionDraft("material", f"Rundstahl {asker.firm.key}", 12)
         brought = announce_provision(session, asker.actor(), asker.ids["booking"], draft)
     run_until_quiet(database)
+    with database.write() as session:
+        answer_defect(session, provider.actor(), fault.id, "disputed", f"Nach Zeichnung {provider.firm.key}")
+    run_until_quiet(database)
     for house in (asker, provider):
         house.ids |= {"defect": fault.id, "provision": brought.id}
+    with database.read() as session:
+        asker.ids["work_record"] = provider.ids["work_record"] = _only(session, WorkRecord, asker.firm.id)
 
 
 def _confirm(session: Session, house: FirmIds, booking_id: str) -> None:

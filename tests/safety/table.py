@@ -457,6 +457,7 @@ TABLE: dict[str, Row] = {
         "trouble.report",
         Case({"booking_id": "booking", "provision_id": "provision"}, {"to": "=received"}, also=frozenset({404})),
     ),
+    "trouble.proof GET": _row("agreements.see", Case({"record_id": "work_record"}, also=frozenset({404}))),
     "trouble.evidence GET": _row("agreements.see", _ids(agreement_id="agreement")),
     "hours.proof GET": _row("hours.see", Case({"report_id": "hour_report", "kind": "=report"}, also=frozenset({404}))),
     # invoices

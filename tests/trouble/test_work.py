@@ -16,6 +16,7 @@ from app.federation.models import StoredFile
 from app.federation.photos import clean_photos
 from app.firms.access import Role
 from app.hours.actions import confirm_report
+from app.notary.queries import evidence_file, export_log
 from app.push.models import Alert
 from app.requests.drafting import Upload
 from app.trouble.actions import (
@@ -23,15 +24,18 @@ from app.trouble.actions import (
     accept_work,
     announce_provision,
     answer_defect,
+    approve_record,
     move_provision,
     report_defect,
     settle_defect,
 )
 from app.trouble.evidence import dispute_file
-from app.trouble.models import Acceptance, Defect, Provision, ProvisionStep, TroublePhoto
+from app.trouble.models import Acceptance, Defect, Provision, ProvisionStep, TroublePhoto, WorkRecord
+from app.trouble.records import record_of
 from app.worker import run_until_quiet
+from ledger.fsck import check_log
 from tests.agreements.test_forgetting import KEPT, agree_to_erase
-from tests.agreements.world import verified
+from tests.agreements.world import approval, verified
 from tests.hours.world import TUESDAY, Work, begin_work
 from tests.safety.scene import PNG
 from tests.trouble.world import close_week
@@ -96,6 +100,46 @@ def test_a_fault_is_shown_with_a_photo_disputed_and_mended_before_the_work_is_ta
         with database.read() as session:
             taken = session.execute(sa.select(Acceptance.side, Acceptance.accepted_min).order_by(Acceptance.side)).all()
             assert [tuple(row) for row in taken] == [("ours", 450), ("theirs", 450)]
+
+
+def test_an_acceptance_and_a_dispute_are_signed_and_both_logs_hold_them(database: Database, tmp_path: Path) -> None:
+    with clock.frozen(TUESDAY):
+        work = worked(database)
+        defect_id = find_fault(work)
+        with database.write() as session:
+            answer_defect(
+                session, work.person("yilmaz", Role.FOREMAN), defect_id, "disputed", "Die Zeichnung sagt 8,2."
+            )
+        run_until_quiet(database)
+        dispute = sign_record(work, defect_id)
+        with database.write() as session:
+            settle_defect(session, work.deal.actor("keller"), defect_id)
+            acceptance_id = accept_work(session, work.deal.actor("keller"), work.booking_ids["keller"]).id
+        run_until_quiet(database)
+        completion = sign_record(work, acceptance_id)
+    assert (completion.message["acceptedMin"], completion.message["amountCents"]) == (450, 71_250)
+    for key in ("keller", "yilmaz"):
+        firm_id = work.deal.firms[key].id
+        with database.read() as session:
+            rows = session.scalars(sa.select(WorkRecord).where(WorkRecord.firm_id == firm_id)).all()
+            assert {row.digest for row in rows} == {dispute.digest, completion.digest}
+            for row in rows:
+                assert verified(evidence_file(session, firm_id, row.entry_seq or 0, row.counterpart), tmp_path) == 0
+            check_log(export_log(session, firm_id))
+
+
+def sign_record(work: Work, subject_id: str) -> WorkRecord:
+    """Keller's manager reads and signs."""
+    manager = work.deal.actor("keller")
+    with work.database.read() as session:
+        record = record_of(session, manager.firm_id, subject_id)
+        assert record is not None
+        session.expunge(record)
+        signature = approval(session, work.deal, "keller", bytes.fromhex(record.digest[2:]))
+    with work.database.write() as session:
+        signed = approve_record(session, manager, record.id, signature)
+    run_until_quiet(work.database)
+    return signed
 
 
 def test_nobody_takes_work_or_finds_faults_before_anybody_worked(sqlite_database: Database) -> None:

@@ -13,8 +13,8 @@ from tests.world import TestFirm, make_world
 FILES = {
     "agreements.text", "agreements.proof", "agreements.amendment_proof", "partners.evidence", "machines.aas",
     "machines.okw", "machines.table", "invoices.pdf", "invoices.xml",
-    "hours.proof", "moving.download", "capacity.table", "federation.download", "api.table",
-    "hours.proof", "trouble.evidence", "moving.download", "capacity.table", "federation.download",
+    "hours.proof", "trouble.evidence", "trouble.proof", "moving.download", "capacity.table", "federation.download",
+    "api.table",
 }  # fmt: skip
 
 
