@@ -88,7 +88,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.FirmLeaves: (forgetting.part_with_partners,),
     e.PhotoCleaned: (
         requests.send_what_waited,
-        trouble.send_what_waited,
+        trouble.send_cleaned,
     ),
     e.RequestPublished: (requests.send_request,),
     e.RequestChanged: (
@@ -130,7 +130,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.BookingChanged: (hooks.tell_program,),
     e.WorkDisrupted: (trouble.send_disruption,),
     e.DisruptionArrived: (trouble.announce_disruption,),
-    e.WorkResumed: (trouble.send_resumed,),
+    e.WorkResumed: (trouble.send_resumption,),
     e.DefectReported: (trouble.send_defect,),
     e.DefectArrived: (trouble.announce_defect,),
     e.DefectAnswered: (trouble.send_answered,),
@@ -213,7 +213,7 @@ INBOX: dict[str, Callable[[Session, Incoming], None]] = {
     "booking.changed": agreements.receive_amendment,
     "booking.cancelled": agreements.receive_amendment,
     "booking.disrupted": trouble.receive_disruption,
-    "booking.resumed": trouble.receive_resumed,
+    "booking.resumed": trouble.receive_resumption,
     "booking.defective": trouble.receive_defect,
     "booking.answered": trouble.receive_answered,
     "booking.settled": trouble.receive_settled,

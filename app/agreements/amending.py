@@ -34,7 +34,7 @@ from app.agreements.rules import (
     WORD_MAY_TAKE,
     Signing,
     check_amendment_step,
-    check_lost,
+    check_given_back,
     check_may_sign,
     is_rule_met,
     role_of_signer,
@@ -246,7 +246,7 @@ def check_returned(session: Session, agreement: Agreement, wanted: Wanted, at: d
     for change in wanted.changes:
         booking = booked.get(change.line_no)
         lost_min = 0 if booking is None or _is_back(session, booking, at) else booking.lost_min
-        check_lost(change.old_min, change.new_min, lost_min)
+        check_given_back(change.old_min, change.new_min, lost_min)
 
 
 def _is_back(session: Session, booking: Booking, at: dt.datetime) -> bool:

@@ -127,7 +127,7 @@ def acts_alone(kind: str, is_requester: bool, is_disrupted: bool = False) -> boo
     return is_requester and (kind == "cancellation" or is_disrupted)
 
 
-def check_lost(old_min: int, new_min: int, lost_min: int) -> None:
+def check_given_back(old_min: int, new_min: int, lost_min: int) -> None:
     """Raise RuleBroken when more is given back than the provider said it cannot work."""
     if new_min >= old_min or old_min - new_min > lost_min:
         raise RuleBroken("So viele Stunden fallen nicht aus. Lade die Seite neu.", "lines")

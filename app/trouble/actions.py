@@ -6,9 +6,9 @@ from app.trouble.erasing import forget_trouble
 from app.trouble.exchange import (
     announce_disruption,
     receive_disruption,
-    receive_resumed,
+    receive_resumption,
     send_disruption,
-    send_resumed,
+    send_resumption,
 )
 from app.trouble.helping import ask_for_help, give_back_lost, take_plan
 from app.trouble.provisions import ProvisionDraft, announce_provision, move_provision
@@ -24,10 +24,10 @@ from app.trouble.work_exchange import (
     receive_settled,
     send_acceptance,
     send_answered,
+    send_cleaned,
     send_defect,
     send_provision,
     send_settled,
-    send_what_waited,
 )
 
 __all__ = [
@@ -50,20 +50,20 @@ __all__ = [
     "receive_disruption",
     "receive_provision",
     "receive_record",
-    "receive_resumed",
+    "receive_resumption",
     "receive_settled",
     "report_defect",
     "report_disruption",
     "resume_work",
     "send_acceptance",
     "send_answered",
+    "send_cleaned",
     "send_defect",
     "send_disruption",
     "send_provision",
     "send_record",
-    "send_resumed",
+    "send_resumption",
     "send_settled",
-    "send_what_waited",
     "settle_defect",
     "signable_record",
     "take_plan",

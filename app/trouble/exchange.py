@@ -20,7 +20,7 @@ from app.trouble.disrupting import set_lines
 from app.trouble.models import Disruption
 from app.trouble.queries import disruption_for, lost_hours
 from app.trouble.rules import check_lost, open_min
-from app.trouble.telling import tell_people, tell_settled
+from app.trouble.telling import tell_of_disruption, tell_settled
 from app.trouble.wire import Disrupted, LostLine, body_of, read_disrupted, read_resumed
 
 
@@ -40,7 +40,7 @@ def send_disruption(session: Session, event: WorkDisrupted) -> None:
     send_message(session, event.firm_id, disruption.partner_id, "booking.disrupted", body_of(disrupted), disruption.id)
 
 
-def send_resumed(session: Session, event: WorkResumed) -> None:
+def send_resumption(session: Session, event: WorkResumed) -> None:
     """It works again. Who works tells the partner; the partner's people get to know."""
     disruption = disruption_for(session, event.firm_id, event.disruption_id)
     if disruption.side == "theirs":
@@ -54,7 +54,7 @@ def send_resumed(session: Session, event: WorkResumed) -> None:
 
 def announce_disruption(session: Session, event: DisruptionArrived) -> None:
     """Managers and foremen hear how many hours they miss."""
-    tell_people(session, disruption_for(session, event.firm_id, event.disruption_id))
+    tell_of_disruption(session, disruption_for(session, event.firm_id, event.disruption_id))
 
 
 def receive_disruption(session: Session, incoming: Incoming) -> None:
@@ -80,7 +80,7 @@ def receive_disruption(session: Session, incoming: Incoming) -> None:
     emit(session, DisruptionArrived(incoming.firm_id, disruption.id))
 
 
-def receive_resumed(session: Session, incoming: Incoming) -> None:
+def receive_resumption(session: Session, incoming: Incoming) -> None:
     """The partner works again: what we have not given back it works after all."""
     disruption = disruption_for(session, incoming.firm_id, read_resumed(incoming.body))
     if disruption.partner_id != incoming.from_id or disruption.side != "theirs":

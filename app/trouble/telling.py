@@ -15,7 +15,7 @@ from app.trouble.models import Acceptance, Defect, Disruption, Provision
 from app.trouble.queries import lost_hours
 
 
-def tell_people(session: Session, disruption: Disruption) -> None:
+def tell_of_disruption(session: Session, disruption: Disruption) -> None:
     """Managers and foremen: so many hours are missing, in these weeks."""
     lost = lost_hours(session, disruption)
     values = {
@@ -40,7 +40,7 @@ def tell_deciders(session: Session, about: Defect | Acceptance, kind: str, url: 
     alert_people(session, about.firm_id, deciders(session, about.firm_id), kind, about.id, url, values, once)
 
 
-def tell_foremen(session: Session, provision: Provision, step_id: str) -> None:
+def tell_of_provision(session: Session, provision: Provision, step_id: str) -> None:
     """Foremen: material or tooling is on its way, or the partner says what became of it."""
     booking_id = session.scalar(
         sa.select(Booking.id)

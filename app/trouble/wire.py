@@ -141,7 +141,7 @@ def read_defective(body: dict[str, Any]) -> Defective:
     return defective
 
 
-def read_answered(body: dict[str, Any]) -> Answered:
+def read_answer(body: dict[str, Any]) -> Answered:
     """Read booking.answered; raises RuleBroken for anything unusual in it."""
     given = Body(body)
     answered = Answered(

@@ -30,14 +30,14 @@ from app.trouble.photos import are_ready, sent_photos, subject_of, take_photos
 from app.trouble.queries import acceptance_of, defect_for, provision_for
 from app.trouble.records import freeze_record
 from app.trouble.rules import check_defect_step, check_provision_step
-from app.trouble.telling import tell_deciders, tell_foremen
+from app.trouble.telling import tell_deciders, tell_of_provision
 from app.trouble.wire import (
     Accepted,
     Answered,
     Provided,
     body_of,
     read_accepted,
-    read_answered,
+    read_answer,
     read_defective,
     read_provided,
     read_settled,
@@ -111,7 +111,7 @@ def send_provision(session: Session, event: ProvisionMoved) -> None:
     send_message(session, step.firm_id, provision.partner_id, "booking.provided", body, step.id, step.created_at)
 
 
-def send_what_waited(session: Session, event: PhotoCleaned) -> None:
+def send_cleaned(session: Session, event: PhotoCleaned) -> None:
     """A photo is clean: what it belongs to leaves the house."""
     subject_id = subject_of(session, event.firm_id, event.file_id)
     if subject_id is None:
@@ -130,7 +130,7 @@ def announce_defect(session: Session, event: DefectArrived) -> None:
 def announce_step(session: Session, event: ProvisionArrived) -> None:
     """What comes to us concerns those at the machine too."""
     step = session.get_one(ProvisionStep, (event.firm_id, event.step_id))
-    tell_foremen(session, provision_for(session, step.firm_id, step.provision_id), step.id)
+    tell_of_provision(session, provision_for(session, step.firm_id, step.provision_id), step.id)
 
 
 def receive_defect(session: Session, incoming: Incoming) -> None:
@@ -156,7 +156,7 @@ def receive_defect(session: Session, incoming: Incoming) -> None:
 
 def receive_answered(session: Session, incoming: Incoming) -> None:
     """The maker reworks, or disagrees."""
-    sent = read_answered(incoming.body)
+    sent = read_answer(incoming.body)
     defect = _defect(session, incoming, sent.defect_id, TAKERS)
     if defect.state == "settled":
         # our word that it is mended crossed the answer: the answer is kept, nothing else changes
