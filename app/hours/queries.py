@@ -11,7 +11,7 @@ from app.bookings.models import Booking
 from app.core.errors import NotFound
 from app.firms.access import Actor
 from app.hours.models import HourAuthor, HourEntry, HourRecord, HourReport
-from app.hours.rules import CONFIRMED, COUNTING, OPEN
+from app.hours.rules import CONFIRMED, COUNTING, OPEN, STEP_MIN
 from app.partners.models import Partnership
 
 
@@ -99,6 +99,17 @@ def reported_min(session: Session, firm_id: str, booking_id: str) -> int:
     """Machine minutes reported on a booking so far, whatever became of them but what a correction replaced."""
     query = _current_of(firm_id).where(HourReport.booking_id == booking_id, HourEntry.kind == "run")
     return int(session.scalar(query) or 0)
+
+
+def done_min(session: Session, firm_id: str, booking_id: str) -> int:
+    """What of a booking is reported: machine minutes, and a quarter hour at least once anything was done.
+
+    Set-up is owed with the hours that it was made for: they may not vanish altogether.
+    """
+    other = _current_of(firm_id).where(
+        HourReport.booking_id == booking_id, HourEntry.kind.in_(("set_up", "programming"))
+    )
+    return max(reported_min(session, firm_id, booking_id), STEP_MIN if session.scalar(other) else 0)
 
 
 def day_min(session: Session, actor: Actor, booking_id: str, day: dt.date) -> int:

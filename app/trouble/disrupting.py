@@ -16,7 +16,7 @@ from app.core.ids import new_id
 from app.core.outbox import emit
 from app.firms.access import Actor
 from app.firms.actions import bump_version, note_event
-from app.hours.queries import reported_min
+from app.hours.queries import done_min
 from app.hours.rules import WORKABLE
 from app.machines.actions import set_machine_state
 from app.machines.queries import machine_for
@@ -95,8 +95,8 @@ def _lost(session: Session, own: Booking, draft: DisruptionDraft) -> list[tuple[
     if not found:
         raise RuleBroken("Wie viele Stunden fehlen? Gib sie bei einer Woche ein.", f"hours_{own.id}")
     for booking, minutes in found:
-        done_min = reported_min(session, own.firm_id, booking.id)
-        check_lost(minutes, open_min(booking.agreed_min, done_min), f"hours_{booking.id}")
+        still_open = open_min(booking.agreed_min, done_min(session, own.firm_id, booking.id))
+        check_lost(minutes, still_open, f"hours_{booking.id}")
     return found
 
 

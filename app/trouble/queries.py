@@ -12,7 +12,7 @@ from app.agreements.queries import agreements_of_request
 from app.agreements.rules import OVER
 from app.bookings.models import Booking
 from app.core.errors import NotFound
-from app.hours.queries import reported_min
+from app.hours.queries import done_min
 from app.hours.rules import WORKABLE
 from app.partners.models import Partnership
 from app.plans.actions import PLANNABLE
@@ -148,7 +148,7 @@ def open_bookings(session: Session, booking: Booking) -> list[OpenBooking]:
     found = [
         OpenBooking(
             one.id, name, one.title, one.week, one.agreed_min,
-            open_min(one.agreed_min, reported_min(session, one.firm_id, one.id)),
+            open_min(one.agreed_min, done_min(session, one.firm_id, one.id)),
         )
         for one, name in rows
     ]  # fmt: skip

@@ -10,6 +10,8 @@ from app.core.db import Database
 from app.core.errors import Conflict, NotFound, RuleBroken
 from app.federation.models import Message
 from app.firms.access import Role
+from app.hours.actions import confirm_report
+from app.invoices.models import InvoiceLine
 from app.machines.models import Machine
 from app.notary.queries import export_log
 from app.push.models import Alert
@@ -136,6 +138,28 @@ def test_nobody_says_more_hours_lost_than_are_open(sqlite_database: Database) ->
         found = stop(work, {"2026-W49": 150})
     with sqlite_database.write() as session, pytest.raises(NotFound):
         resume_work(session, work.deal.actor("keller"), found)
+
+
+def test_what_was_worked_before_it_stood_is_invoiced_and_nothing_beyond(sqlite_database: Database) -> None:
+    work = begin_work(sqlite_database)
+    yilmaz = work.deal.firms["yilmaz"]
+    with clock.frozen(TUESDAY):
+        work.report(120, kind="set_up", key="set-up of the phone")
+        with pytest.raises(RuleBroken):
+            stop(work)
+        found = stop(work, {"2026-W49": 585})
+        close_week(work)
+        with sqlite_database.write() as session:
+            confirm_report(session, work.deal.actor("keller"), work.reports("keller")[0].id)
+        run_until_quiet(sqlite_database)
+        give_back(work, found)
+        assert work.booking("yilmaz").agreed_min == 15
+        with sqlite_database.read() as session:
+            lines = session.scalars(sa.select(InvoiceLine).where(InvoiceLine.firm_id == yilmaz.id))
+            assert {line.kind: line.minutes for line in lines} == {"set_up": 120, "transport": 0}
+        work.report(60, key="more than is left")
+        with pytest.raises(RuleBroken):
+            close_week(work)
 
 
 def test_a_disruption_goes_with_its_agreement(sqlite_database: Database) -> None:
