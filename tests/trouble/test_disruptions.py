@@ -5,16 +5,20 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict, NotFound, RuleBroken
+from app.core.ids import new_id
 from app.federation.models import Message
+from app.federation.rules import Incoming
 from app.firms.access import Role
 from app.hours.actions import confirm_report
 from app.invoices.models import InvoiceLine
 from app.machines.models import Machine
 from app.notary.queries import export_log
 from app.push.models import Alert
+from app.reactions import INBOX
 from app.requests.models import WorkRequest
 from app.trouble.actions import give_back_lost, resume_work, take_plan
 from app.trouble.models import Disruption, DisruptionLine
@@ -138,6 +142,39 @@ def test_nobody_says_more_hours_lost_than_are_open(sqlite_database: Database) ->
         found = stop(work, {"2026-W49": 150})
     with sqlite_database.write() as session, pytest.raises(NotFound):
         resume_work(session, work.deal.actor("keller"), found)
+
+
+def test_a_requester_that_gives_back_more_than_was_said_is_refused(sqlite_database: Database) -> None:
+    work = begin_work(sqlite_database)
+    keller, yilmaz = work.deal.firms["keller"], work.deal.firms["yilmaz"]
+    with clock.frozen(TUESDAY):
+        found = stop(work, {"2026-W49": 150})
+        with sqlite_database.write() as session:
+            # Keller bends its own rows
+            mine = Booking.firm_id == keller.id, Booking.id == work.booking_ids["keller"]
+            session.execute(sa.update(Booking).where(*mine).values(lost_min=600))
+            session.execute(sa.update(DisruptionLine).where(DisruptionLine.firm_id == keller.id).values(lost_min=600))
+        give_back(work, found)
+    with sqlite_database.read() as session:
+        sent = sa.select(Message.state).where(Message.firm_id == keller.id, Message.kind == "booking.cancelled")
+        assert session.scalars(sent).all() == ["refused"]
+        assert session.get_one(Booking, (yilmaz.id, work.booking_ids["yilmaz"])).agreed_min == 600
+
+
+@pytest.mark.parametrize("change", [{"lost_min": 615}, {"line_no": 9}, {"machine_id": "x"}, {"from": "brandt"}])
+def test_a_partner_says_nothing_of_hours_that_are_not_its_own(
+    sqlite_database: Database, change: dict[str, int | str]
+) -> None:
+    work = begin_work(sqlite_database)
+    keller, yilmaz = work.deal.firms["keller"], work.deal.firms["yilmaz"]
+    line = {"agreement_id": work.agreement_id, "line_no": 1, "lost_min": 600}
+    body = {"disruption_id": new_id(), "machine_id": yilmaz.machine_id, "reason": "machine", "note": "", "back_on": ""}
+    body |= {name: new_id() for name in change if name == "machine_id"}
+    body["lines"] = [line | {name: value for name, value in change.items() if name in line}]  # type: ignore[assignment]
+    sender = work.deal.firms[str(change.get("from", "yilmaz"))]
+    incoming = Incoming(keller.id, sender.id, new_id(), "booking.disrupted", body, clock.now())
+    with sqlite_database.write() as session, pytest.raises((NotFound, RuleBroken)):
+        INBOX["booking.disrupted"](session, incoming)
 
 
 def test_what_was_worked_before_it_stood_is_invoiced_and_nothing_beyond(sqlite_database: Database) -> None:
