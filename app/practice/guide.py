@@ -144,6 +144,12 @@ def url_at(session: Session, place: Place) -> str:
         return url_for("plans.detail", plan_id=scenes.plan_of_story(session))
     if key in ("sign", "countersign"):
         return url_for("agreements.show", agreement_id=scenes.agreement_of_story(session).id)
+    if key == "stop":
+        return url_for("trouble.report", booking_id=scenes.booking_of_story(session).id)
+    if key in ("help", "replan"):
+        return url_for("trouble.show", disruption_id=scenes.disruption_of_story(session).id)
+    if key == "replace":
+        return url_for("agreements.show", agreement_id=scenes.help_agreement_of_story(session).id)
     if key == "booked":
         return url_for("bookings.index", _anchor=week_of(WORKING_DAY.date()))
     return url_for({"phone": "practice.phone", "work": "bookings.today"}.get(key, "practice.finale"))

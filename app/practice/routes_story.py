@@ -1,4 +1,4 @@
-"""The Vorführung (S39): five acts on the real pages, moved on by the bar on top of them."""
+"""The Vorführung (S39): six acts on the real pages, moved on by the bar on top of them."""
 
 from flask import Response, request, url_for
 from sqlalchemy.orm import Session

@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.agreements.actions import draft_agreements
 from app.agreements.models import Agreement
+from app.agreements.queries import agreements_of_request
+from app.bookings.models import Booking
 from app.capacity.queries import own_free_by_week
 from app.capacity.rules import Shortage, shortage
 from app.config import Config
@@ -19,7 +21,7 @@ from app.firms.access import Actor, Role
 from app.firms.queries import firm_of
 from app.offers.actions import answer_yes
 from app.partners.queries import active_partners
-from app.plans.actions import choose_plan
+from app.plans.actions import choose_plan, solve_plans
 from app.plans.models import Plan
 from app.practice.bots import Behaviour, answer_as
 from app.practice.people import acting, firm_by_short_name
@@ -28,8 +30,11 @@ from app.push.actions import mark_alerts_seen
 from app.requests.actions import Details, publish_request, save_details, start_draft
 from app.requests.drafts import RequirementDraft
 from app.requests.models import WorkRequest
-from app.requests.queries import open_draft, receipt_of
+from app.requests.queries import chosen_ids, open_draft, receipt_of
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by, first_week_choices
+from app.trouble.actions import DisruptionDraft, ask_for_help, report_disruption, take_plan
+from app.trouble.models import Disruption
+from app.trouble.queries import asked_of, help_requests
 
 REQUESTER = "Keller"
 FIRST_PARTNER = "Yilmaz"
@@ -165,6 +170,112 @@ def sign_all(database: Database, config: Config) -> None:
             continue
 
 
+def stop_machine(database: Database) -> None:
+    """The first partner's machine stands: what it was to work in this week is lost."""
+    with database.write() as session:
+        booking = booking_of_story(session)
+        if _disruption(session) is None:
+            worker = acting(session, booking.firm_id, Role.WORKER)
+            draft = DisruptionDraft("machine", minutes={booking.id: booking.agreed_min})
+            report_disruption(session, worker, booking.id, draft)
+
+
+def is_machine_stopped(database: Database) -> bool:
+    with database.read() as session:
+        return _disruption(session) is not None
+
+
+def call_for_help(database: Database) -> None:
+    """Keller asks those who may help for exactly the lost hours."""
+    with database.write() as session:
+        ask_for_help(session, _requester(session), disruption_of_story(session).id)
+
+
+def is_help_called(database: Database) -> bool:
+    with database.read() as session:
+        return _help(session) is not None
+
+
+def let_helpers_answer(database: Database) -> None:
+    """Everybody whose machine fits says yes."""
+    call_for_help(database)
+    with database.read() as session:
+        keller_id, request_id = _requester(session).firm_id, help_of_story(session).id
+        firm_ids = chosen_ids(session, keller_id, request_id)
+    for firm_id in firm_ids:
+        with database.write() as session:
+            receipt = receipt_of(session, firm_id, request_id)
+            if receipt is not None and not receipt.answer and receipt.announced_at is not None:
+                answer_as(session, firm_id, request_id, Behaviour.YES)
+    solve_plans(database, keller_id, request_id)
+
+
+def take_help(database: Database) -> None:
+    """The plan that covers most for least becomes an agreement."""
+    with database.write() as session:
+        petra, plan = _requester(session), asked_of(session, help_of_story(session)).plan
+        if plan is not None:
+            take_plan(session, petra, disruption_of_story(session).id, plan.id)
+
+
+def is_help_taken(database: Database) -> bool:
+    with database.read() as session:
+        return bool(_help_agreements(session))
+
+
+def sign_help(database: Database, config: Config) -> None:
+    """Keller signs the replacement, and so does the partner who helps."""
+    with database.read() as session:
+        petra, waiting = _requester(session), [one.id for one in _help_agreements(session) if one.state == "frozen"]
+        partners = {one.id: acting(session, one.partner_id, Role.MANAGER) for one in _help_agreements(session)}
+    for agreement_id in waiting:
+        approve_document(database, config, petra, "agreement", agreement_id)
+        approve_document(database, config, partners[agreement_id], "agreement", agreement_id)
+
+
+def is_help_signed(database: Database) -> bool:
+    with database.read() as session:
+        return all(one.state != "frozen" for one in _help_agreements(session))
+
+
+def booking_of_story(session: Session) -> Booking:
+    """What the first partner works in the first week, in its own house."""
+    mine = _first_agreement(session)
+    found = session.scalar(
+        sa.select(Booking)
+        .where(Booking.firm_id == mine.partner_id, Booking.agreement_id == mine.id)
+        .order_by(Booking.week, Booking.line_no)
+        .limit(1)
+    )
+    if found is None:
+        raise NotFound("Es gibt noch keine Vereinbarung.")
+    return found
+
+
+def disruption_of_story(session: Session) -> Disruption:
+    """As it stands at Keller."""
+    found = _disruption(session)
+    if found is None:
+        raise NotFound("Noch steht keine Maschine.")
+    return found
+
+
+def help_of_story(session: Session) -> WorkRequest:
+    """What Keller asked because of the machine."""
+    found = _help(session)
+    if found is None:
+        raise NotFound("Die Anfrage ist noch nicht gesendet.")
+    return found
+
+
+def help_agreement_of_story(session: Session) -> Agreement:
+    """The replacement, while it is signed and after."""
+    found = _help_agreements(session)
+    if not found:
+        raise NotFound("Es gibt noch keine Vereinbarung.")
+    return found[0]
+
+
 def plan_of_story(session: Session) -> str:
     """The chosen plan of the story's request, else the one that spreads best."""
     plans = session.scalars(
@@ -208,10 +319,25 @@ def _request(session: Session) -> WorkRequest | None:
     return session.scalar(
         sa.select(WorkRequest)
         .where(WorkRequest.firm_id == _requester(session).firm_id, WorkRequest.side == "ours")
-        .where(WorkRequest.process_key == PROCESS, WorkRequest.state != "draft")
+        .where(WorkRequest.process_key == PROCESS, WorkRequest.state != "draft", WorkRequest.disruption_id.is_(None))
         .order_by(WorkRequest.created_at.desc(), WorkRequest.id.desc())
         .limit(1)
     )
+
+
+def _disruption(session: Session) -> Disruption | None:
+    return session.scalar(sa.select(Disruption).where(Disruption.firm_id == _requester(session).firm_id).limit(1))
+
+
+def _help(session: Session) -> WorkRequest | None:
+    found = _disruption(session)
+    asked = help_requests(session, found) if found else []
+    return asked[0] if asked else None
+
+
+def _help_agreements(session: Session) -> Sequence[Agreement]:
+    request = _help(session)
+    return agreements_of_request(session, request.firm_id, request.id) if request else []
 
 
 def _sent(session: Session) -> WorkRequest:

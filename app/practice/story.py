@@ -1,4 +1,4 @@
-"""The Vorführung: five acts on the real pages, who stands where, and what the next tap does."""
+"""The Vorführung: six acts on the real pages, who stands where, and what the next tap does."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -11,7 +11,10 @@ from app.core.words import N_
 from app.firms.access import Role
 from app.practice import scenes
 
-ACTS = (N_("Das Problem"), N_("Fragen"), N_("Drei Pläne"), N_("Unterschreiben und arbeiten"), N_("Was bringt es?"))
+ACTS = (
+    N_("Das Problem"), N_("Fragen"), N_("Drei Pläne"), N_("Unterschreiben und arbeiten"),
+    N_("Es geht etwas schief"), N_("Was bringt es?"),
+)  # fmt: skip
 WORKING_DAY = dt.datetime(2026, 11, 30, 7, 0, tzinfo=BERLIN)
 """Monday of KW 49: the first week of the order."""
 Deed = Callable[["Stage"], None]
@@ -111,10 +114,38 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "work", 4, "", Role.WORKER,
-        N_("Montag, KW 49. Die Arbeit beginnt."), N_("Was bringt es?"),
+        N_("Montag, KW 49. Die Arbeit beginnt."), N_("Und wenn etwas schiefgeht?"),
         prepare=lambda stage: stage.move_clock(WORKING_DAY),
     ),
-    Step("end", 5, scenes.REQUESTER, Role.MANAGER, N_("Zusammen: 500 von 500 Stunden."), "", beside=Role.MANAGER),
+    Step(
+        "stop", 5, "", Role.WORKER,
+        N_("Die Maschine steht. Ein Tipp, und der Partner weiß es."), N_("Melden"),
+        deed=lambda stage: scenes.stop_machine(stage.database),
+        is_done=lambda stage: scenes.is_machine_stopped(stage.database),
+    ),
+    Step(
+        "help", 5, scenes.REQUESTER, Role.MANAGER,
+        N_("Keller sieht, welche Stunden fehlen und wer hilft."), N_("Hilfe holen"),
+        prepare=lambda stage: scenes.stop_machine(stage.database),
+        deed=lambda stage: scenes.call_for_help(stage.database),
+        is_done=lambda stage: scenes.is_help_called(stage.database),
+    ),
+    Step(
+        "replan", 5, scenes.REQUESTER, Role.MANAGER,
+        N_("Ein anderer Partner hat Zeit. Der Liefertermin hält."), N_("So machen wir es"),
+        prepare=lambda stage: scenes.let_helpers_answer(stage.database),
+        deed=lambda stage: scenes.take_help(stage.database),
+        is_done=lambda stage: scenes.is_help_taken(stage.database),
+    ),
+    Step(
+        "replace", 5, scenes.REQUESTER, Role.MANAGER,
+        N_("Noch ein Fingerabdruck. Dann steht der Ersatz."), N_("Übungs-Unterschrift"),
+        prepare=lambda stage: scenes.take_help(stage.database),
+        deed=lambda stage: scenes.sign_help(stage.database, stage.config),
+        is_done=lambda stage: scenes.is_help_signed(stage.database),
+        beside=Role.MANAGER,
+    ),
+    Step("end", 6, scenes.REQUESTER, Role.MANAGER, N_("Zusammen: 500 von 500 Stunden."), "", beside=Role.MANAGER),
 )  # fmt: skip
 
 

@@ -73,6 +73,9 @@ def test_the_story_shows_the_promised_numbers(site: Site) -> None:
     assert "Montag, KW 49" in seen["work"]
     assert "Gehäuse für Keller" in seen["work"]
     assert "Ayşe" in seen["work"]
+    assert "Stunden fehlen" in seen["help"]
+    assert "So geht es weiter" in seen["replan"]
+    assert "Prüfe die fünf Punkte" in seen["replace"]
     assert "€" in seen["end"]
 
 
@@ -255,7 +258,7 @@ def test_nothing_leaves_the_house_while_the_story_runs(site: Site) -> None:
 
 
 def _act(visitor: Visitor) -> int:
-    found = re.search(r"(\d) von 5 ·", visitor.words)
+    found = re.search(r"(\d) von 6 ·", visitor.words)
     assert found is not None, visitor.words[:300]
     return int(found.group(1))
 
