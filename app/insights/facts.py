@@ -23,12 +23,14 @@ from app.insights.rules import (
     days_to_payment,
     hours_on_time,
     share_of_awards,
+    share_of_defects,
     share_of_offers,
 )
 from app.invoices.models import Invoice
 from app.invoices.rules import CREDIT_NOTE
 from app.offers.models import Offer
 from app.requests.models import WorkRequest
+from app.trouble.models import Defect
 
 DONE_AFTER = dt.timedelta(days=7)
 """So long after its week the hours of a booking may still be on their way."""
@@ -40,10 +42,12 @@ def conduct_of(session: Session, firm_id: str, partner_id: str, now: dt.datetime
     asked = _asked(session, firm_id, partner_id, since, now, by_us=not by_us)
     own = _asked(session, firm_id, partner_id, since, now, by_us=by_us)
     decided, agreed = _decided(session, firm_id, partner_id, now, by_us), _agreed(session, firm_id, partner_id, by_us)
+    worked = _worked(session, firm_id, partner_id, since, now, by_us)
     return Conduct(
         offers=share_of_offers(asked),
         answer_min=answer_time(asked),
-        hours=hours_on_time(_worked(session, firm_id, partner_id, since, now, by_us)),
+        hours=hours_on_time(worked),
+        defects=share_of_defects(worked),
         awards=share_of_awards(set(own.offered) & set(own.sent), decided, agreed),
         payment_days=days_to_payment(_payment_days(session, firm_id, partner_id, since, by_us)),
     )
@@ -119,17 +123,19 @@ def _worked(
     """Bookings that one side's people worked on, their own machine and week; of a lent machine nothing is said."""
     worked = sa.case((HourEntry.kind == "run", HourEntry.minutes), else_=0)
     report = (HourReport.firm_id == Booking.firm_id) & (HourReport.booking_id == Booking.id)
+    fault = sa.select(Defect.id).where(Defect.firm_id == Booking.firm_id, Defect.booking_id == Booking.id)
+    is_faulty = fault.where(Defect.state != "disputed").exists()
     entry = (HourEntry.firm_id == HourReport.firm_id) & (HourEntry.report_id == HourReport.id) & is_current()
     rows = session.execute(
-        sa.select(Booking.agreed_min, sa.func.coalesce(sa.func.sum(worked), 0))
+        sa.select(Booking.agreed_min, sa.func.coalesce(sa.func.sum(worked), 0), is_faulty)
         .outerjoin(HourReport, report & HourReport.state.in_(COUNTING))
         .outerjoin(HourEntry, entry)
         .where(Booking.firm_id == firm_id, Booking.partner_id == partner_id, Booking.side == _side(by_us))
         .where(Booking.is_our_work.is_(by_us), Booking.state.in_(LIVE), Booking.agreed_min > 0)
         .where(Booking.week >= _week(since), Booking.week < _week(now - DONE_AFTER))
-        .group_by(Booking.id, Booking.agreed_min)
+        .group_by(Booking.firm_id, Booking.id, Booking.agreed_min)
     )
-    return [Worked(agreed_min, int(minutes)) for agreed_min, minutes in rows]
+    return [Worked(agreed_min, int(minutes), bool(has_fault)) for agreed_min, minutes, has_fault in rows]
 
 
 def _payment_days(session: Session, firm_id: str, partner_id: str, since: dt.datetime, by_us: bool) -> list[int]:

@@ -50,6 +50,8 @@ class Conduct:
     """Minutes from the request to the first offer"""
     hours: Share | None
     """Minutes worked in the agreed week, of those agreed"""
+    defects: Share | None
+    """Bookings with a defect that it did not dispute, of those worked on"""
     awards: Share | None
     """Offers of the other one that became an agreement"""
     payment_days: Usual | None
@@ -57,7 +59,7 @@ class Conduct:
 
     @property
     def is_empty(self) -> bool:
-        facts = (self.offers, self.answer_min, self.hours, self.awards, self.payment_days)
+        facts = (self.offers, self.answer_min, self.hours, self.defects, self.awards, self.payment_days)
         return all(fact is None for fact in facts)
 
 
@@ -79,6 +81,7 @@ class Worked:
 
     agreed_min: int
     worked_min: int
+    is_faulty: bool = False
 
 
 def period_of(key: str, today: dt.date) -> Period:
@@ -124,6 +127,12 @@ def hours_on_time(weeks: Collection[Worked]) -> Share | None:
         return None
     worked_min = sum(min(one.worked_min, one.agreed_min) for one in weeks)
     return Share(worked_min, sum(one.agreed_min for one in weeks))
+
+
+def share_of_defects(weeks: Collection[Worked]) -> Share | None:
+    """Bookings with a defect, of those on which somebody worked."""
+    done = [one for one in weeks if one.worked_min]
+    return _share(sum(one.is_faulty for one in done), len(done))
 
 
 def days_to_payment(days: Collection[int]) -> Usual | None:

@@ -30,6 +30,7 @@ def _lines(conduct: Conduct) -> Lines:
         (gettext("Angebote"), conduct.offers and _of(conduct.offers, gettext("%(part)s von %(all)s Anfragen"))),
         (gettext("Antwort meist nach"), conduct.answer_min and _answer_text(conduct.answer_min)),
         (gettext("In der KW gearbeitet"), conduct.hours and _hours_text(conduct.hours)),
+        (gettext("Mit Mangel"), conduct.defects and _of(conduct.defects, gettext("%(part)s von %(all)s Aufträgen"))),
         (gettext("Angenommen"), conduct.awards and _of(conduct.awards, gettext("%(part)s von %(all)s Angeboten"))),
         (gettext("Zahlung meist nach"), conduct.payment_days and _days_text(conduct.payment_days)),
     )

@@ -11,6 +11,7 @@ from app.insights.rules import (
     days_to_payment,
     hours_on_time,
     share_of_awards,
+    share_of_defects,
     share_of_offers,
 )
 
@@ -42,3 +43,9 @@ def test_an_offer_that_may_still_be_taken_is_no_refusal() -> None:
 def test_more_hours_in_one_week_make_up_for_no_other() -> None:
     assert hours_on_time([Worked(600, 900), Worked(600, 300), Worked(600, 600)]) == Share(1500, 1800)
     assert hours_on_time([Worked(600, 600), Worked(600, 600)]) is None
+
+
+def test_a_defect_counts_for_bookings_that_somebody_worked_on() -> None:
+    done, faulty = Worked(600, 600), Worked(600, 300, is_faulty=True)
+    assert share_of_defects([done, faulty, Worked(600, 0)]) is None
+    assert share_of_defects([done, faulty, done, Worked(600, 0)]) == Share(1, 3)

@@ -13,6 +13,7 @@ from app.insights.facts import conduct_of
 from app.insights.rules import Share, Usual
 from app.invoices.actions import change_setup, issue_invoices, mark_paid, order_invoice
 from app.invoices.models import Invoice
+from app.trouble.defects import report_defect
 from tests.conftest import MONDAY
 from tests.invoices.world import IBAN
 from tests.nodes.job import answer, ask, play
@@ -33,6 +34,9 @@ def test_both_sides_say_the_same_of_each_other(nodes: list[Node]) -> None:
         change_setup(session, two.actor("yilmaz"), "160/123/45678", IBAN, False, "R-")
     for booking_id, week in _bookings(two)[:3]:
         _work_and_pay(nodes, booking_id, monday(week) + dt.timedelta(days=1), paid_after=12)
+    with one.database.write() as session, clock.frozen(LATER):
+        report_defect(session, one.actor("keller"), _bookings(one)[0][0], "Bohrung zu groß.", [])
+    settle_all(nodes)
     with one.database.read() as session, two.database.read() as other, clock.frozen(LATER):
         keller, yilmaz = one.firm_id("keller"), two.firm_id("yilmaz")
         partner_of_keller = one.partner_id("keller", two.address("yilmaz"))
@@ -45,6 +49,7 @@ def test_both_sides_say_the_same_of_each_other(nodes: list[Node]) -> None:
     assert (theirs.offers, theirs.answer_min) == (Share(3, 4), Usual(30, 3))
     assert theirs.hours is not None
     assert theirs.hours.part == 180
+    assert theirs.defects == Share(1, 3)
     assert (ours.awards, ours.payment_days) == (Share(1, 3), Usual(12, 3))
     assert (ours.offers, theirs.payment_days) == (None, None)
 
