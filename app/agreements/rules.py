@@ -133,11 +133,6 @@ def check_given_back(old_min: int, new_min: int, lost_min: int) -> None:
         raise RuleBroken("So viele Stunden fallen nicht aus. Lade die Seite neu.", "lines")
 
 
-def is_soon(expires_at: dt.datetime, now: dt.datetime) -> bool:
-    """Say whether the deadline is near enough to worry."""
-    return expires_at - now <= SOON
-
-
 def moment(seconds: int) -> dt.datetime:
     """The UTC time of a number that a partner wrote: what no calendar holds becomes one that no deadline allows."""
     return dt.datetime.fromtimestamp(min(max(seconds, 0), 2**37), dt.UTC)

@@ -245,9 +245,3 @@ def slip_for(session: Session, firm_id: str, report_id: str) -> Slip:
     if not found:
         raise NotFound
     return found[0]
-
-
-def to_check_count(session: Session, actor: Actor) -> int:
-    """How many reports wait for somebody of this firm who checks: own ones to be closed, partners' to be answered."""
-    found = slips(session, actor.firm_id, (*OPEN, "checked"))
-    return sum(1 for one in found if (one.side == "theirs") is (one.state == "checked"))

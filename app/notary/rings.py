@@ -1,6 +1,5 @@
 """Key rings: what keys a firm had at which position of its log, ours and our partners'."""
 
-import base64
 from functools import lru_cache
 from typing import Any
 
@@ -153,7 +152,3 @@ def _verified(data: bytes) -> FirmKeys:
     if (keys.firm, keys.origin) != (document["address"], document["origin"]):
         raise VerificationError("the key document bears another name than its records")
     return keys
-
-
-def to_base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

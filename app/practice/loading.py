@@ -19,7 +19,7 @@ from app.machines.imports import apply_machines, check_machines
 from app.machines.tables import read_table
 from app.passkeys.founding import Founder, confirm_recovery_sheet, found_firm, plan_ledger
 from app.practice.data_files import rows, table_bytes
-from app.practice.people import acting, firm_by_short_name
+from app.practice.people import acting
 from app.practice.signing import new_practice_passkey, sign_challenge
 from app.web.world import config as world_config
 
@@ -68,15 +68,6 @@ def load_hours(database: Database, firms: dict[str, DemoFirm]) -> None:
                 found = check_hours(session, firm.id, read_table(table_bytes(name), f"{name}.csv"))
                 _refuse_faults(name, found)
                 apply_hours(session, firm.id, found, firm.manager.person_id)
-
-
-def firms_by_key(session: Session) -> dict[str, DemoFirm]:
-    """The firms of a database that was loaded before."""
-    found = {}
-    for row in rows("firms"):
-        firm = firm_by_short_name(session, row["kurz"])
-        found[row["schluessel"]] = DemoFirm(row["schluessel"], firm.id, acting(session, firm.id, Role.MANAGER))
-    return found
 
 
 def _found(session: Session, config: Config, row: dict[str, str], staff: list[dict[str, str]]) -> DemoFirm:

@@ -133,9 +133,6 @@ class _Known(HTTPSignatureKeyResolver):
     def resolve_public_key(self, key_id: str) -> Any:
         return self.key
 
-    def resolve_private_key(self, key_id: str) -> Any:
-        raise NotImplementedError
-
 
 def test_anybody_with_the_public_key_checks_who_sent_it(
     sqlite_database: Database, config: Config, program: Program
