@@ -54,6 +54,7 @@ class Phone:
     started: float = field(default_factory=time.monotonic)
     judged: dict[str, list[str]] = field(default_factory=dict)
     registrations: list[dict[str, Any]] = field(default_factory=list)
+    worker_states: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def pick_up(
@@ -216,6 +217,8 @@ class Phone:
                 "ServiceWorker.workerRegistrationUpdated",
                 lambda event: self.registrations.extend(event["registrations"]),
             )
+            self.cdp.on("ServiceWorker.workerVersionUpdated", lambda event: self.worker_states.extend(event["versions"]))
+            self.cdp.on("ServiceWorker.workerErrorReported", lambda event: self.worker_states.append(event))
             self.cdp.send("ServiceWorker.enable")
             self._until(lambda: bool(self.registrations))
         self.cdp.send(
@@ -248,7 +251,7 @@ class Phone:
     def _until(self, is_done: Any, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not is_done():
-            assert time.monotonic() < deadline, "nothing happened"
+            assert time.monotonic() < deadline, f"nothing happened; the worker: {self.worker_states}"
             self.page.wait_for_timeout(50)
 
 
