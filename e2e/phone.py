@@ -54,7 +54,7 @@ class Phone:
     started: float = field(default_factory=time.monotonic)
     judged: dict[str, list[str]] = field(default_factory=dict)
     registrations: list[dict[str, Any]] = field(default_factory=list)
-    worker_states: list[dict[str, Any]] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
 
     @classmethod
     def pick_up(
@@ -217,10 +217,10 @@ class Phone:
                 "ServiceWorker.workerRegistrationUpdated",
                 lambda event: self.registrations.extend(event["registrations"]),
             )
-            self.cdp.on("ServiceWorker.workerVersionUpdated", lambda event: self.worker_states.extend(event["versions"]))
-            self.cdp.on("ServiceWorker.workerErrorReported", lambda event: self.worker_states.append(event))
             self.cdp.send("ServiceWorker.enable")
             self._until(lambda: bool(self.registrations))
+            self._watch_notifications()
+        before = len(self.shown)
         self.cdp.send(
             "ServiceWorker.deliverPushMessage",
             {
@@ -229,29 +229,35 @@ class Phone:
                 "data": json.dumps(message),
             },
         )
-        return self._notification(message["notification"]["tag"])
+        return self._notification(message["notification"]["tag"], before)
 
     def answer(self, action: str, notification: dict[str, Any]) -> dict[str, Any]:
         """Tap a button of the notification: the worker's own handler runs, as on a locked phone."""
         worker = self.context.service_workers[-1]
+        before = len(self.shown)
         worker.evaluate("([action, data]) => self.onAlert(action, data)", [action, notification["data"]])
         self.taps += 1
-        return self._notification(notification["tag"])
+        return self._notification(notification["tag"], before)
 
-    def _notification(self, tag: str) -> dict[str, Any]:
-        found: list[dict[str, Any]] = []
+    def _watch_notifications(self) -> None:
+        self.cdp.on(
+            "BackgroundService.backgroundServiceEventReceived",
+            lambda event: self.shown.append(event["backgroundServiceEvent"]["instanceId"]),
+        )
+        self.cdp.send("BackgroundService.startObserving", {"service": "notifications"})
+        self.cdp.send("BackgroundService.setRecording", {"service": "notifications", "shouldRecord": True})
 
-        def look() -> bool:
-            found[:] = self.page.evaluate(READ_NOTIFICATIONS, tag)
-            return bool(found)
-
-        self._until(look)
-        return found[-1]
+    def _notification(self, tag: str, before: int) -> dict[str, Any]:
+        """What the phone shows now under this tag; asked once the browser says so: who asks Chromium for a notification
+        while it is being put up makes it forget that one.
+        """
+        self._until(lambda: tag in self.shown[before:])
+        return self.page.evaluate(READ_NOTIFICATIONS, tag)[-1]
 
     def _until(self, is_done: Any, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not is_done():
-            assert time.monotonic() < deadline, f"nothing happened; the worker: {self.worker_states}"
+            assert time.monotonic() < deadline, "nothing happened"
             self.page.wait_for_timeout(50)
 
 
