@@ -168,6 +168,7 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
         invoices.send_paid,
         hooks.tell_program,
     ),
+    e.InvoiceNetted: (hooks.tell_program,),
     e.NettingSaid: (invoices.send_netting,),
     e.PasskeyLocked: (
         agreements.lapse_signed_with,

@@ -43,6 +43,7 @@ NEWS: dict[type[e.Event], News] = {
     e.InvoiceIssued: News("invoice.issued", "invoices", "invoice_id"),
     e.InvoiceArrived: News("invoice.received", "invoices", "invoice_id"),
     e.InvoicePaid: News("invoice.paid", "invoices", "invoice_id"),
+    e.InvoiceNetted: News("invoice.netted", "invoices", "invoice_id"),
 }
 EVENTS = (*(news.event for news in NEWS.values()), TEST)
 

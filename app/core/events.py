@@ -512,6 +512,13 @@ class InvoicePaid(Event):
 
 
 @dataclasses.dataclass(frozen=True)
+class InvoiceNetted(Event):
+    """A part of an invoice, of ours or of a partner, is settled by a netting."""
+
+    invoice_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class NettingSaid(Event):
     """Our word about a netting: asked, agreed, done or declined; the partner gets to know."""
 

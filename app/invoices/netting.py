@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock
 from app.core.errors import Conflict, NotFound, RuleBroken
-from app.core.events import NettingSaid
+from app.core.events import InvoiceNetted, NettingSaid
 from app.core.ids import new_id
 from app.core.outbox import emit
 from app.federation.actions import send_message
@@ -196,6 +196,8 @@ def _carry_out(session: Session, netting: Netting, day: dt.date) -> None:
         own = [one for one in invoices if one.side == side]
         parts = netted_parts([one.open_cents for one in own], min(sums.values()))
         for invoice, part in zip(own, parts, strict=True):
+            if part:
+                emit(session, InvoiceNetted(invoice.firm_id, invoice.id))
             invoice.netted_cents += part
             if not invoice.open_cents:
                 check_step(invoice.state, "paid")

@@ -204,6 +204,7 @@ INVOICES: dict[str, Cell] = {
     "Ohne Steuer in Euro": lambda row: euro_text(row.net_cents),
     "Steuer in Euro": lambda row: euro_text(row.tax_cents),
     "Gesamt in Euro": lambda row: euro_text(row.gross_cents),
+    "Verrechnet in Euro": lambda row: euro_text(row.netted_cents),
     "Stand": lambda row: _state(row.state),
     "Bezahlt am": lambda row: "" if row.paid_on is None else f"{row.paid_on:%d.%m.%Y}",
 }

@@ -30,6 +30,8 @@ LOOSE_SPACE = re.compile(
     rf" (?:(?<=(?:KW|Ra) )(?=\d)|(?<=≈ )(?=\d)|(?<=\d )(?={UNIT})|(?<=\d\. )(?=[A-Z]\w))(?=[^<>]*<(?!/textarea))"
 )
 """A space that must not end a line. Only in what people read: not inside a tag, nor in what they write"""
+DATES_DASH = re.compile(r"(?<=\d\.–)(?=\d{1,2}\.)(?=[^<>]*<(?!/textarea))")
+"""Between two days, where no line may end"""
 
 
 def render(template: str, status: int = 200, **values: Any) -> Response:
@@ -38,8 +40,10 @@ def render(template: str, status: int = 200, **values: Any) -> Response:
 
 
 def tie_numbers(html: str) -> str:
-    """'KW 4', '40 h', '≈ 34 km', '9,50 €', '3. Dezember': what belongs together stays on one line of a small screen."""
-    return LOOSE_SPACE.sub("\N{NO-BREAK SPACE}", html)
+    """'KW 4', '40 h', '≈ 34 km', '9,50 €', '3. Dezember', '28.12.–1.1.': what belongs together stays on one line of a small
+    screen.
+    """
+    return DATES_DASH.sub("\N{WORD JOINER}", LOOSE_SPACE.sub("\N{NO-BREAK SPACE}", html))
 
 
 def go_to(url: str, receipt: str = "", undo_url: str = "", **values: Any) -> Response:

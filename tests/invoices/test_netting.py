@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.api.hooks import set_hook
+from app.api.models import WebhookCall
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import Conflict, RuleBroken
@@ -88,6 +90,25 @@ def test_both_agree_the_smaller_side_is_paid_and_the_rest_of_the_other_is_what_m
     with database.write() as session:
         mark_paid(session, job.actor("yilmaz"), second, DAY)
         assert session.scalars(sa.select(Payment.amount_cents)).all() == [40_000]
+
+
+def test_the_programs_of_both_firms_hear_which_invoices_became_smaller(sqlite_database: Database) -> None:
+    database, job = sqlite_database, make_job(sqlite_database)
+    all_of_it = invoice(database, job, "keller", 30_000, "K-1")
+    oldest = invoice(database, job, "yilmaz", 20_000, "R-1", DAY - dt.timedelta(days=1))
+    in_part = invoice(database, job, "yilmaz", 50_000, "R-2")
+    untouched = invoice(database, job, "yilmaz", 5_000, "R-3", DAY + dt.timedelta(days=1))
+    with database.write() as session:
+        for key in ("keller", "yilmaz"):
+            set_hook(session, job.actor(key), "https://erp.example/neu")
+    say(database, job, ask(database, job), is_yes=True)
+    assert stand(database, job, "keller")[untouched] == ("issued", 5_000)
+    with database.read() as session:
+        for key in ("keller", "yilmaz"):
+            told = sa.select(WebhookCall.object_id).where(
+                WebhookCall.firm_id == job.firm_id(key), WebhookCall.event == "invoice.netted"
+            )
+            assert sorted(session.scalars(told)) == sorted([all_of_it, oldest, in_part])
 
 
 def test_a_no_and_a_change_meanwhile_leave_every_invoice_as_it_is(database: Database) -> None:

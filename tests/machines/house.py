@@ -38,7 +38,7 @@ class House:
 def _as_read(answer: TestResponse) -> TestResponse:
     """To the eye a no-break space is a space."""
     if answer.mimetype == "text/html":
-        answer.set_data(answer.get_data(as_text=True).replace("\N{NO-BREAK SPACE}", " "))
+        answer.set_data(answer.get_data(as_text=True).replace("\N{NO-BREAK SPACE}", " ").replace("\N{WORD JOINER}", ""))
     return answer
 
 

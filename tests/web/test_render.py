@@ -30,8 +30,21 @@ def test_a_number_stays_with_its_word_on_one_line(words: str) -> None:
     assert tie_numbers(f"<p>{words.replace('_', ' ')}</p>") == f"<p>{words.replace('_', NBSP)}</p>"
 
 
+def test_the_days_of_a_week_stay_on_one_line() -> None:
+    assert tie_numbers("<p>KW\xa053 · 28.12.–1.1.</p>") == "<p>KW\xa053 · 28.12.–\N{WORD JOINER}1.1.</p>"
+
+
 @pytest.mark.parametrize(
-    "html", ['<a title="KW 4">', "<textarea>KW 4</textarea>", "<p>Plan 3 passt</p>", "<p>4 42CrMo4</p>"]
+    "html",
+    [
+        '<a title="KW 4">',
+        "<textarea>KW 4</textarea>",
+        "<p>Plan 3 passt</p>",
+        "<p>4 42CrMo4</p>",
+        "<p>4–8</p>",
+        '<a title="1.–4.12.">',
+        "<textarea>1.–4.12.</textarea>",
+    ],
 )
 def test_what_people_write_and_what_programs_read_is_left_alone(html: str) -> None:
     assert tie_numbers(html) == html
