@@ -129,7 +129,10 @@ REACTIONS: dict[type[e.Event], tuple[Callable[[Session, Any], None], ...]] = {
     e.BookingsConfirmed: (hooks.tell_program,),
     e.BookingChanged: (hooks.tell_program,),
     e.WorkDisrupted: (trouble.send_disruption,),
-    e.DisruptionArrived: (trouble.announce_disruption,),
+    e.DisruptionArrived: (
+        trouble.ask_plan_partners,
+        trouble.announce_disruption,
+    ),
     e.WorkResumed: (trouble.send_resumption,),
     e.DefectReported: (trouble.send_defect,),
     e.DefectArrived: (trouble.announce_defect,),

@@ -231,18 +231,19 @@ class Story:
         self.foremen[BRANDT].go("Plan")
 
     def break_down(self) -> None:
-        """S47: Yilmaz's machine stands in KW 49. Lindner helps, and the lost hours leave Yilmaz's agreement."""
+        """S47: Yilmaz's machine stands in KW 49. Nowak, who works on the job too, is asked without anybody's doing and helps;
+        Lindner could be asked too. The lost hours leave Yilmaz's agreement.
+        """
         self._say_it_stands(self.foremen[YILMAZ])
+        wait_for(self.foremen[NOWAK], "Wartet auf dich")
+        self._open_request(self.foremen[NOWAK])
+        self.foremen[NOWAK].tap("Ja, das geht")
         wait_for(self.petra, "Maschine steht", "Mehr", "Störungen")
         self.petra.tap("Maschine steht")
-        self.petra.tap("Hilfe holen")
-        self.petra.see("Gefragt.")
-        wait_for(self.foremen[LINDNER], "Wartet auf dich")
-        self._open_request(self.foremen[LINDNER])
-        self.foremen[LINDNER].tap("Ja, das geht")
         wait_here(self.petra, "So machen wir es")
+        self.petra.see("Auch diese fragen")
         self._sign_replacement(self.petra)
-        sign_waiting(self.managers[LINDNER])
+        sign_waiting(self.managers[NOWAK])
         self.petra.tap("Stunden abgeben")
         self.petra.tap("Mit Fingerabdruck unterschreiben")
         self.petra.see_receipt("Unterschrieben.")
@@ -282,7 +283,7 @@ class Story:
         """Petra's file for each agreement, and each partner's own."""
         phones = (self.petra, *(self.managers[shop] for shop in (YILMAZ, BRANDT, NOWAK)))
         files = [content for phone in phones for content in download_evidence(phone)]
-        assert len(files) == 7
+        assert len(files) == 8
         return files
 
     def missed(self) -> dict[str, dict[str, float]]:

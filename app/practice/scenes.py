@@ -34,7 +34,7 @@ from app.requests.queries import chosen_ids, open_draft, receipt_of
 from app.requests.rules import RequestKind, ShortageReason, default_reply_by, first_week_choices
 from app.trouble.actions import DisruptionDraft, ask_for_help, report_disruption, take_plan
 from app.trouble.models import Disruption
-from app.trouble.queries import asked_of, help_requests
+from app.trouble.queries import asked_of, help_requests, others_for
 
 REQUESTER = "Keller"
 FIRST_PARTNER = "Yilmaz"
@@ -186,14 +186,15 @@ def is_machine_stopped(database: Database) -> bool:
 
 
 def call_for_help(database: Database) -> None:
-    """Keller asks those who may help for exactly the lost hours."""
+    """Who works on the job was asked at once; Keller asks the others too."""
     with database.write() as session:
         ask_for_help(session, _requester(session), disruption_of_story(session).id)
 
 
-def is_help_called(database: Database) -> bool:
+def is_everybody_asked(database: Database) -> bool:
     with database.read() as session:
-        return _help(session) is not None
+        work = _help(session)
+        return work is not None and not others_for(session, disruption_of_story(session), work)
 
 
 def let_helpers_answer(database: Database) -> None:

@@ -125,10 +125,10 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "help", 5, scenes.REQUESTER, Role.MANAGER,
-        N_("Keller sieht, welche Stunden fehlen und wer hilft."), N_("Hilfe holen"),
+        N_("Keller sieht, was fehlt. Wer schon mitmacht, ist gefragt."), N_("Auch diese fragen"),
         prepare=lambda stage: scenes.stop_machine(stage.database),
         deed=lambda stage: scenes.call_for_help(stage.database),
-        is_done=lambda stage: scenes.is_help_called(stage.database),
+        is_done=lambda stage: scenes.is_everybody_asked(stage.database),
     ),
     Step(
         "replan", 5, scenes.REQUESTER, Role.MANAGER,

@@ -1,6 +1,7 @@
 """What a firm does with its requests, and the one place where reactions and inbox find this room's actions."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from app.requests.drafting import Details as Details
 from app.requests.drafting import Upload as Upload
 from app.requests.drafting import (
     attach_file,
+    choose_partners,
     discard_draft,
     drop_file,
     erase_old_drafts,
@@ -99,6 +101,7 @@ __all__ = [
     "send_withdrawal",
     "set_agreed",
     "start_draft",
+    "widen_request",
     "withdraw_request",
 ]
 
@@ -134,6 +137,23 @@ def publish_request(session: Session, actor: Actor, request_id: str) -> int:
     )
     bump_version(session, actor.firm_id)
     return len(asked)
+
+
+def widen_request(session: Session, actor: Actor, request_id: str, partner_ids: Collection[str]) -> None:
+    """Ask these partners too, as far as they may be asked. Raises Conflict for a request that is over."""
+    request = own_request(session, actor.firm_id, request_id)
+    if request.state not in ("open", "quoted"):
+        raise Conflict("Diese Anfrage lässt sich nicht mehr ändern.")
+    asked = set(chosen_ids(session, actor.firm_id, request_id))
+    new = set(partner_ids) - asked
+    if not new:
+        return
+    _check_probes(session, request, request.need_min, sorted(new), clock.now())
+    choose_partners(session, request, asked | new)
+    emit(session, RequestPublished(actor.firm_id, request_id))
+    detail = {"count": len(new)}
+    note_event(session, actor.firm_id, actor.person_id, "published", "request", request_id, detail=detail)
+    bump_version(session, actor.firm_id)
 
 
 def change_request(session: Session, actor: Actor, request_id: str, change: Change) -> None:

@@ -16,9 +16,9 @@ from app.requests.queries import chosen_ids, own_request, sent_request
 
 
 def send_request(session: Session, event: RequestPublished) -> None:
-    """Send a published request to every chosen partner whose consent still holds."""
+    """Send a published request to every chosen partner whose consent still holds and who does not have it yet."""
     request = own_request(session, event.firm_id, event.request_id)
-    if request.state != "open" or not are_photos_ready(session, event.firm_id, request.id):
+    if request.state not in ("open", "quoted") or not are_photos_ready(session, event.firm_id, request.id):
         return
     body = request_body(sent_request(session, request))
     done = arrivals(session, event.firm_id, request.id, "request.published")

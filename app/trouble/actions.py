@@ -10,7 +10,7 @@ from app.trouble.exchange import (
     send_disruption,
     send_resumption,
 )
-from app.trouble.helping import ask_for_help, give_back_lost, take_plan
+from app.trouble.helping import ask_for_help, ask_plan_partners, give_back_lost, take_plan
 from app.trouble.provisions import ProvisionDraft, announce_provision, move_provision
 from app.trouble.record_exchange import receive_record, send_record
 from app.trouble.records import approve_record, signable_record
@@ -41,6 +41,7 @@ __all__ = [
     "answer_defect",
     "approve_record",
     "ask_for_help",
+    "ask_plan_partners",
     "forget_trouble",
     "give_back_lost",
     "move_provision",

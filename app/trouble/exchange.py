@@ -17,6 +17,7 @@ from app.firms.actions import bump_version
 from app.hours.queries import counted_min
 from app.hours.rules import WORKABLE
 from app.trouble.disrupting import set_lines
+from app.trouble.helping import take_back_questions
 from app.trouble.models import Disruption
 from app.trouble.queries import disruption_for, lost_hours
 from app.trouble.rules import check_lost, open_min
@@ -44,6 +45,7 @@ def send_resumption(session: Session, event: WorkResumed) -> None:
     """It works again. Who works tells the partner; the partner's people get to know."""
     disruption = disruption_for(session, event.firm_id, event.disruption_id)
     if disruption.side == "theirs":
+        take_back_questions(session, disruption)
         tell_settled(session, disruption)
         return
     body = {"disruption_id": disruption.id}

@@ -1,6 +1,6 @@
 """Disruptions of the acting firm, the hours they cost, and who may help."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from app.plans.actions import PLANNABLE
 from app.plans.models import Plan
 from app.plans.queries import LineOfPlan, coverage_of, lines_of_plan, offers_key, plan_input_of, plans_of
 from app.requests.models import WorkRequest
-from app.requests.queries import askable_partners, request_for
+from app.requests.queries import askable_partners, chosen_ids, request_for
 from app.requests.rules import RequestKind
 from app.trouble.models import (
     Acceptance,
@@ -172,6 +172,22 @@ def helpers_for(session: Session, disruption: Disruption, request_id: str) -> li
     ]
     fitting = [one for one in found if one.is_in_plan or one.fits] or found
     return sorted(fitting, key=lambda one: (not one.is_in_plan, one.name))
+
+
+def others_for(session: Session, disruption: Disruption, work: WorkRequest) -> list[Helper]:
+    """Who else may help where some were asked already."""
+    asked = set(chosen_ids(session, work.firm_id, work.id))
+    return [one for one in helpers_for(session, disruption, work.id) if one.partner_id not in asked]
+
+
+def was_help_asked(session: Session, firm_id: str, agreement_ids: Collection[str]) -> bool:
+    """Say whether anybody was ever asked for lost hours of one of these agreements."""
+    asked = sa.select(WorkRequest.disruption_id).where(WorkRequest.firm_id == firm_id)
+    lines = sa.exists().where(
+        DisruptionLine.firm_id == firm_id, DisruptionLine.agreement_id.in_(agreement_ids),
+        DisruptionLine.disruption_id.in_(asked.where(WorkRequest.disruption_id.is_not(None))),
+    )  # fmt: skip
+    return bool(session.scalar(sa.select(lines)))
 
 
 def help_requests(session: Session, disruption: Disruption) -> Sequence[WorkRequest]:

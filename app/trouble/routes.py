@@ -31,6 +31,8 @@ from app.trouble.actions import (
 )
 from app.trouble.models import Disruption
 from app.trouble.queries import (
+    Helper,
+    LostHours,
     asked_of,
     disruption_for,
     help_requests,
@@ -39,6 +41,7 @@ from app.trouble.queries import (
     open_bookings,
     open_defects,
     open_disruptions,
+    others_for,
     running_disruptions,
 )
 from app.trouble.room import room
@@ -193,13 +196,24 @@ def _show(session: Session, actor: Actor, disruption: Disruption, form: Form, st
         lost_min=sum(one.lost_min for one in lost),
         left_min=sum(one.left_min for one in lost) if disruption.ended_at is None else 0,
         asked=[asked_of(session, one) for one in requests],
-        helpers=helpers_for(session, disruption, lost[0].request_id) if is_theirs and lost else [],
+        helpers=_helpers(session, disruption, lost, requests) if is_theirs and lost else [],
         reasons=REASONS,
         is_providers=is_providers(disruption.reason),
         may_choose=may_choose,
         may_sign=may(actor, "agreements.sign"),
         back=url_for("trouble.index"),
     )
+
+
+def _helpers(
+    session: Session, disruption: Disruption, lost: Sequence[LostHours], requests: Sequence[WorkRequest]
+) -> list[Helper]:
+    """Who may be asked now: all who can help, later those who were not asked yet."""
+    if not requests:
+        return helpers_for(session, disruption, lost[0].request_id)
+    running = [one for one in requests if one.state in ("open", "quoted")]
+    others = {one.partner_id: one for request in running for one in others_for(session, disruption, request)}
+    return list(others.values())
 
 
 def _note_offers_seen(session: Session, actor: Actor, requests: Sequence[WorkRequest]) -> None:

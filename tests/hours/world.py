@@ -1,6 +1,7 @@
 """Yilmaz works for Keller: a sealed agreement, and the Tuesday of its first week."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from app.core.db import Database
 from app.firms.access import Actor, Role
 from app.hours.actions import EntryDraft, report_hours
 from app.hours.models import HourReport
-from tests.agreements.world import Deal, drafted, make_deal, signed_by_both
+from tests.agreements.world import Deal, drafted, make_deal, provider_of, signed_by_both
 
 TUESDAY = dt.datetime(2026, 12, 1, 14, 0, tzinfo=dt.UTC)
 """Of KW 49, 15:00 in Germany"""
@@ -49,11 +50,12 @@ class Work:
         return found
 
 
-def begin_work(database: Database) -> Work:
-    """Both have signed; nothing is reported yet."""
-    deal = make_deal(database)
-    (agreement_id,) = drafted(database, deal)
-    signed_by_both(database, deal, [agreement_id])
+def begin_work(database: Database, partners: Sequence[str] = ("yilmaz",)) -> Work:
+    """All have signed; nothing is reported yet. Who else works on Keller's job may be named beside Yilmaz."""
+    deal = make_deal(database, partners)
+    agreement_ids = drafted(database, deal)
+    signed_by_both(database, deal, agreement_ids)
+    agreement_id = next(one for one in agreement_ids if provider_of(database, deal, one) == "yilmaz")
     with database.read() as session:
         found = {
             key: session.scalar(

@@ -32,6 +32,7 @@ from tests.hours.world import TUESDAY, begin_work
 from tests.trouble.world import (
     answer,
     any_shop_can,
+    asked_for,
     bookings,
     close_week,
     disruption,
@@ -39,6 +40,7 @@ from tests.trouble.world import (
     give_back,
     plan_of,
     stop,
+    who_got,
 )
 
 
@@ -86,6 +88,67 @@ def test_lost_hours_are_replaced_by_another_partner_and_leave_the_old_agreement(
     assert minutes_of(database, work.deal, "nowak")[1] == 1050
     with database.read() as session, pytest.raises(Conflict):
         give_back_lost(session, work.deal.actor("keller"), found)
+
+
+def test_who_works_on_the_same_job_is_asked_at_once_and_others_when_somebody_wants_that(database: Database) -> None:
+    work = begin_work(database, ("yilmaz", "brandt"))
+    any_shop_can(work)
+    keller = work.deal.firms["keller"]
+    with clock.frozen(TUESDAY):
+        found = stop(work, {"2026-W49": 600})
+        (asked,) = asked_for(work, found)
+        assert (asked.need_min, asked.state, asked.created_by) == (600, "open", keller.people[Role.MANAGER])
+        assert who_got(work, asked.id) == {"brandt"}
+        with database.read() as session:
+            told = session.scalars(sa.select(Alert).where(Alert.firm_id == keller.id, Alert.kind == "disruption")).all()
+            assert {alert.values["minutes"] for alert in told} == {600}
+        assert get_help(work, found) == get_help(work, found) == asked.id
+        assert who_got(work, asked.id) == {"brandt", "nowak"}
+        answer(work, "nowak", asked.id)
+        assert plan_of(work, asked.id)
+        assert len(asked_for(work, found)) == 1
+
+
+def test_a_machine_that_stops_again_and_again_rings_nobody_else_and_good_news_takes_the_question_back(
+    sqlite_database: Database,
+) -> None:
+    database = sqlite_database
+    work = begin_work(database, ("yilmaz", "brandt"))
+    any_shop_can(work)
+    with clock.frozen(TUESDAY):
+        found = stop(work, {"2026-W49": 600})
+        with database.write() as session:
+            resume_work(session, work.person("yilmaz"), found)
+        run_until_quiet(database)
+        (asked,) = asked_for(work, found)
+        assert asked.state == "cancelled"
+        again = stop(work, {"2026-W49": 600})
+        assert again != found
+        assert asked_for(work, again) == []
+        assert who_got(work, get_help(work, again)) == {"brandt", "nowak"}
+
+
+def test_what_lies_at_the_requester_asks_nobody_by_itself(sqlite_database: Database) -> None:
+    work = begin_work(sqlite_database, ("yilmaz", "brandt"))
+    any_shop_can(work)
+    with clock.frozen(TUESDAY):
+        assert asked_for(work, stop(work, reason="material")) == []
+
+
+def test_a_plan_that_was_chosen_already_stays_when_it_works_again(sqlite_database: Database) -> None:
+    database = sqlite_database
+    work = begin_work(database, ("yilmaz", "brandt"))
+    any_shop_can(work)
+    with clock.frozen(TUESDAY):
+        found = stop(work, {"2026-W49": 600})
+        (asked,) = asked_for(work, found)
+        answer(work, "nowak", get_help(work, found))
+        plan_id = plan_of(work, asked.id)
+        with database.write() as session:
+            take_plan(session, work.deal.actor("keller"), found, plan_id)
+            resume_work(session, work.person("yilmaz"), found)
+        run_until_quiet(database)
+        assert asked_for(work, found)[0].state == "contracting"
 
 
 def test_who_works_again_says_so_and_its_hours_count_again(database: Database) -> None:

@@ -46,6 +46,23 @@ def get_help(work: Work, disruption_id: str) -> str:
     return request_id
 
 
+def asked_for(work: Work, disruption_id: str) -> list[WorkRequest]:
+    """What Keller's house asked because of this disruption."""
+    with work.database.read() as session:
+        mine = WorkRequest.firm_id == work.deal.firms["keller"].id, WorkRequest.disruption_id == disruption_id
+        found = list(session.scalars(sa.select(WorkRequest).where(*mine)))
+        session.expunge_all()
+    return found
+
+
+def who_got(work: Work, request_id: str) -> set[str]:
+    """The partners in whose houses a request of Keller's is."""
+    with work.database.read() as session:
+        rows = sa.select(WorkRequest.firm_id).where(WorkRequest.id == request_id, WorkRequest.side == "theirs")
+        ids = set(session.scalars(rows))
+    return {key for key, firm in work.deal.firms.items() if firm.id in ids}
+
+
 def answer(work: Work, key: str, request_id: str) -> None:
     """The foreman of that firm says yes to what was shown."""
     firm = work.deal.firms[key]
