@@ -9,7 +9,7 @@ from app.agreements.actions import draft_agreements, propose_return
 from app.agreements.models import Amendment
 from app.agreements.queries import agreement_for
 from app.agreements.record import facts_of
-from app.core.errors import Conflict, NotFound, RuleBroken
+from app.core.errors import Conflict, NotFound, WerkringError
 from app.core.events import DisruptionArrived
 from app.firms.access import Actor, Role
 from app.firms.actions import bump_version
@@ -67,7 +67,7 @@ def ask_plan_partners(session: Session, event: DisruptionArrived) -> None:
         helpers = [one for one in helpers_for(session, disruption, lost[0].request_id) if one.is_in_plan]
         actor = _asker(session, request_for(session, disruption.firm_id, lost[0].request_id))
         if helpers and actor and not was_help_asked(session, disruption.firm_id, {one.agreement_id for one in lost}):
-            with suppress(RuleBroken), session.begin_nested():
+            with suppress(WerkringError), session.begin_nested():
                 _ask(session, actor, disruption, lost, helpers)
 
 

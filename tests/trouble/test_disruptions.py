@@ -128,6 +128,18 @@ def test_a_machine_that_stops_again_and_again_rings_nobody_else_and_good_news_ta
         assert who_got(work, get_help(work, again)) == {"brandt", "nowak"}
 
 
+def test_where_too_much_is_asked_already_the_people_hear_of_it_all_the_same(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = begin_work(sqlite_database, ("yilmaz", "brandt"))
+    monkeypatch.setattr("app.requests.limits.MOST_OPEN", 0)
+    with clock.frozen(TUESDAY):
+        assert asked_for(work, stop(work)) == []
+    with sqlite_database.read() as session:
+        keller = work.deal.firms["keller"].id
+        assert session.scalars(sa.select(Alert).where(Alert.firm_id == keller, Alert.kind == "disruption")).all()
+
+
 def test_what_lies_at_the_requester_asks_nobody_by_itself(sqlite_database: Database) -> None:
     work = begin_work(sqlite_database, ("yilmaz", "brandt"))
     any_shop_can(work)
