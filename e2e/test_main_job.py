@@ -152,6 +152,7 @@ class Story:
         phone.tap("5-Achs-Fräsen")
         phone.write("Stunden", "500")
         phone.page.locator("fieldset", has_text="Von wann").locator("label", has_text="KW 49").click()
+        phone.wait_for_answer()
         last_weeks = phone.page.locator("fieldset", has_text="Bis wann").locator("label")
         last_weeks.filter(has=phone.page.get_by_text("KW 4", exact=True)).click()
         phone.taps += 2

@@ -15,6 +15,7 @@ document.addEventListener("htmx:error", (event) => formOf(event.target) && showF
 document.addEventListener("htmx:before:request", () => showFault(false));
 document.addEventListener("htmx:before:response", keepLeaving);
 document.addEventListener("htmx:after:swap", onSwap);
+document.addEventListener("change", keepChoice);
 addEventListener("beforeunload", () => { leftAt = Date.now(); });
 addEventListener("online", showNet);
 addEventListener("offline", showNet);
@@ -54,6 +55,11 @@ function release(form) {
 /** Whoever has tapped a link goes there, also when a page that asks by itself hears just then that it should draw itself anew. */
 function keepLeaving(event) {
   if (Date.now() - leftAt < GIVE_UP_MS && !formOf(event.target)) event.preventDefault();
+}
+
+/** What is chosen in a part stays chosen, although that part was about to be drawn anew for what was chosen before it. */
+function keepChoice({ target }) {
+  target.closest("#bis")?.previousElementSibling.dispatchEvent(new Event("htmx:abort"));
 }
 
 function formOf(element) {

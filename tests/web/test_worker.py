@@ -256,6 +256,27 @@ def test_who_has_tapped_a_link_goes_there_although_the_page_wants_to_draw_itself
     assert page.url.endswith("/ziel")
 
 
+def test_what_is_chosen_while_the_part_is_on_its_way_stays_chosen(page: Page, gallery: Gallery) -> None:
+    def chips(*names: str) -> str:
+        return "".join(f'<label>{name}<input type="radio" name="bis" value="{name}"></label>' for name in names)
+
+    first = '<label>Von<input type="radio" name="von"></label>'
+    asks = f'<div hx-get="/teil" hx-trigger="change" hx-target="#bis">{first}</div>'
+    form = f'<form>{asks}<div id="bis">{chips("vier", "fünf")}</div></form>'
+    gallery.extra["/seite"] = render_page("leer", Look()).replace("</main>", form + "</main>")
+    gallery.extra["/teil"], gallery.slow["/teil"] = chips("vier", "fünf", "sechs"), 1
+    page.goto("/seite")
+    page.get_by_text("Von").click()
+    page.get_by_text("vier").click()
+    page.wait_for_timeout(1_500)
+    expect(page.get_by_label("vier")).to_be_checked()
+    expect(page.locator("#stoerung")).to_be_hidden()
+    page.get_by_text("fünf").click()
+    expect(page.get_by_label("fünf")).to_be_checked()
+    page.locator("[name=von]").evaluate("(one) => one.dispatchEvent(new Event('change', { bubbles: true }))")
+    expect(page.get_by_label("sechs")).to_be_visible()
+
+
 def test_plus_and_minus_step_by_half_hours_with_a_german_comma(page: Page) -> None:
     page.goto("/hell/formular")
     page.get_by_test_id("hours-mehr").click()
