@@ -58,17 +58,22 @@ def ask_plan_partners(session: Session, event: DisruptionArrived) -> None:
     """Who works on the same job already is asked at once for exactly the missing hours, in the name of who asked for the job:
     nobody new gets to know of it.
 
-    Once per agreement: a partner that stops again and again rings nobody else. What our limits refuse is left to our people.
+    Once per agreement: a partner that stops again and again rings nobody else. Where one of several jobs has no such partner,
+    and where our limits refuse, all is left to our people.
     """
     disruption = disruption_for(session, event.firm_id, event.disruption_id)
+    lost = lost_hours(session, disruption)
     if disruption.ended_at is not None or not is_providers(disruption.reason):
         return
-    for lost in _by_job(lost_hours(session, disruption)):
-        helpers = [one for one in helpers_for(session, disruption, lost[0].request_id) if one.is_in_plan]
-        actor = _asker(session, request_for(session, disruption.firm_id, lost[0].request_id))
-        if helpers and actor and not was_help_asked(session, disruption.firm_id, {one.agreement_id for one in lost}):
-            with suppress(WerkringError), session.begin_nested():
-                _ask(session, actor, disruption, lost, helpers)
+    if was_help_asked(session, disruption.firm_id, {one.agreement_id for one in lost}):
+        return
+    with suppress(WerkringError), session.begin_nested():
+        for part in _by_job(lost):
+            helpers = [one for one in helpers_for(session, disruption, part[0].request_id) if one.is_in_plan]
+            actor = _asker(session, request_for(session, disruption.firm_id, part[0].request_id))
+            if not helpers or actor is None:
+                raise NotFound
+            _ask(session, actor, disruption, part, helpers)
 
 
 def take_back_questions(session: Session, disruption: Disruption) -> None:

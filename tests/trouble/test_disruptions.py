@@ -19,8 +19,11 @@ from app.machines.models import Machine
 from app.notary.queries import export_log
 from app.push.models import Alert
 from app.reactions import INBOX
+from app.requests.actions import start_draft
 from app.requests.models import WorkRequest
-from app.trouble.actions import give_back_lost, resume_work, take_plan
+from app.requests.queries import draft_for, own_request, requirement_of
+from app.requests.rules import RequestKind
+from app.trouble.actions import ask_for_help, give_back_lost, resume_work, take_plan
 from app.trouble.models import Disruption, DisruptionLine
 from app.trouble.queries import helpers_for, lost_hours
 from app.worker import run_until_quiet
@@ -126,6 +129,26 @@ def test_a_machine_that_stops_again_and_again_rings_nobody_else_and_good_news_ta
         assert again != found
         assert asked_for(work, again) == []
         assert who_got(work, get_help(work, again)) == {"brandt", "nowak"}
+
+
+def test_where_one_of_two_jobs_has_nobody_else_in_its_plan_people_decide_for_both(sqlite_database: Database) -> None:
+    database = sqlite_database
+    work = begin_work(database, ("yilmaz", "brandt"))
+    any_shop_can(work)
+    keller = work.deal.actor("keller")
+    with clock.frozen(TUESDAY):
+        with database.write() as session:
+            first = own_request(session, keller.firm_id, work.deal.request_id)
+            other = start_draft(session, keller, RequestKind.HOURS, requirement_of(first))
+            second = draft_for(session, keller.firm_id, other)
+            second.title, second.shortage_reason = first.title, first.shortage_reason
+            later = sa.update(Booking).where(Booking.firm_id == keller.firm_id, Booking.week == "2026-W50")
+            session.execute(later.values(request_id=other))
+        found = stop(work, {"2026-W49": 600, "2026-W50": 600})
+        assert asked_for(work, found) == []
+        with database.write() as session:
+            assert len(ask_for_help(session, keller, found)) == 2
+    assert [one.need_min for one in asked_for(work, found)] == [600, 600]
 
 
 def test_where_too_much_is_asked_already_the_people_hear_of_it_all_the_same(
