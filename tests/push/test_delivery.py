@@ -315,7 +315,7 @@ def test_a_silent_service_holds_up_no_other_and_is_left_alone_after_a_few_tries(
         send(world)
 
         # then
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10, "one after the other they take 16 s"
         assert len(service.got) == 1
         assert len(dead.hits) <= 16
     finally:
@@ -327,7 +327,7 @@ def test_pages_are_written_while_a_service_is_silent(
 ) -> None:
     import aiohttp
 
-    monkeypatch.setattr(sending, "TIMEOUT", aiohttp.ClientTimeout(total=1.0))
+    monkeypatch.setattr(sending, "TIMEOUT", aiohttp.ClientTimeout(total=20))
     give_phone(world, service, "jonas")
     service.behave["/push/jonas"] = "slow"
     alert(world)
@@ -335,11 +335,11 @@ def test_pages_are_written_while_a_service_is_silent(
     thread.start()
     while not service.hits:
         time.sleep(0.01)
-    started = time.monotonic()
     alert(world, "question")
-    waited = time.monotonic() - started
-    thread.join(10)
-    assert waited < 0.5
+    assert thread.is_alive(), "the page waited for the service"
+    service.closing.set()
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_what_was_settled_seen_or_signed_out_meanwhile_does_not_leave(world: PushWorld, service: PushService) -> None:
