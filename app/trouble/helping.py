@@ -122,8 +122,9 @@ def _ask(
 
 
 def _ask_others(session: Session, actor: Actor, disruption: Disruption, work: WorkRequest) -> str:
-    if work.state in ("open", "quoted"):
-        widen_request(session, actor, work.id, [one.partner_id for one in others_for(session, disruption, work)])
+    others = [one.partner_id for one in others_for(session, disruption, work)]
+    if others:
+        widen_request(session, actor, work.id, others)
     return work.id
 
 

@@ -175,7 +175,9 @@ def helpers_for(session: Session, disruption: Disruption, request_id: str) -> li
 
 
 def others_for(session: Session, disruption: Disruption, work: WorkRequest) -> list[Helper]:
-    """Who else may help where some were asked already."""
+    """Who else may help where some were asked already; nobody once that is over."""
+    if work.state not in ("open", "quoted"):
+        return []
     asked = set(chosen_ids(session, work.firm_id, work.id))
     return [one for one in helpers_for(session, disruption, work.id) if one.partner_id not in asked]
 

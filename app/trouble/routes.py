@@ -211,8 +211,7 @@ def _helpers(
     """Who may be asked now: all who can help, later those who were not asked yet."""
     if not requests:
         return helpers_for(session, disruption, lost[0].request_id)
-    running = [one for one in requests if one.state in ("open", "quoted")]
-    others = {one.partner_id: one for request in running for one in others_for(session, disruption, request)}
+    others = {one.partner_id: one for request in requests for one in others_for(session, disruption, request)}
     return list(others.values())
 
 
