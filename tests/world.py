@@ -2,6 +2,7 @@
 
 import copy
 import datetime as dt
+import re
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
@@ -27,6 +28,11 @@ TOWNS = {
 }
 FREE_HOURS = {"yilmaz": 120, "brandt": 160, "nowak": 140, "lindner": 100, "vogt": 60}
 """Hours of 5-axis milling that each partner has free between KW 49/2026 and KW 4/2027."""
+
+
+def has_number(text: str, number: str) -> bool:
+    """The number stands in the text by itself: the digits of ids, times and signatures are no leak."""
+    return re.search(rf"(?<![\w+/-]){re.escape(number)}(?![\w+/-])", text) is not None
 
 
 @dataclass

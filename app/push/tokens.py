@@ -63,7 +63,7 @@ def use_answer_token(session: Session, token: str, sign_in_id: str = "", answer:
     session.execute(sa.select(Alert.id).where(Alert.firm_id == row.firm_id, Alert.id == row.alert_id).with_for_update())
     if answer and answer not in row.allows.split():
         raise RuleBroken("Das geht nur in der App. Tippe auf die Nachricht.")
-    if _is_answered(session, row) or not _use_up(session, row, answer):
+    if _is_answered(session, row.firm_id, row.alert_id) or not _use_up(session, row, answer):
         raise Conflict("Du hast schon geantwortet.")
     _note_seen(session, row.firm_id, row.alert_id, row.device_id)
     session.refresh(row)
@@ -88,7 +88,8 @@ def receipt_ticket(config: Config, firm_id: str, alert_id: str, device_id: str) 
 def note_receipt(session: Session, config: Config, ticket: str, is_seen: bool) -> str:
     """The device reports that the message arrived, or was seen; again and again is no fault. Raises NotFound.
 
-    Returns what the device shows instead, in the person's language: '' unless the matter is done meanwhile.
+    Returns what the device shows instead, in the person's language: '' unless the matter is done meanwhile. A device
+    that answered by this message shows its thanks already, and its receipt may come after its answer.
     """
     firm_id, alert_id, device_id = _read_ticket(config, ticket)
     alert = session.get(Alert, (firm_id, alert_id))
@@ -99,7 +100,7 @@ def note_receipt(session: Session, config: Config, ticket: str, is_seen: bool) -
     else:
         alert.arrived_at = alert.arrived_at or clock.now()
         _note_device(session, firm_id, device_id)
-    if not _is_done(session, alert):
+    if not _is_done(session, alert) or _is_answered(session, firm_id, alert_id, device_id):
         return ""
     return translate(session.get_one(Person, (firm_id, alert.person_id)).language, DONE)
 
@@ -146,14 +147,13 @@ def _person_of(session: Session, firm_id: str, sign_in_id: str) -> str:
     return session.scalar(query) or ""
 
 
-def _is_answered(session: Session, row: AnswerToken) -> bool:
-    found = session.scalar(
-        sa.select(AnswerToken.id)
-        .where(AnswerToken.firm_id == row.firm_id, AnswerToken.alert_id == row.alert_id)
-        .where(AnswerToken.used_at.is_not(None))
-        .limit(1)
-    )
-    return found is not None
+def _is_answered(session: Session, firm_id: str, alert_id: str, device_id: str = "") -> bool:
+    """By any device of the person, or by this one."""
+    used = sa.select(AnswerToken.id).where(AnswerToken.firm_id == firm_id, AnswerToken.alert_id == alert_id)
+    used = used.where(AnswerToken.used_at.is_not(None))
+    if device_id:
+        used = used.where(AnswerToken.device_id == device_id)
+    return session.scalar(used.limit(1)) is not None
 
 
 def _use_up(session: Session, row: AnswerToken, answer: str) -> bool:

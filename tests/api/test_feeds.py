@@ -23,6 +23,7 @@ from app.worker import run_until_quiet
 from tests.invoices.world import Job, config_of, confirm, issue, make_job
 from tests.machines.house import House, open_house
 from tests.passkeys.software import SoftwarePasskey
+from tests.world import has_number
 
 HOSTILE = 'Deckel\r\nBEGIN:VALARM\r\nACTION:EMAIL\r\nEND:VALARM;,\\n"\x00\x07=1+1'
 
@@ -67,8 +68,8 @@ def test_each_person_sees_in_the_calendar_what_the_app_shows(sqlite_database: Da
     assert [line for line in manager if "fällig" in line] == ["Rechnung R-00001 ist fällig"]
     assert there[0].startswith("F5-650 beim Partner: 10 h")
     raw = house.get(address(sqlite_database, keller.actor())).text
-    for word in ("Yilmaz", "9500", "95,00", "950"):
-        assert word not in raw
+    assert "Yilmaz" not in raw
+    assert not any(has_number(raw, number) for number in ("9500", "95,00", "950"))
     machine = summaries(house.get(address(sqlite_database, yilmaz.actor(), yilmaz.machine_id)))
     assert len(machine) == 4
 

@@ -30,6 +30,7 @@ from app.federation.http_signatures import Signed, digest_of
 from app.notary.models import FirmKey
 from tests.agreements.world import drafted, make_deal, signed_by_both
 from tests.invoices.world import IBAN, Job, confirm, issue, make_job
+from tests.world import has_number
 
 
 @dataclass
@@ -106,8 +107,9 @@ def test_what_happens_is_told_with_ids_and_nothing_of_the_partner(
         validate(one, EVENT)
         assert one["link"] == f"http://localhost:8000/api/v1/{one['object']}/{one['object_id']}"
     raw = str(program.came)
-    for word in ("Keller", "9500", IBAN, "R-0000"):
+    for word in ("Keller", IBAN, "R-0000"):
         assert word not in raw
+    assert not has_number(raw, "9500")
     program.came.clear()
     send_due_calls(database, config)
     assert program.came == []

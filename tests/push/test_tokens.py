@@ -198,6 +198,25 @@ def test_a_phone_that_comes_late_learns_that_the_matter_is_done(world: PushWorld
         assert note_receipt(session, world.config, ticket, is_seen=False) == ""
 
 
+def test_the_receipt_of_a_phone_that_answered_at_once_does_not_wipe_its_thanks(
+    world: PushWorld, service: PushService, token: str
+) -> None:
+    with world.database.read() as session:
+        alert_id = session.scalars(sa.select(Alert.id)).one()
+        device_id = session.scalars(sa.select(PushDevice.id)).one()
+    give_phone(world, service, "tablet")
+    with world.database.read() as session:
+        tablet_id = session.scalars(sa.select(PushDevice.id).where(PushDevice.id != device_id)).one()
+    use(world, token)
+    with world.database.write() as session:
+        cancel_alerts(session, world.yilmaz.id, REQUEST_ID)
+        said = [
+            note_receipt(session, world.config, receipt_ticket(world.config, world.yilmaz.id, alert_id, device), False)
+            for device in (device_id, tablet_id)
+        ]
+    assert said == ["", "Schon erledigt."]
+
+
 def test_a_receipt_reports_for_one_alert_and_one_device_and_may_come_twice(world: PushWorld, token: str) -> None:
     with world.database.read() as session:
         alert_id = session.scalars(sa.select(Alert.id)).one()
