@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.capacity.rules import ShiftModel, maximum_min
+from app.capacity.rules import ShiftModel, maximum_min, shift_ends
 from app.core.errors import NotFound, RuleBroken
-from app.core.holidays import holidays_between
-from app.core.units import monday, week_of
+from app.core.holidays import holidays_between, thuringian_holidays
+from app.core.units import BERLIN, monday, week_of
 from app.firms.models import Closure, Site
 from app.machines.models import Machine
 
@@ -26,6 +26,12 @@ class SiteCalendar:
     corpus_christi: bool
     closures: tuple[tuple[dt.date, dt.date], ...]
     extra_days: frozenset[dt.date]
+
+    def shift_ends(self, day: dt.date) -> list[dt.datetime]:
+        """The times of the day, in Germany, at which a shift of this site goes home."""
+        holidays = thuringian_holidays(day.year, self.corpus_christi)
+        ends = shift_ends(self.shift, day, holidays, self.closures, self.extra_days)
+        return [dt.datetime.combine(day, dt.time(end // 60, end % 60), BERLIN) for end in ends]
 
     def possible_min(self, week: str, today: dt.date) -> int:
         """Return the minutes of a machine in the week; the current week counts from tomorrow on, a past one not at all."""
@@ -73,7 +79,9 @@ def _calendar(site: Site, days: Iterable[sa.Row[str, dt.date, dt.date, bool]]) -
         else:
             shut.append((day.first_day, day.last_day))
     monday, tuesday, wednesday, thursday, friday, saturday, sunday = site.shift_minutes
-    shift = ShiftModel((monday, tuesday, wednesday, thursday, friday, saturday, sunday), site.unattended_min)
+    shift = ShiftModel(
+        (monday, tuesday, wednesday, thursday, friday, saturday, sunday), site.unattended_min, site.first_hour
+    )
     return SiteCalendar(site.id, shift, site.corpus_christi, tuple(sorted(shut)), frozenset(extra))
 
 

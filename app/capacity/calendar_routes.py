@@ -47,6 +47,7 @@ def calendar(session: Session, actor: Actor) -> Response:
     minutes = list(preset[1]) if preset else site.shift_minutes
     fields: dict[str, object] = {f"day_{n}": hours_text(minutes[n]) for n in range(7)}
     fields |= {"unattended_min": hours_text(site.unattended_min), "corpus_christi": "on" if site.corpus_christi else ""}
+    fields["first_hour"] = site.first_hour
     return _render_calendar(session, actor, site, Form(fields))
 
 
@@ -56,10 +57,12 @@ def save_calendar(session: Session, actor: Actor, site_id: str) -> Response:
     site, form = _site(session, actor, site_id), Form(request.form)
     minutes = [form.hours(f"day_{n}", "") or 0 for n in range(7)]
     unattended_min = form.hours("unattended_min", "") or 0
+    first_hour = form.whole("first_hour", 0, 23, "Wähle eine Stunde von 0 bis 23.") or 0
     if form.is_good:
         try:
             monday, tuesday, wednesday, thursday, friday, saturday, sunday = minutes
-            shift = ShiftModel((monday, tuesday, wednesday, thursday, friday, saturday, sunday), unattended_min)
+            days = (monday, tuesday, wednesday, thursday, friday, saturday, sunday)
+            shift = ShiftModel(days, unattended_min, first_hour)
             set_shifts(session, actor, site.id, shift, form.yes("corpus_christi"))
             return go_to(_url(site), receipt="Gemerkt. Der Plan rechnet jetzt damit.")
         except RuleBroken as error:

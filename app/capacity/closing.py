@@ -19,7 +19,7 @@ def set_shifts(
     """Set the shifts of a site; returns the weeks in which more is promised than now fits. Raises NotFound."""
     _check_site(session, actor.firm_id, site_id)
     bump_version(session, actor.firm_id)
-    set_calendar(session, actor, site_id, list(shift.minutes), shift.unattended_min, corpus_christi)
+    set_calendar(session, actor, site_id, list(shift.minutes), shift.unattended_min, corpus_christi, shift.first_hour)
     return recompute_maximum(session, actor.firm_id, site_id)
 
 

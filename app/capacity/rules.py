@@ -4,20 +4,23 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 
 from app.core.errors import RuleBroken
 from app.core.units import hours_text, monday
 
 DAY_MIN = 24 * 60
 STEP_MIN = 15
+LONGEST_MIN, BREAK_AFTER_MIN, BREAK_MIN = 600, 360, 30
 
 
 @dataclass(frozen=True, slots=True)
 class ShiftModel:
-    """Planned minutes Monday to Sunday, and minutes a week that a machine runs with nobody there."""
+    """Planned minutes Monday to Sunday, minutes a week that a machine runs with nobody there, hour of the first shift."""
 
     minutes: tuple[int, int, int, int, int, int, int]
     unattended_min: int = 0
+    first_hour: int = 6
 
     def __post_init__(self) -> None:
         if len(self.minutes) != 7 or not all(0 <= minutes <= DAY_MIN for minutes in self.minutes):
@@ -45,6 +48,27 @@ def maximum_min(
     running = [day for day in coming if day in extra_days or not _is_closed(day, shut)]
     staffed = sum(_day_min(shift, day, holidays, extra_days) for day in running)
     return min(staffed + _unattended_min(shift, days, running), 7 * DAY_MIN)
+
+
+def shift_ends(
+    shift: ShiftModel,
+    day: dt.date,
+    holidays: Collection[dt.date] = frozenset(),
+    closures: Iterable[tuple[dt.date, dt.date]] = (),
+    extra_days: Collection[dt.date] = frozenset(),
+) -> list[int]:
+    """Return the minutes after midnight at which somebody goes home; none on a free day, none after midnight.
+
+    Nobody works more than ten hours a day, and who works over six alone has half an hour's break (ArbZG sections 3, 4);
+    shifts that follow each other leave the machine no break.
+    """
+    if day not in extra_days and _is_closed(day, list(closures)):
+        return []
+    count = max(1, ceil(max(shift.minutes) / LONGEST_MIN))
+    each = _day_min(shift, day, holidays, extra_days) // count
+    pause = BREAK_MIN if count == 1 and each > BREAK_AFTER_MIN else 0
+    ends = [shift.first_hour * 60 + each * n + pause for n in range(1, count + 1)]
+    return [end for end in ends if end < DAY_MIN] if each else []
 
 
 def check_window(maximum_min: int, actual_min: int, held_min: int, agreed_min: int) -> None:

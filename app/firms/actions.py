@@ -233,13 +233,20 @@ def end_membership(session: Session, actor: Actor, person_id: str) -> None:
 
 
 def set_calendar(
-    session: Session, actor: Actor, site_id: str, shift_minutes: list[int], unattended_min: int, corpus_christi: bool
+    session: Session,
+    actor: Actor,
+    site_id: str,
+    shift_minutes: list[int],
+    unattended_min: int,
+    corpus_christi: bool,
+    first_hour: int = 6,
 ) -> Site:
-    """Set the minutes per weekday of one site (Monday first)."""
+    """Set the minutes per weekday of one site (Monday first) and the hour (0 to 23) at which its first shift begins."""
     site = session.get(Site, (actor.firm_id, site_id))
     if site is None or len(shift_minutes) != 7 or not all(0 <= minutes <= 1440 for minutes in shift_minutes):
         raise RuleBroken("Ein Tag hat höchstens 24 Stunden.", "shift_minutes")
     site.shift_minutes, site.unattended_min, site.corpus_christi = shift_minutes, unattended_min, corpus_christi
+    site.first_hour = first_hour
     note_event(session, actor.firm_id, actor.person_id, "calendar_set", "site", site_id)
     return site
 

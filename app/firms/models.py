@@ -54,6 +54,8 @@ class Site(FirmOwned, Base):
     shift_minutes: Mapped[list[int]]
     """Seven numbers, Monday first."""
     unattended_min: Mapped[int] = mapped_column(default=0)
+    first_hour: Mapped[int] = mapped_column(default=6)
+    """At which the first shift of a day begins"""
 
 
 class Closure(FirmOwned, Base):

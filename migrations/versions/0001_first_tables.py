@@ -774,6 +774,7 @@ def upgrade() -> None:
         sa.Column("corpus_christi", sa.Boolean(), nullable=False),
         sa.Column("shift_minutes", sa.JSON(), nullable=False),
         sa.Column("unattended_min", sa.BigInteger(), nullable=False),
+        sa.Column("first_hour", sa.BigInteger(), nullable=False),
         sa.Column("firm_id", sa.String(length=36), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

@@ -145,7 +145,11 @@ def test_weeks_that_do_not_exist_or_are_over_are_not_found(house: House, yilmaz:
 def test_the_short_friday_changes_the_plan(house: House, sqlite_database: Database, yilmaz: TestFirm) -> None:
     assert 'value="5"' in house.get("/betrieb/kalender?vorlage=kurz").text
     fields = {f"day_{n}": hours for n, hours in enumerate(("8", "8", "8", "8", "5", "", ""))}
-    assert house.post(f"/betrieb/kalender/{yilmaz.site_id}", **fields, unattended_min="0").status_code == 303
+    assert (
+        house.post(f"/betrieb/kalender/{yilmaz.site_id}", **fields, unattended_min="0", first_hour="7").status_code
+        == 303
+    )
+    assert re.search(r'name="first_hour"[^>]*value="7"', house.get("/betrieb/kalender").text)
     answer = house.post("/anbieten", machine=yilmaz.machine_id, week=KW48, hours="37,5")
     assert "höchstens 37 Stunden möglich" in answer.text
 
@@ -182,14 +186,19 @@ def test_impossible_days_are_refused(house: House, yilmaz: TestFirm, fields: dic
 
 
 def test_impossible_shifts_are_refused(house: House, yilmaz: TestFirm) -> None:
-    answer = house.post(f"/betrieb/kalender/{yilmaz.site_id}", day_0="25")
+    answer = house.post(f"/betrieb/kalender/{yilmaz.site_id}", day_0="25", first_hour="6")
     assert answer.status_code == 422
     assert "Ein Tag hat zwischen 0 und 24 Stunden." in answer.text
+    whole, missing = "Gib eine ganze Zahl von 0 bis 23 ein.", "Wähle eine Stunde von 0 bis 23."
+    for hour, sentence in (("24", whole), ("-1", whole), ("6:00", whole), ("", missing)):
+        answer = house.post(f"/betrieb/kalender/{yilmaz.site_id}", day_0="8", first_hour=hour)
+        assert answer.status_code == 422
+        assert sentence in answer.text
 
 
 def test_another_firms_calendar_is_not_found(house: House, world: dict[str, TestFirm]) -> None:
     site_id = world["brandt"].site_id
-    assert house.post(f"/betrieb/kalender/{site_id}", day_0="8").status_code == 404
+    assert house.post(f"/betrieb/kalender/{site_id}", day_0="8", first_hour="6").status_code == 404
     assert house.post(f"/betrieb/kalender/{site_id}/tage", kind="shut", first_day="24.12.2026").status_code == 404
     assert house.post("/betrieb/kalender/tage/unknown/weg").status_code == 404
 

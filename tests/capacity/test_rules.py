@@ -70,6 +70,31 @@ def test_the_current_week_counts_from_tomorrow_on() -> None:
     assert rules.maximum_min(SHORT_FRIDAY, "2026-W46", HOLIDAYS, from_day=tomorrow) == 0
 
 
+@pytest.mark.parametrize(
+    ("shift", "day", "ends"),
+    [
+        (SHORT_FRIDAY, "2026-12-01", ["14:30"]),  # eight hours and the break
+        (SHORT_FRIDAY, "2026-12-04", ["11:00"]),
+        (SHORT_FRIDAY, "2026-12-05", []),
+        (ShiftModel((600, 600, 600, 600, 0, 0, 0), first_hour=7), "2026-12-01", ["17:30"]),
+        (ShiftModel((960, 960, 960, 960, 600, 0, 0)), "2026-12-01", ["14:00", "22:00"]),
+        (ShiftModel((960, 960, 960, 960, 600, 0, 0)), "2026-12-04", ["11:00", "16:00"]),
+        (THREE_SHIFTS, "2026-12-01", ["14:00", "22:00"]),  # the third goes home tomorrow
+        (SHORT_FRIDAY, "2026-12-25", []),
+        (SHORT_FRIDAY, "2026-12-28", []),
+        (ShiftModel((0,) * 7, 700), "2026-12-01", []),
+    ],
+)
+def test_shifts_go_home_when_they_do_in_the_trade(shift: ShiftModel, day: str, ends: list[str]) -> None:
+    found = rules.shift_ends(shift, dt.date.fromisoformat(day), HOLIDAYS, [YEAR_END])
+    assert [f"{end // 60:02}:{end % 60:02}" for end in found] == ends
+
+
+def test_on_an_extra_day_in_a_closure_the_shift_goes_home_as_ever() -> None:
+    day = dt.date(2026, 12, 28)
+    assert rules.shift_ends(SHORT_FRIDAY, day, HOLIDAYS, [YEAR_END], {day}) == [14 * 60 + 30]
+
+
 def test_nine_weeks_over_the_turn_of_the_year_lose_the_closure_and_no_week() -> None:
     span = list(weeks("2026-W49", "2027-W04"))
     assert len(span) == 9

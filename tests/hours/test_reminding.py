@@ -6,6 +6,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
+from app.capacity.closing import close_days, set_shifts
+from app.capacity.rules import ShiftModel
 from app.core import clock
 from app.core.db import Database
 from app.core.ids import new_id
@@ -57,6 +59,29 @@ def test_nobody_is_asked_on_a_free_day_or_after_reporting(sqlite_database: Datab
             assert session.scalar(sa.select(Alert.id).where(Alert.kind == "hours")) is None
 
 
+def test_a_later_shift_is_asked_again_and_a_node_that_was_away_still_asks(sqlite_database: Database) -> None:
+    work = begin_work(sqlite_database)
+    assert asked_at(work, -1, 0, 59) == [0, 1, 1]
+    assert asked_at(work, 60, 8 * 60 - 1) == [1, 1]
+    assert asked_at(work, 8 * 60, 8 * 60 + 1) == [2, 2]
+
+
+def test_a_node_that_comes_back_an_hour_late_asks_nobody(sqlite_database: Database) -> None:
+    assert asked_at(begin_work(sqlite_database), 60) == [0]
+
+
+def test_when_a_shift_ends_is_the_sites_own_affair(sqlite_database: Database) -> None:
+    work = begin_work(sqlite_database)
+    yilmaz = work.deal.firms["yilmaz"]
+    with clock.frozen(TUESDAY), sqlite_database.write() as session:
+        shift = ShiftModel((480, 480, 480, 480, 300, 0, 0), first_hour=7)
+        set_shifts(session, yilmaz.actor(), yilmaz.site_id, shift, corpus_christi=False)
+    assert asked_at(work, 0, 60, 89, 90) == [0, 0, 0, 1]
+    with clock.frozen(TUESDAY), sqlite_database.write() as session:
+        close_days(session, yilmaz.actor(), yilmaz.site_id, TODAY, TODAY + dt.timedelta(days=1), "Inventur")
+    assert asked_at(work, 24 * 60 + 90) == [1]
+
+
 def test_a_firm_that_nobody_plays_confirms_what_waits(sqlite_database: Database) -> None:
     work = begin_work(sqlite_database)
     with clock.frozen(TUESDAY):
@@ -70,6 +95,16 @@ def test_a_firm_that_nobody_plays_confirms_what_waits(sqlite_database: Database)
         confirm_due_hours(sqlite_database)
         run_until_quiet(sqlite_database)
     assert [one.state for one in work.reports()] == ["confirmed"]
+
+
+def asked_at(work: Work, *minutes: int) -> list[int]:
+    """How many messages there are, so many minutes after 14:00."""
+    counts = []
+    for late in minutes:
+        with clock.frozen(SHIFT_END + dt.timedelta(minutes=late)), work.database.write() as session:
+            remind_of_hours(session, clock.now())
+            counts.append(session.scalar(sa.select(sa.func.count()).where(Alert.kind == "hours")) or 0)
+    return counts
 
 
 def remind(work: Work) -> Alert:
