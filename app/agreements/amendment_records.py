@@ -217,8 +217,12 @@ def _change_facts(agreement: Agreement, wanted: Wanted, before: Standing) -> Cha
 
 
 def _cancellation_facts(agreement: Agreement, wanted: Wanted, standing: Standing) -> CancellationFacts:
+    day = dt.date.fromisoformat(wanted.day)
+    if not wanted.is_disrupted:
+        for change in wanted.changes:
+            check_cancellable(standing.line(change.line_no).week, day)
     is_free = wanted.is_disrupted or not wanted.is_by_requester
-    lines = cancelled_lines(standing, wanted.changes, dt.date.fromisoformat(wanted.day), is_free)
+    lines = cancelled_lines(standing, wanted.changes, day, is_free)
     return CancellationFacts(
         call_off=standing.facts,
         agreed_on=agreed_on(agreement),
@@ -243,7 +247,6 @@ def cancelled_lines(
     found = []
     for change in changes:
         line = standing.line(change.line_no)
-        check_cancellable(line.week, day)
         percent = 0 if is_free else fee_percent_for(standing.facts.cancellation_steps, line.week, day)
         fee = fee_for(line.amount_cents, percent)
         found.append(CancelledLine(line.machine_name, line.week, line.minutes, line.amount_cents, percent, fee))

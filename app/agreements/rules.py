@@ -114,7 +114,10 @@ def fee_percent_for(steps: Sequence[CancellationStep], week: str, today: dt.date
 
 
 def check_cancellable(week: str, today: dt.date) -> None:
-    """Raise RuleBroken for hours of a week that is over: what was worked is reported, not cancelled."""
+    """Raise RuleBroken for hours of a week that is over: what was worked is reported, not cancelled.
+
+    Hours that the provider said it cannot work go back at any time.
+    """
     if monday(week) + dt.timedelta(days=6) < today:
         raise RuleBroken("Diese KW ist schon vorbei. Sie lässt sich nicht mehr absagen.", "lines")
 

@@ -1,10 +1,12 @@
 """S47: a machine stands. The hours that this costs are known at once, asked elsewhere, and leave the old agreement."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from app.agreements.actions import propose_cancellation
 from app.bookings.models import Booking
 from app.core import clock
 from app.core.db import Database
@@ -201,6 +203,20 @@ def test_who_works_again_says_so_and_its_hours_count_again(database: Database) -
         assert again != found
         assert give_back(work, again).fee_cents == 0
     assert work.booking("yilmaz").agreed_min == 300
+
+
+def test_hours_of_a_week_that_is_over_by_now_are_given_back_too(database: Database, tmp_path: Path) -> None:
+    work = begin_work(database)
+    with clock.frozen(TUESDAY):
+        found = stop(work)
+    with clock.frozen(TUESDAY + dt.timedelta(weeks=1)):
+        with database.write() as session, pytest.raises(RuleBroken, match="schon vorbei"):
+            propose_cancellation(session, work.deal.actor("keller"), work.agreement_id, [1], "Zu spät")
+        amendment = give_back(work, found)
+    assert (amendment.kind, amendment.state, amendment.fee_cents) == ("cancellation", "in_force", 0)
+    for key in ("keller", "yilmaz"):
+        assert (work.booking(key).agreed_min, work.booking(key).state) == (0, "cancelled")
+        assert verified(amendment_evidence(database, work.deal, key, amendment.id), tmp_path) == 0
 
 
 def test_hours_given_back_before_the_good_news_arrived_stay_given_back(sqlite_database: Database) -> None:
