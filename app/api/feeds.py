@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import force_locale, gettext
-from icalendar import Event
 from sqlalchemy.orm import Session
 
 from app.api.models import CalendarFeed
@@ -29,7 +28,7 @@ from app.invoices.models import Invoice
 from app.invoices.rules import OPEN
 from app.machines.models import Machine
 from app.machines.queries import machine_for
-from app.moving.calendars import WEEK, week_event, write_calendar
+from app.moving.calendars import WEEK, make_event, week_event, write_calendar
 from app.notary.keys import derived_secret
 from app.notary.transfer import is_elsewhere
 from app.passkeys.models import Passkey
@@ -122,7 +121,7 @@ def feed_bytes(session: Session, feed: CalendarFeed, public_url: str) -> bytes:
         return write_calendar("Werkring", _events_for(session, feed.firm_id, roles, public_url))
 
 
-def _events_for(session: Session, firm_id: str, roles: frozenset[Any], public_url: str) -> Iterator[Event]:
+def _events_for(session: Session, firm_id: str, roles: frozenset[Any], public_url: str) -> Iterator[Any]:
     if roles & PERMISSIONS["bookings.see"]:
         yield from _booked(session, firm_id, public_url, Booking.state.in_(LIVE))
     elif roles & PERMISSIONS["work.see"]:
@@ -132,30 +131,23 @@ def _events_for(session: Session, firm_id: str, roles: frozenset[Any], public_ur
         yield from _due(session, firm_id, public_url)
 
 
-def _booked(session: Session, firm_id: str, public_url: str, *which: Any) -> Iterator[Event]:
+def _booked(session: Session, firm_id: str, public_url: str, *which: Any) -> Iterator[Any]:
     first = week_of(clock.today() - BACK_WEEKS * WEEK)
     query = sa.select(Booking).where(Booking.firm_id == firm_id, Booking.week >= first, *which)
     for row in session.scalars(query.order_by(Booking.week, Booking.machine_name, Booking.id)):
         where = "" if row.side == "ours" else f" {gettext('beim Partner')}"
         title = f" · {row.title}" if row.title else ""
-        event = week_event(row, _plain(f"{row.machine_name}{where}: {hours_text(row.agreed_min)} h{title}"), "OPAQUE")
-        event.add("url", f"{public_url}/auftrag/{row.id}")
-        yield event
+        said = _plain(f"{row.machine_name}{where}: {hours_text(row.agreed_min)} h{title}")
+        yield week_event(row, said, "OPAQUE", f"{public_url}/auftrag/{row.id}")
 
 
-def _due(session: Session, firm_id: str, public_url: str) -> Iterator[Event]:
+def _due(session: Session, firm_id: str, public_url: str) -> Iterator[Any]:
     """When money is due, without how much."""
     query = sa.select(Invoice).where(Invoice.firm_id == firm_id, Invoice.state.in_(OPEN), Invoice.due_on.is_not(None))
     for row in session.scalars(query.order_by(Invoice.due_on, Invoice.id)):
         assert row.due_on is not None
-        event = Event()
-        event.add("uid", f"{row.id}@werkring")
-        event.add("dtstamp", row.created_at)
-        event.add("dtstart", row.due_on)
-        event.add("summary", _plain(gettext("Rechnung %(number)s ist fällig", number=row.number)))
-        event.add("transp", "TRANSPARENT")
-        event.add("url", f"{public_url}/belege/{row.id}")
-        yield event
+        said = _plain(gettext("Rechnung %(number)s ist fällig", number=row.number))
+        yield make_event(row, said, "TRANSPARENT", row.due_on, url=f"{public_url}/belege/{row.id}")
 
 
 def _plain(text: str) -> str:

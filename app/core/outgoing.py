@@ -1,20 +1,13 @@
 """The one way out of the house: https to a public address that was looked up by us, no redirects, seconds, small answers."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Any
+from typing import Protocol
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
-TIMEOUT = aiohttp.ClientTimeout(total=8, sock_connect=3, sock_read=5)
 MOST_ANSWER_BYTES = 256 * 1024
 NAT64 = IPv6Network("64:ff9b::/96")
-MOST_CONNECTIONS, MOST_PER_NODE = 64, 8
 
 
 class Unreachable(Exception):
@@ -30,36 +23,8 @@ class Answer:
     body: bytes
 
 
-class PublicResolver(AbstractResolver):
-    """Looks names up and lets only public addresses through: a name may point into our own house.
-
-    `near` are names that may, for tests.
-    """
-
-    def __init__(self, near: Collection[str] = ()) -> None:
-        self._near = near
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        if not found or not (host in self._near or all(is_public(str(one[4][0])) for one in found)):
-            raise OSError(f"{host} has no public address")
-        return [
-            ResolveResult(hostname=host, host=str(one[4][0]), port=port, family=one[0], proto=one[2], flags=0)
-            for one in found
-        ]
-
-    async def close(self) -> None:
-        """Nothing is kept open."""
-
-
-class Courier:
+class Courier(Protocol):
     """Sends to nodes over connections that stay open. Use inside `courier(...)`."""
-
-    def __init__(self, far: aiohttp.ClientSession, near: aiohttp.ClientSession, near_nodes: Collection[str]) -> None:
-        self._far, self._near, self._near_nodes = far, near, near_nodes
 
     async def send(
         self,
@@ -71,24 +36,6 @@ class Courier:
         timeout_s: float | None = None,
     ) -> Answer:
         """One request and its whole answer; raises Unreachable for anything that is none."""
-        timeout = TIMEOUT if timeout_s is None else aiohttp.ClientTimeout(timeout_s, sock_connect=3, sock_read=5)
-        try:
-            async with self._client(url).request(
-                method, url, data=body, headers=headers, allow_redirects=False, timeout=timeout
-            ) as got:
-                return Answer(got.status, _lower(got.headers), await _whole(got, most_bytes))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Unreachable(f"{type(error).__name__}: {error}"[:200]) from error
-
-    def _client(self, url: str) -> aiohttp.ClientSession:
-        scheme, _, rest = url.partition("://")
-        node = rest.partition("/")[0]
-        if (node if scheme == "http" else f"{scheme}://{node}") in self._near_nodes:
-            return self._near
-        host = node.rpartition(":")[0] if node.rpartition(":")[2].isdigit() else node
-        if scheme != "https" or _is_address(host):
-            raise Unreachable("only https to a name")
-        return self._far
 
 
 @asynccontextmanager
@@ -97,8 +44,10 @@ async def courier(near_nodes: Collection[str] = ()) -> AsyncIterator[Courier]:
 
     `near_nodes` are loopback hosts of tests: plain, or with https:// in front, where the certificate is checked as anywhere.
     """
-    async with _session(PublicResolver()) as far, _session(None) as near:
-        yield Courier(far, near, near_nodes)
+    from app.core.connections import connected  # with aiohttp, which the web never needs: a tenth of its start
+
+    async with connected(near_nodes) as found:
+        yield found
 
 
 def is_public(address: str) -> bool:
@@ -114,37 +63,3 @@ def _inner_address(found: IPv6Address) -> IPv4Address | None:
     if found in NAT64:
         return IPv4Address(int(found) & 0xFFFFFFFF)
     return found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-
-
-def _session(resolver: AbstractResolver | None) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=MOST_CONNECTIONS, limit_per_host=MOST_PER_NODE, resolver=resolver)
-    return aiohttp.ClientSession(
-        connector=connector,
-        timeout=TIMEOUT,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        # what comes packed counts as it comes: nothing here swells
-        headers={"Accept-Encoding": "identity"},
-        auto_decompress=False,
-    )
-
-
-async def _whole(got: aiohttp.ClientResponse, most_bytes: int) -> bytes:
-    body = bytearray()
-    async for chunk in got.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > most_bytes:
-            raise ValueError("the answer is too long")
-    return bytes(body)
-
-
-def _lower(headers: Mapping[str, Any]) -> dict[str, str]:
-    return {str(name).lower(): str(value) for name, value in headers.items()}
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.config import Config
 from app.core import clock
 from app.core.errors import NotFound, RuleBroken
+from app.core.outgoing import Unreachable, courier
 from app.core.urls import base_url
 from app.firms.models import Firm
 from app.firms.queries import firm_of
@@ -94,8 +95,6 @@ def public_document(session: Session, name: str, node_name: str) -> dict[str, An
 
 
 async def _ask(config: Config, link: Link) -> dict[str, Any]:
-    from app.core.outgoing import Unreachable, courier  # with aiohttp: not before the first link is put in
-
     url = base_url(link.node, config.federation_test_nodes) + INVITATIONS
     body = json.dumps({"token": link.token}).encode()
     try:

@@ -14,6 +14,7 @@ from app.config import Config
 from app.core import clock
 from app.core.db import Database
 from app.core.errors import NotFound, RuleBroken
+from app.core.outgoing import Unreachable, courier
 from app.core.urls import base_url
 from app.directory.far import (
     due_links,
@@ -92,8 +93,6 @@ async def _send(
     config: Config, method: str, node: str, path: str, code: str, body: bytes | None = None
 ) -> bytes | None:
     """The answer's body; None for anything but a yes."""
-    from app.core.outgoing import Unreachable, courier  # with aiohttp: not before a node is linked
-
     headers = {"authorization": BEARER + code, "content-type": "application/json"}
     url = base_url(node, config.federation_test_nodes) + path
     try:

@@ -2,10 +2,9 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from icalendar import Calendar, Event
 from sqlalchemy.orm import Session
 
 from app.bookings.models import Booking
@@ -14,6 +13,9 @@ from app.capacity.models import CapacityWindow
 from app.core.units import hours_text, monday
 from app.machines.models import Machine
 from app.moving.tables import with_partner
+
+if TYPE_CHECKING:
+    from icalendar import Event
 
 WEEK = dt.timedelta(days=7)
 
@@ -40,29 +42,43 @@ def _free_hours(firm_id: str) -> sa.Select[*tuple[Any, ...]]:
     )
 
 
-def _free_event(row: sa.Row[*tuple[Any, ...]]) -> Event:
+def _free_event(row: sa.Row[*tuple[Any, ...]]) -> "Event":
     return week_event(row, f"{row.name}: {hours_text(row.left_min)} h frei", "TRANSPARENT")
 
 
-def _booked_event(row: sa.Row[*tuple[Any, ...]]) -> Event:
+def _booked_event(row: sa.Row[*tuple[Any, ...]]) -> "Event":
     who = f"für {row.partner}" if row.side == "ours" else f"bei {row.partner}"
     return week_event(row, f"{row.machine_name}: {hours_text(row.agreed_min)} h {who}", "OPAQUE")
 
 
-def week_event(row: Any, summary: str, transparency: str) -> Event:
-    """An entry over the whole week of a row; the library escapes what people wrote."""
+def week_event(row: Any, summary: str, transparency: str, url: str = "") -> "Event":
+    """An entry over the whole week of a row."""
+    first = monday(row.week)
+    return make_event(row, summary, transparency, first, first + WEEK, url)
+
+
+def make_event(
+    row: Any, summary: str, transparency: str, first: dt.date, after: dt.date | None = None, url: str = ""
+) -> "Event":
+    """An entry under the id of a row, from a day until before another; the library escapes what people wrote."""
+    from icalendar import Event  # a tenth of the web's start, and most people never ask for a calendar
+
     event = Event()
     event.add("uid", f"{row.id}@werkring")
     event.add("dtstamp", row.created_at)
-    event.add("dtstart", monday(row.week))
-    event.add("dtend", monday(row.week) + WEEK)
+    event.add("dtstart", first)
     event.add("summary", summary)
     event.add("transp", transparency)
+    for name, value in (("dtend", after), ("url", url)):
+        if value:
+            event.add(name, value)
     return event
 
 
-def write_calendar(name: str, events: Iterable[Event]) -> bytes:
+def write_calendar(name: str, events: Iterable["Event"]) -> bytes:
     """The bytes of one calendar."""
+    from icalendar import Calendar
+
     calendar = Calendar()
     calendar.add("version", "2.0")
     calendar.add("prodid", "-//Werkring//Archiv 1//DE")

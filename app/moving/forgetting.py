@@ -20,6 +20,7 @@ from app.core.db import Base, Database, each_alone
 from app.core.errors import Conflict, RuleBroken
 from app.core.events import FirmLeaves
 from app.core.outbox import emit
+from app.core.outgoing import Unreachable, courier
 from app.core.urls import base_url
 from app.core.words import N_
 from app.federation.actions import cancel_waiting, send_message
@@ -214,8 +215,6 @@ def _goes_on_at(database: Database, config: Config, firm_id: str, node: str) -> 
 
 
 async def _document_at(config: Config, node: str, address: str) -> bytes:
-    from app.core.outgoing import Unreachable, courier  # with aiohttp: not before a firm has moved
-
     url = f"{base_url(node, config.federation_test_nodes)}/.well-known/werkring/{address}.json"
     try:
         async with courier(config.federation_test_nodes) as post:

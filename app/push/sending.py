@@ -13,8 +13,8 @@ from functools import lru_cache
 import aiohttp
 import structlog
 
+from app.core.connections import PublicResolver
 from app.core.errors import RuleBroken
-from app.core.outgoing import PublicResolver
 from app.push.encryption import encrypt_for
 from app.push.payload import Letter
 from app.push.rules import Outcome, Result, check_endpoint, origin_of, retry_after_s

@@ -21,9 +21,9 @@ from sqlalchemy.orm import Session
 import tests.tables  # noqa: F401
 from app.capacity.models import CapacityWindow
 from app.config import load_config
-from app.core import clock, ids, outgoing
+from app.core import clock, connections, ids
 from app.core.db import Database
-from app.federation import arriving, carrying, fetching, judging
+from app.federation import arriving, carrying, judging
 from app.federation.rules import Incoming
 from app.notary.heads import resume_checkpoints
 from app.notary.keys import use_node_key
@@ -150,8 +150,7 @@ def copied(world: World, folder: Path) -> Iterator[list[Place]]:
 def carried_by(net: Any) -> Iterator[None]:
     """No sockets: what the nodes send to each other goes through this net, one step after the other."""
     with ExitStack() as stack:
-        for room in (carrying, fetching, outgoing):
-            stack.enter_context(patch.object(room, "courier", net.courier))
+        stack.enter_context(patch.object(connections, "connected", net.courier))
         stack.enter_context(patch.object(carrying, "FILE_WAITS_S", ()))
         stack.enter_context(patch.object(asyncio, "to_thread", _at_once))
         yield

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from app.core import outgoing
+from app.core import connections
 from app.core.db import Database
 from app.federation import carrying
 from tests.nodes.world import Node, running_nodes
@@ -17,7 +17,7 @@ from tests.nodes.world import Node, running_nodes
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nodes take turns here: while one sends, no other fetches files. And a busy machine is no silent partner."""
-    monkeypatch.setattr(outgoing, "TIMEOUT", aiohttp.ClientTimeout(total=120))
+    monkeypatch.setattr(connections, "TIMEOUT", aiohttp.ClientTimeout(total=120))
     monkeypatch.setattr(carrying, "FILE_WAITS_S", ())
     monkeypatch.setattr(carrying, "SOON", dt.timedelta())
     carrying._silent.clear()
