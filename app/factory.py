@@ -26,6 +26,7 @@ from app.web import errors, pwa, render, security, static
 from app.web.at_once import AtOnce
 from app.web.cookies import kept_look
 from app.web.json import BoundedJson
+from app.web.late import LateRule
 from app.web.world import World, join_world, world
 from app.worker import end_what_is_due, enqueue, run_until_quiet
 
@@ -105,6 +106,7 @@ def dispatch_to(config: Config) -> Any:
 
 def _new_app(config: Config) -> Flask:
     app = Flask("app", template_folder="../templates", static_folder=None)
+    app.url_rule_class = LateRule
     app.secret_key = config.secret_key
     app.json = BoundedJson(app)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES

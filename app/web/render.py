@@ -16,10 +16,12 @@ from app.core.signing import HMAC_SHA256
 from app.core.units import BERLIN, euro_text, hours_text, week_days, week_label, week_short, weeks_from
 from app.web.at_once import at_once_url
 from app.web.cookies import forget, keep, kept, kept_look
+from app.web.late import CompiledTemplates
 from app.web.security import csrf_token, person_mark
 from app.web.static import static_url
 from app.web.world import config, world
 
+COMPILED = CompiledTemplates()
 LOOKS = ("", "sonne")
 HANDS = ("", "handschuh")
 RECEIPT, RECEIPT_S = "quittung", 120
@@ -83,6 +85,7 @@ def prepare_rendering(app: Flask) -> None:
         once_key=new_secret,
         at_once_url=at_once_url,
     )
+    app.jinja_env.bytecode_cache = COMPILED
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.context_processor(_context)
