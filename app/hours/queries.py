@@ -31,8 +31,8 @@ class ConfirmedHours:
     scrap: int
 
 
-def confirmed_hours(session: Session, firm_id: str, booking_id: str) -> tuple[ConfirmedHours, ...]:
-    """What counts of one booking, summed per report and kind; empty while nothing is confirmed."""
+def confirmed_hours(session: Session, firm_id: str, *booking_ids: str) -> tuple[ConfirmedHours, ...]:
+    """What counts of these bookings, summed per report and kind; empty while nothing is confirmed."""
     sums = [sa.func.sum(one) for one in (HourEntry.minutes, HourEntry.quantity, HourEntry.scrap)]
     keys = (
         HourReport.id, HourReport.booking_id, HourReport.agreement_id, HourReport.partner_id, Booking.side,
@@ -42,7 +42,7 @@ def confirmed_hours(session: Session, firm_id: str, booking_id: str) -> tuple[Co
         sa.select(*keys, *sums)
         .join(Booking, (Booking.firm_id == HourReport.firm_id) & (Booking.id == HourReport.booking_id))
         .join(HourEntry, (HourEntry.firm_id == HourReport.firm_id) & (HourEntry.report_id == HourReport.id))
-        .where(HourReport.firm_id == firm_id, HourReport.booking_id == booking_id, HourReport.state.in_(CONFIRMED))
+        .where(HourReport.firm_id == firm_id, HourReport.booking_id.in_(booking_ids), HourReport.state.in_(CONFIRMED))
         .where(is_current())
         .group_by(*keys)
         .order_by(HourReport.id, HourEntry.kind)

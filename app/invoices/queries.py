@@ -123,11 +123,8 @@ def claim_of(session: Session, agreement: Agreement, but_not: str = "") -> Claim
 
 def confirmed_of(session: Session, firm_id: str, bookings: Sequence[Booking]) -> tuple[Hours, ...]:
     """What both sides stand by, by booking and kind."""
-    return tuple(
-        Hours(booking.id, one.kind, one.minutes)
-        for booking in bookings
-        for one in confirmed_hours(session, firm_id, booking.id)
-    )
+    found = confirmed_hours(session, firm_id, *(booking.id for booking in bookings))
+    return tuple(Hours(one.booking_id, one.kind, one.minutes) for one in found)
 
 
 def own_seat(session: Session, firm_id: str) -> Seat:
