@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import tests.tables  # noqa: F401
 from app.core import clock
+from app.core.connections import Connections
 from app.core.ids import new_id
-from app.core.outgoing import Courier, courier
+from app.core.outgoing import courier
 from app.federation import carrying
 from app.federation.actions import send_message
 from app.federation.carrying import INBOX, send_due_messages
@@ -109,16 +110,16 @@ def _figure(
 
 def _watched(work: Callable[[], object], waits_s: list[float]) -> Callable[[], object]:
     """Note how long each message waited for its answer: those of one request all wait for the same."""
-    send = Courier.send
+    send = Connections.send
 
-    async def watched_send(self: Courier, *given: Any, **more: Any) -> Any:
+    async def watched_send(self: Connections, *given: Any, **more: Any) -> Any:
         began = time.perf_counter()
         answer = await send(self, *given, **more)
         waits_s.append(time.perf_counter() - began)
         return answer
 
     def watched() -> None:
-        with patch.object(Courier, "send", watched_send):
+        with patch.object(Connections, "send", watched_send):
             work()
 
     return watched
