@@ -1,7 +1,6 @@
 """What runs beside the pages: events find their reactions, messages their receivers, deadlines their end."""
 
 import datetime as dt
-import signal
 from functools import cache
 from typing import Any
 
@@ -29,6 +28,7 @@ from app.reactions import DEADLINES, ERRANDS, INBOX, REACTIONS
 log = structlog.get_logger()
 MOST_ROUNDS = 200
 MOST_WAITING = 4
+STOP_S = 10
 MOST_IN_A_ROW = 50
 ELSEWHERE_PAUSE = dt.timedelta(days=1)
 _ANY_ELSEWHERE = firms_elsewhere().limit(1)
@@ -254,9 +254,10 @@ def main() -> None:
         raise SystemExit(f"Error: {unusable(error)}") from None
     resume_checkpoints(database)
     end_what_is_due(database)
-    consumer = task_engine(config).create_consumer(workers=3, initial_delay=0.05, max_delay=0.4)
-    signal.signal(signal.SIGTERM, lambda *_: consumer.stop())
-    consumer.run()
+    # SIGTERM, as systemd stops it: what is begun is ended, for no other machine knows of it before the next sweep
+    task_engine(config).create_consumer(
+        workers=3, initial_delay=0.05, max_delay=0.4, graceful_signal="TERM", shutdown_timeout=STOP_S
+    ).run()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,10 @@
 
 import dataclasses
 import datetime as dt
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +34,20 @@ from app.worker import (
 from tests.conftest import MONDAY
 
 FIRM = "firm-1"
+
+
+SLOW_ERRAND = """
+import time
+from app import worker
+from app.config import load_config
+def errands(*_):
+    print("begun", flush=True)
+    time.sleep(1)
+    print("ended", flush=True)
+worker.run_errands = errands
+worker.enqueue(load_config())
+worker.main()
+"""
 
 
 @dataclass
@@ -222,3 +240,15 @@ def notes(database: Database) -> list[str]:
 def rows(database: Database) -> list[Any]:
     with database.read() as session:
         return list(session.execute(sa.select(*OutboxRow.__table__.columns).order_by(OutboxRow.id)))
+
+
+def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun(tmp_path: Path) -> None:
+    told = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {"DATA_DIR": str(tmp_path)}
+    database = Database(load_config(told).database_url)
+    database.create_tables()
+    database.close()
+    with subprocess.Popen([sys.executable, "-c", SLOW_ERRAND], env=told, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("begun" in line for line in process.stdout)
+        process.send_signal(signal.SIGTERM)
+        assert "ended" in process.communicate(timeout=30)[0]
