@@ -41,7 +41,6 @@ browser:
 
 audit: .venv/test .venv/words .venv/tools
 	$(BIN)/python -m tests.long all
-	$(BIN)/python -m pytest tests -m "not long" -n 2 --hypothesis-profile=new # examples that nobody has seen yet
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m pytest e2e -m long
 	$(BIN)/python -m e2e.lighthouse

@@ -3,14 +3,11 @@
 import datetime as dt
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
-from hypothesis import HealthCheck, settings
-from jinja2.bccache import Bucket, BytecodeCache
-from werkzeug.routing import Rule
+from hypothesis import settings
 
 import tests.tables  # noqa: F401
 from app.core import clock
@@ -19,10 +16,8 @@ from app.core.log import prepare_log
 from tests.postgres import PostgresServer, empty_tables
 from tests.remembered import MEMORY
 
-# no test depends on a clock, and who repeats a run meets the same examples; `make audit` looks for new ones
-BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("house", derandomize=True, **BUSY)
-settings.register_profile("new", **BUSY)
+# no test depends on a clock
+settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 MONDAY = dt.datetime(2026, 11, 16, 7, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
@@ -41,36 +36,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items.insert(0, item)
 
 
-class RememberedTemplates(BytecodeCache):
-    """Every application of a test run has its own Jinja; each template is compiled once all the same."""
-
-    def __init__(self) -> None:
-        self._code: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._code:
-            bucket.bytecode_from_string(self._code[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._code[bucket.key] = bucket.bytecode_to_string()
-
-
-class RememberedRule(Rule):
-    """Every application of a test run has its own map; how an address is put together is compiled once all the same."""
-
-    _made: dict[tuple[object, ...], Callable[..., tuple[str, str]]] = {}
-
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        if self.defaults:
-            return super()._compile_builder(append_unknown)
-        how = (self.rule, *self._trace, append_unknown)
-        if how not in self._made:
-            self._made[how] = super()._compile_builder(append_unknown)
-        return self._made[how]
-
-
-Flask.jinja_options = {"bytecode_cache": RememberedTemplates()}
-Flask.url_rule_class = RememberedRule
 prepare_log()  # as the house writes it: structlog's own picture of a fault takes longer than the deed that failed
 
 

@@ -37,10 +37,12 @@ FIRM = "firm-1"
 
 
 SLOW_ERRAND = """
-import time
+import signal, time
 from app import worker
 from app.config import load_config
 def errands(*_):
+    while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # the engine listens only after its first task has begun
+        time.sleep(0.01)
     print("begun", flush=True)
     time.sleep(1)
     print("ended", flush=True)

@@ -139,7 +139,7 @@ def test_one_pdf_is_made_quickly() -> None:
     agreement_pdf(DOCUMENT)
     spent_s = []
     for change in range(3):
-        start = time.process_time()
+        start = time.perf_counter()
         agreement_pdf(replace(DOCUMENT, text=TEXT + f"\n({change}) neu\n", created_at=1794990000 + change))
-        spent_s.append(time.process_time() - start)
+        spent_s.append(time.perf_counter() - start)
     assert min(spent_s) <= 0.3

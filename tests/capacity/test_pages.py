@@ -145,10 +145,8 @@ def test_weeks_that_do_not_exist_or_are_over_are_not_found(house: House, yilmaz:
 def test_the_short_friday_changes_the_plan(house: House, sqlite_database: Database, yilmaz: TestFirm) -> None:
     assert 'value="5"' in house.get("/betrieb/kalender?vorlage=kurz").text
     fields = {f"day_{n}": hours for n, hours in enumerate(("8", "8", "8", "8", "5", "", ""))}
-    assert (
-        house.post(f"/betrieb/kalender/{yilmaz.site_id}", **fields, unattended_min="0", first_hour="7").status_code
-        == 303
-    )
+    fields |= {"unattended_min": "0", "first_hour": "7"}
+    assert house.post(f"/betrieb/kalender/{yilmaz.site_id}", **fields).status_code == 303
     assert re.search(r'name="first_hour"[^>]*value="7"', house.get("/betrieb/kalender").text)
     answer = house.post("/anbieten", machine=yilmaz.machine_id, week=KW48, hours="37,5")
     assert "höchstens 37 Stunden möglich" in answer.text

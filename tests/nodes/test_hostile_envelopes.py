@@ -112,7 +112,7 @@ def test_slow_bodies_hold_up_nobody_else(partners: list[Node]) -> None:
     connection = http.client.HTTPConnection(host, int(port), timeout=20)
     connection.request("GET", "/healthz")
     assert connection.getresponse().status in (200, 503)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 5
     for one_connection in slow:
         one_connection.close()
 

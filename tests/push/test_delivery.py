@@ -315,7 +315,7 @@ def test_a_silent_service_holds_up_no_other_and_is_left_alone_after_a_few_tries(
         send(world)
 
         # then
-        assert time.monotonic() - started < 10, "40 waits of 0.4 s one after the other are 16 s"
+        assert time.monotonic() - started < 3
         assert len(service.got) == 1
         assert len(dead.hits) <= 16
     finally:

@@ -13,7 +13,7 @@ from app.web.late import CompiledTemplates, LateRule
 
 
 def routes(kind: type[Rule]) -> Flask:
-    app = Flask("late")
+    app = Flask("late", static_folder=None)
     app.url_rule_class = kind
     app.add_url_rule("/auftrag/<int:number>/stunden", "hours", lambda number: str(number))
     app.add_url_rule("/", "start", lambda: "", defaults={"week": 1})
